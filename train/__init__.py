@@ -1,0 +1,1 @@
+"""From matched folders to a network that restores; no OpenCV here."""
