@@ -1,0 +1,261 @@
+"""Writes the matched folders: every original once sharp and once for each blur, in parallel.
+
+What is done is decided by what lies on disk, image by image, so an interrupted call goes on where
+it stopped and a repeated one does nothing.
+"""
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from prepare import PrepareError
+from prepare.lens_blur import LensBlur, blur_and_reduce, reduce_photo
+from prepare.manifest import (
+    Image,
+    read_lines,
+    read_manifest,
+    split_of,
+    write_atomically,
+    write_lines,
+    write_manifest,
+)
+from prepare.photograph import (
+    UnusablePhotographError,
+    encode_jpeg,
+    read_photograph,
+    square_crop,
+)
+from prepare.sources import Original
+
+SAVE_EVERY = 200  # images between two writings of the manifest; a kill costs at most so many
+
+
+class MixedSettingsError(PrepareError):
+    """A folder holds pictures made with other settings than those asked for."""
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """How the small pictures are written."""
+
+    size: int = 256  # side of the written images, pixels
+    quality: int = 95  # JPEG quality, 1-100, always with full chroma resolution
+
+    def __post_init__(self) -> None:
+        if self.size < 16:
+            raise ValueError(f"--size must be at least 16 pixels, got {self.size}")
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"--quality must be between 1 and 100, got {self.quality}")
+
+
+@dataclass(frozen=True)
+class PairFolders:
+    """Where a data folder keeps its pairs, and the blurred sets being written."""
+
+    sharp: Path
+    blurred: Path  # holds one folder a kernel
+    manifest: Path
+    rejected: Path
+
+    def sharp_path(self, image_id: str) -> Path:
+        return self.sharp / f"{image_id}.jpg"
+
+    def blurred_path(self, blur: LensBlur, image_id: str) -> Path:
+        return self.blurred / blur.name / f"{image_id}.jpg"
+
+
+def complete_ids(folders: PairFolders, blurs: Sequence[LensBlur]) -> set[str]:
+    """Ids in the manifest whose sharp and blurred pictures are all there and whole."""
+    return {
+        image_id
+        for image_id in read_manifest(folders.manifest)
+        if _is_whole_jpeg(folders.sharp_path(image_id))
+        and all(_is_whole_jpeg(folders.blurred_path(blur, image_id)) for blur in blurs)
+    }
+
+
+def _is_whole_jpeg(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+            file.seek(-2, 2)
+            return start == b"\xff\xd8" and file.read(2) == b"\xff\xd9"
+    except OSError:
+        return False
+
+
+def claim_folders(folders: PairFolders, blurs: Sequence[LensBlur], settings: PairSettings) -> None:
+    """Writes each set's `kernel.json`, after making sure that no folder would mix two settings.
+
+    Raises:
+        MixedSettingsError: if a set was made with other settings, or any set in another size.
+    """
+    records = {blur.name: _kernel_record(blur, settings) for blur in blurs}
+    for folder in sorted(path for path in folders.blurred.glob("*") if path.is_dir()):
+        kernel_path = folder / "kernel.json"
+        found = json.loads(kernel_path.read_text()) if kernel_path.exists() else {}
+        wanted = records.get(folder.name, asdict(settings))
+        changed = [key for key in wanted if found.get(key) != wanted[key]]
+        if changed and (found or any(folder.glob("*.jpg"))):
+            was = ", ".join(f"{key} {found.get(key, 'unknown')}" for key in changed)
+            now = ", ".join(f"{key} {wanted[key]}" for key in changed)
+            raise MixedSettingsError(
+                f"{folder} was made with {was}, now asked for {now}; use another data folder "
+                "(DATA=...) or run `make clean-pairs` first"
+            )
+    for name, record in records.items():
+        content = json.dumps(record, indent=2) + "\n"
+        write_atomically(folders.blurred / name / "kernel.json", content.encode())
+
+
+def _kernel_record(blur: LensBlur, settings: PairSettings) -> dict:
+    return {"kernel": blur.name, **asdict(blur), **asdict(settings), "border": "replicate"}
+
+
+def write_pairs(
+    originals: Iterable[Original],
+    *,
+    num_images: int,
+    blurs: Sequence[LensBlur],
+    folders: PairFolders,
+    settings: PairSettings,
+    workers: int,
+    keep_sharp: bool = False,
+) -> int:
+    """Makes the pairs of the first `num_images` originals that can be used.
+
+    Args:
+        originals: pulled only as far as needed; one that cannot be used is listed in
+            `rejected.jsonl`, and another is taken in its place.
+        num_images: how many pairs are wanted.
+        blurs: one blurred set for each, all from one reading of the original.
+        folders: where everything goes; pictures of the same id are replaced.
+        settings: size and quality.
+        workers: threads; they spend their time in OpenCV, which lets go of Python's lock.
+        keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
+
+    Returns:
+        how many pairs were made: fewer than `num_images` when the originals ran out.
+
+    Raises:
+        PrepareError: what the source raised, once everything it had given was made.
+        OSError: if a picture cannot be written.
+    """
+    cv2.setNumThreads(1)  # the parallelism is over images
+    images = read_manifest(folders.manifest)
+    rejected = {each["file"]: each for each in read_lines(folders.rejected)}
+    num_made = 0
+
+    def make(original: Original) -> Image:
+        return _make_pair(original, images.get(original.id), blurs, folders, settings, keep_sharp)
+
+    def save() -> None:
+        write_manifest(folders.manifest, images)
+        write_lines(folders.rejected, (rejected[file] for file in sorted(rejected)))
+
+    progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)
+    try:
+        for original, outcome in _until_enough(make, originals, num_images, workers):
+            file = os.path.realpath(original.path)
+            if isinstance(outcome, Image):
+                images[original.id] = outcome
+                rejected.pop(file, None)
+                num_made += 1
+                progress.update()
+                if num_made % SAVE_EVERY == 0:
+                    save()
+            else:
+                rejected[file] = {"id": original.id, "file": file, "reason": str(outcome)}
+    finally:
+        progress.close()
+        save()
+    return num_made
+
+
+def _until_enough(
+    make: Callable[[Original], Image], originals: Iterable[Original], num_wanted: int, workers: int
+) -> Iterator[tuple[Original, Image | UnusablePhotographError]]:
+    """Outcomes as they come, never starting more than can still be wanted."""
+    source = iter(originals)
+    failure: PrepareError | None = None
+    running: dict[Future[Image], Original] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while num_wanted > 0:
+                try:
+                    for original in islice(source, min(num_wanted, 2 * workers) - len(running)):
+                        running[pool.submit(make, original)] = original
+                except PrepareError as error:
+                    failure = error  # raised below, once what is running has been recorded
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    original = running.pop(future)
+                    try:
+                        outcome: Image | UnusablePhotographError = future.result()
+                        num_wanted -= 1
+                    except UnusablePhotographError as error:
+                        outcome = error
+                    yield original, outcome
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if failure:
+        raise failure
+
+
+def _make_pair(
+    original: Original,
+    known: Image | None,
+    blurs: Sequence[LensBlur],
+    folders: PairFolders,
+    settings: PairSettings,
+    keep_sharp: bool,
+) -> Image:
+    """Writes one image's pictures and returns its line of the manifest."""
+    if original.draw:
+        original.draw()
+    if original.problem:
+        raise UnusablePhotographError(original.problem)
+    image, photo = _read_original(original, settings.size)
+    if known and known.sha256 != image.sha256:
+        if keep_sharp:
+            raise UnusablePhotographError(
+                "the original changed since its sharp half was made; run `make dataset`"
+            )
+        for stale in folders.blurred.glob(f"*/{glob.escape(image.id)}.jpg"):
+            stale.unlink()
+    if not keep_sharp:
+        sharp = reduce_photo(photo, settings.size)
+        write_atomically(folders.sharp_path(image.id), encode_jpeg(sharp, settings.quality))
+    blurred_copies = blur_and_reduce(photo, blurs, settings.size, image.id)
+    for blur, blurred in zip(blurs, blurred_copies, strict=True):
+        path = folders.blurred_path(blur, image.id)
+        write_atomically(path, encode_jpeg(blurred, settings.quality))
+    return image
+
+
+def _read_original(original: Original, size: int) -> tuple[Image, np.ndarray]:
+    """An original's line of the manifest, and its central square."""
+    try:
+        sha256 = hashlib.sha256(original.path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UnusablePhotographError(f"cannot be opened ({error.strerror})") from error
+    photo = read_photograph(original.path)
+    height, width = photo.shape[:2]
+    if min(height, width) < size:
+        raise UnusablePhotographError(
+            f"is {width}x{height}, smaller than the {size}x{size} that is written"
+        )
+    split = split_of(original.id)
+    image = Image(original.id, split, original.source, sha256, width, height)
+    return image, square_crop(photo)

@@ -1,0 +1,163 @@
+"""What a run keeps on disk: its settings, its checkpoints, and how a generator comes back."""
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from train import TrainError
+from train.files import write_json
+from train.networks import build_generator
+from train.settings import TrainSettings
+
+KEPT = 3  # newest checkpoints
+
+
+class NoCheckpointError(TrainError):
+    """The run has no checkpoint that can be read."""
+
+
+class ChangedSettingsError(TrainError):
+    """A run is asked to go on with settings other than those it was begun with."""
+
+
+def manager_of(networks: tf.Module, run_dir: Path) -> tf.train.CheckpointManager:
+    """Keeps the newest checkpoints of a run, `ckpt-<step>`."""
+    checkpoint = tf.train.Checkpoint(root=networks)
+    return tf.train.CheckpointManager(checkpoint, str(run_dir), KEPT, checkpoint_name="ckpt")
+
+
+def best_manager_of(networks: tf.Module, run_dir: Path) -> tf.train.CheckpointManager:
+    """Keeps the one checkpoint that validated best, in a folder of its own."""
+    checkpoint = tf.train.Checkpoint(root=networks)
+    folder = str(run_dir / "ckpt-best")
+    return tf.train.CheckpointManager(checkpoint, folder, 1, checkpoint_name="ckpt")
+
+
+def save(manager: tf.train.CheckpointManager, step: int) -> None:
+    """Writes the checkpoint of a step.
+
+    Raises:
+        OSError: if it cannot be written; the older ones stay.
+    """
+    try:
+        manager.save(checkpoint_number=step)
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0]
+        raise OSError(f"the checkpoint of step {step} cannot be written ({reason})") from error
+
+
+def restore_newest(networks: tf.Module, paths: list[str]) -> None:
+    """Restores the newest of `paths` that is whole; does nothing when there are none.
+
+    A damaged checkpoint is named on the way; TensorFlow checks every tensor's checksum.
+
+    Raises:
+        NoCheckpointError: if there are checkpoints, but none is whole.
+    """
+    checkpoint = tf.train.Checkpoint(root=networks)
+    for path in reversed(paths):
+        try:
+            checkpoint.restore(path).assert_existing_objects_matched()
+            return
+        except (tf.errors.OpError, AssertionError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            print(f"checkpoint {path} is damaged, trying the one before it ({reason})")
+    if paths:
+        raise NoCheckpointError(
+            f"no checkpoint in {Path(paths[0]).parent} can be read; train again as another RUN=.."
+        )
+
+
+def load_generator(run_dir: Path) -> tuple[keras.Model, int, dict]:
+    """The trained generator of a run: its best by validation, or its newest.
+
+    Returns:
+        the network, the step it was saved at, and the run's `settings.json`.
+
+    Raises:
+        NoCheckpointError: if the run has none.
+    """
+    settings = read_settings(run_dir)
+    for folder in (run_dir / "ckpt-best", run_dir):
+        state = tf.train.get_checkpoint_state(str(folder)) if settings else None
+        if settings and state:
+            networks = tf.Module()
+            networks.step = tf.Variable(0, dtype=tf.int64)
+            networks.averaged = build_generator(settings["generator"], settings["seed"])
+            names = [Path(each).name for each in state.all_model_checkpoint_paths]
+            restore_newest(networks, [str(folder / name) for name in names])
+            return networks.averaged, int(networks.step), settings
+    raise NoCheckpointError(
+        f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
+    )
+
+
+def restore_picture(generator: keras.Model, blurred_u8: np.ndarray) -> np.ndarray:
+    """The generator's picture of one blurred picture; the same for it alone as among others.
+
+    Args:
+        generator: as built by `train.networks`.
+        blurred_u8: uint8, shape (height, width, 3), RGB, 0..255; both sides as the generator
+            needs them (see `size_multiple`).
+
+    Returns:
+        uint8, the same shape.
+    """
+    signed = tf.cast(blurred_u8[None], tf.float32) / 127.5 - 1.0
+    restored = _forward(generator, signed)[0]
+    return np.rint((restored.numpy() + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
+
+
+@tf.function(reduce_retracing=True)
+def _forward(generator: keras.Model, blurred: tf.Tensor) -> tf.Tensor:
+    return generator(blurred, training=False)
+
+
+def read_settings(run_dir: Path) -> dict | None:
+    """A run's `settings.json`, or None for a run that was never begun."""
+    path = run_dir / "settings.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def write_settings(run_dir: Path, settings: TrainSettings, context: dict) -> None:
+    """Writes `settings.json`: every setting, what it was trained on, versions and git commit.
+
+    Raises:
+        ChangedSettingsError: if the run was begun with settings that resuming may not change.
+    """
+    record = asdict(settings) | context
+    begun = read_settings(run_dir) or record
+    free = {"epochs", "steps", "log_every", "sample_every", "checkpoint_minutes"}
+    fixed = [each.name for each in fields(settings) if each.name not in free] + ["kernels", "size"]
+    changed = [name for name in fixed if begun.get(name) != record[name]]
+    if changed:
+        was = ", ".join(f"{name} {begun.get(name)}" for name in changed)
+        now = ", ".join(f"{name} {record[name]}" for name in changed)
+        raise ChangedSettingsError(
+            f"{run_dir} was begun with {was}, now asked for {now}; give the new run another name "
+            "(RUN=...)"
+        )
+    record |= {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+        "num_cores": os.cpu_count(),
+        "git_commit": _git_commit(),
+    }
+    write_json(run_dir / "settings.json", record)
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,148 @@
+"""Turns matched folders into batches of (blurred, sharp), any of which can be had by its number.
+
+Order and augmentation are functions of (seed, number of the sample) alone, so there is no random
+state to save: training that stops at step K goes on with the very batch that would have come.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+from PIL import Image
+
+from train import TrainError
+
+VALIDATION_SHARE = 16  # one in so many training images is kept for validation
+
+
+class UnmatchedPairsError(TrainError):
+    """The sharp and blurred folders do not hold the same images at the same size."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Paths of matched pictures: `blurred[k][i]` is kernel k's copy of `sharp[i]`."""
+
+    ids: tuple[str, ...]
+    sharp: tuple[str, ...]
+    blurred: tuple[tuple[str, ...], ...]  # one tuple a kernel
+    size: int  # side of the pictures, pixels
+
+
+def read_split(manifest_path: Path) -> dict[str, list[str]]:
+    """Ids on each side of the split: "train", "validation" (a slice of training) and "test".
+
+    Raises:
+        UnmatchedPairsError: if there is no manifest, or it has no image to train on or to test on.
+    """
+    if not manifest_path.exists():
+        raise UnmatchedPairsError(f"no {manifest_path}; run `make dataset` first")
+    split: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for line in manifest_path.read_text(encoding="utf-8").splitlines():
+        image = json.loads(line)
+        split[image["split"]].append(image["id"])
+    if len(split["train"]) < 2 or not split["test"]:
+        counts = f"{len(split['train'])} training and {len(split['test'])} test images"
+        raise UnmatchedPairsError(f"{manifest_path} has {counts}; run `make dataset` with more")
+    ranked = sorted(split["train"], key=_validation_rank)
+    chosen = [each for each in ranked if _validation_rank(each) % VALIDATION_SHARE == 0]
+    split["validation"] = chosen or ranked[:1]
+    split["train"] = [each for each in split["train"] if each not in set(split["validation"])]
+    return split
+
+
+def _validation_rank(image_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"validation {image_id}".encode()).digest()[:8], "big")
+
+
+def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]) -> Pairs:
+    """Joins the pictures of `ids` across folders, by id.
+
+    Raises:
+        UnmatchedPairsError: if a picture is missing or of another size; names the first few.
+    """
+    folders = [sharp_dir, *blurred_dirs]
+    paths = [[folder / f"{image_id}.jpg" for image_id in ids] for folder in folders]
+    missing = [str(path) for column in paths for path in column if not path.exists()]
+    if missing:
+        raise UnmatchedPairsError(
+            f"{_first_few(missing)} missing; run `make dataset` to make missing pairs, or "
+            "`make blur RADIUS=..` for another blurred set"
+        )
+    size = Image.open(paths[0][0]).size
+    odd = [str(path) for column in paths for path in column if Image.open(path).size != size]
+    if odd or size[0] != size[1]:
+        raise UnmatchedPairsError(
+            f"{_first_few(odd or [str(paths[0][0])])} not {size[0]}x{size[0]} as the others; "
+            "run `make clean-pairs` and `make dataset`"
+        )
+    sharp, *blurred = (tuple(map(str, column)) for column in paths)
+    return Pairs(tuple(ids), sharp, tuple(blurred), size[0])
+
+
+def _first_few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown + (f" and {len(names) - 3} more are" if len(names) > 3 else " is")
+
+
+def training_batches(
+    pairs: Pairs, *, batch: int, jitter_px: int, seed: int, first_step: int, last_step: int
+) -> tf.data.Dataset:
+    """Augmented batches of the steps first_step + 1 .. last_step, in order.
+
+    Returns:
+        (blurred, sharp), each float32, shape (batch, size, size, 3), RGB, -1..1.
+    """
+    num_images, num_kernels = len(pairs.sharp), len(pairs.blurred)
+    sharp_paths, blurred_paths = tf.constant(pairs.sharp), tf.constant(pairs.blurred)
+
+    def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        epoch, position = number // num_images, number % num_images
+        index = tf.random.experimental.index_shuffle(
+            position, tf.stack([tf.cast(seed, tf.int64), epoch, 0]), num_images - 1
+        )
+        kernel_seed, augment_seed = tf.unstack(
+            tf.random.experimental.stateless_split(tf.stack([tf.cast(seed, tf.int64), number]))
+        )
+        kernel = tf.random.stateless_uniform([], kernel_seed, 0, num_kernels, tf.int32)
+        pair = tf.stack([_decode(blurred_paths[kernel, index]), _decode(sharp_paths[index])])
+        return augment(pair, augment_seed, jitter_px)
+
+    samples = tf.data.Dataset.range(first_step * batch, last_step * batch)
+    samples = samples.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = samples.batch(batch, drop_remainder=True).map(lambda b, s: (_signed(b), _signed(s)))
+    return batches.prefetch(4)
+
+
+def augment(pair: tf.Tensor, seed: tf.Tensor, jitter_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mirrors and shifts both pictures of a pair alike, without changing their scale.
+
+    Pix2pix resizes to 286 and crops 256; that would widen the blur by 12 %, and the network would
+    learn a radius it never meets again.
+
+    Args:
+        pair: shape (2, height, width, 3).
+        seed: integer, shape (2,), for `tf.random`'s stateless functions.
+        jitter_px: largest shift; the pictures are continued by reflection.
+    """
+    shift_seed, mirror_seed = tf.unstack(tf.random.experimental.stateless_split(seed))
+    if jitter_px:
+        shape = tf.shape(pair)
+        border = [jitter_px, jitter_px]
+        pair = tf.pad(pair, [[0, 0], border, border, [0, 0]], "REFLECT")
+        pair = tf.image.stateless_random_crop(pair, shape, shift_seed)
+    mirror = tf.random.stateless_uniform([], mirror_seed) < 0.5
+    pair = tf.cond(mirror, lambda: tf.reverse(pair, [2]), lambda: pair)
+    return pair[0], pair[1]
+
+
+def _decode(path: tf.Tensor) -> tf.Tensor:
+    # TensorFlow's default JPEG decoder takes a short cut that is off by up to 13 levels.
+    return tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_ACCURATE")
+
+
+def _signed(picture_u8: tf.Tensor) -> tf.Tensor:
+    return tf.cast(picture_u8, tf.float32) / 127.5 - 1.0

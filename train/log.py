@@ -1,0 +1,42 @@
+"""The two records of a run's losses: `log.csv` and TensorBoard's events."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+from train.files import write_text
+from train.update import LOSSES
+
+COLUMNS = ("step", "epoch", *LOSSES, "validation_psnr_db", "validation_ssim")
+
+
+def open_log(run_dir: Path, first_step: int) -> Callable[[dict[str, float]], None]:
+    """Opens `log.csv` and TensorBoard's events; forgets lines past `first_step`.
+
+    Returns:
+        a function that writes one line to both, from a dict keyed by COLUMNS.
+    """
+    path = run_dir / "log.csv"
+    kept = []
+    if path.exists():
+        with path.open(newline="") as file:
+            kept = [row for row in csv.DictReader(file) if int(row["step"]) <= first_step]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(kept)
+    write_text(path, text.getvalue())
+    events = tf.summary.create_file_writer(str(run_dir))
+
+    def write_row(row: dict[str, float]) -> None:
+        with path.open("a", newline="") as file:
+            csv.DictWriter(file, COLUMNS).writerow(row)
+        with events.as_default(step=row["step"]):
+            for name, value in row.items():
+                tf.summary.scalar(name, value)
+        events.flush()
+
+    return write_row

@@ -1,0 +1,180 @@
+"""The training loop: data, update, log, samples, checkpoints; stopped and resumed at any step."""
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from train import TrainError
+from train.checkpoints import (
+    best_manager_of,
+    manager_of,
+    restore_newest,
+    restore_picture,
+    save,
+    write_settings,
+)
+from train.dataset import Pairs, training_batches
+from train.files import read_picture, write_picture
+from train.log import open_log
+from train.metrics import psnr_db, ssim
+from train.settings import TrainSettings
+from train.update import LOSSES, Networks, build_update
+
+SHEET_IMAGES = 6
+MOST_VALIDATION_IMAGES = 64
+
+
+class NonFiniteLossError(TrainError):
+    """A loss became NaN or infinite."""
+
+
+def train(
+    run_dir: Path, pairs: Pairs, validation: Pairs, settings: TrainSettings, context: dict
+) -> bool:
+    """Trains a run to its end, going on from its newest checkpoint where there is one.
+
+    Args:
+        run_dir: holds the run; made when missing.
+        pairs: training images.
+        validation: images to watch, never trained on; of the training side of the split.
+        settings: the recipe.
+        context: what else `settings.json` should tell: kernels, size.
+
+    Returns:
+        False if there was nothing left to train.
+
+    Raises:
+        NonFiniteLossError: with the range of steps; the last checkpoint is before it.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    num_steps = settings.total_steps(len(pairs.ids))
+    write_settings(run_dir, settings, context)
+    tf.config.experimental.enable_op_determinism()
+    tf.random.set_seed(settings.seed)
+
+    # Networks and optimizers, as they were last saved.
+    networks = Networks(settings, num_steps)
+    manager = manager_of(networks, run_dir)
+    best = best_manager_of(networks, run_dir)
+    restore_newest(networks, manager.checkpoints)
+    first_step = int(networks.step)
+    if first_step >= num_steps:
+        return False
+
+    # Data, logs and the compiled update.
+    batches = training_batches(
+        pairs,
+        batch=settings.batch,
+        jitter_px=settings.jitter_px,
+        seed=settings.seed,
+        first_step=first_step,
+        last_step=num_steps,
+    )
+    update = build_update(networks, settings)
+    write_row = open_log(run_dir, first_step)
+    progress = tqdm(
+        desc="train",
+        unit="step",
+        total=num_steps,
+        initial=first_step,
+        dynamic_ncols=True,
+        disable=None,
+    )
+    saved_at_s = time.monotonic()
+
+    with deferred_interrupts() as interrupts, progress:
+        for step, (blurred, sharp) in enumerate(batches, first_step + 1):
+            update(blurred, sharp)
+            progress.update()
+            last = step == num_steps
+            sampling = step % settings.sample_every == 0 or last
+
+            # Log the mean losses since the last line.
+            if step % settings.log_every == 0 or sampling:
+                row = mean_losses(networks, step, manager)
+                networks.loss_sums.assign(tf.zeros_like(networks.loss_sums))
+                if sampling:
+                    row |= validate(networks.averaged, validation, run_dir, step)
+                write_row({"step": step, "epoch": step * settings.batch / len(pairs.ids)} | row)
+                progress.set_postfix_str(" ".join(f"{n} {v:.3g}" for n, v in row.items()))
+
+            # Save now and then, at the end, and before stopping.
+            if sampling and row["validation_psnr_db"] > networks.best_psnr_db.numpy():
+                networks.best_psnr_db.assign(row["validation_psnr_db"])
+                save(best, step)
+            minutes = (time.monotonic() - saved_at_s) / 60
+            if last or interrupts or minutes >= settings.checkpoint_minutes:
+                mean_losses(networks, step, manager)  # raises before a bad network is saved
+                save(manager, step)
+                saved_at_s = time.monotonic()
+            if interrupts and not last:
+                raise KeyboardInterrupt
+    return True
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM until a step is whole and recorded; a second acts at once."""
+    received: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    previous = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def mean_losses(
+    networks: Networks, step: int, manager: tf.train.CheckpointManager
+) -> dict[str, float]:
+    """Means of the losses since the last line of the log.
+
+    Raises:
+        NonFiniteLossError: if one is not finite.
+    """
+    *sums, num_steps = networks.loss_sums.numpy()
+    means = dict(zip(LOSSES, (float(each / max(num_steps, 1)) for each in sums), strict=True))
+    for name, value in means.items():
+        if not math.isfinite(value):
+            newest = manager.latest_checkpoint
+            good = f"the last good one is step {newest.rsplit('-', 1)[1]}" if newest else "none yet"
+            raise NonFiniteLossError(
+                f"{name} is {value} between steps {step - int(num_steps)} and {step}; of the "
+                f"checkpoints, {good}; try a lower --learning-rate in a new run (RUN=...)"
+            )
+    return means
+
+
+def validate(
+    generator: keras.Model, validation: Pairs, run_dir: Path, step: int
+) -> dict[str, float]:
+    """Scores the validation images and writes the sample sheet of a step."""
+    psnrs, ssims, rows = [], [], []
+    paths = zip(validation.blurred[0], validation.sharp, strict=True)
+    for blurred_path, sharp_path in islice(paths, MOST_VALIDATION_IMAGES):
+        blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
+        restored = restore_picture(generator, blurred)
+        psnrs.append(psnr_db(restored, sharp))
+        ssims.append(ssim(restored, sharp))
+        rows.append(np.hstack([blurred, restored, sharp]))
+    sheet_path = run_dir / "samples" / f"step-{step:07d}.jpg"
+    write_picture(sheet_path, np.vstack(rows[:SHEET_IMAGES]))
+    return {
+        "validation_psnr_db": float(np.mean(psnrs)),
+        "validation_ssim": float(np.mean(ssims)),
+    }

@@ -1,0 +1,166 @@
+"""Builds the generators and the PatchGAN discriminator.
+
+Pictures are float32, shape (batch, height, width, 3), RGB, -1..1 throughout.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+NUM_BLOCKS = 12  # of the residual generator
+WIDTH = 96  # its channels
+
+
+def build_generator(kind: str, seed: int) -> keras.Model:
+    """The generator called `kind` in the settings: "residual" or "unet"."""
+    return {"residual": build_residual, "unet": build_unet}[kind](seed)
+
+
+def size_multiple(kind: str) -> int:
+    """What height and width of a generator's input must be a multiple of, pixels."""
+    return {"residual": 4, "unet": 256}[kind]
+
+
+class BatchStatisticsNorm(layers.Layer):
+    """Normalizes with the statistics of the batch; at inference, with those of each image.
+
+    Pix2pix keeps batch statistics at test time, with a batch of one (Isola et al., Sec. 3.3). The
+    statistics of each image are the same thing for any batch size, so no answer depends on what
+    else is in its batch, and no moving averages are kept.
+    """
+
+    def __init__(self, seed: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.gamma_initializer = keras.initializers.RandomNormal(1.0, 0.02, seed=seed)
+
+    def build(self, shape: tuple) -> None:
+        self.gamma = self.add_weight(shape=shape[-1:], initializer=self.gamma_initializer)
+        self.beta = self.add_weight(shape=shape[-1:], initializer="zeros")
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        mean, variance = tf.nn.moments(x, [0, 1, 2] if training else [1, 2], keepdims=True)
+        return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, 1e-5)
+
+
+class SpaceToDepth(layers.Layer):
+    """(batch, h, w, c) -> (batch, h / 4, w / 4, 16 c); loses nothing."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.space_to_depth(x, 4)
+
+
+class DepthToSpace(layers.Layer):
+    """(batch, h, w, 16 c) -> (batch, 4 h, 4 w, c)."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depth_to_space(x, 4)
+
+
+class _Seeds:
+    """Gives each layer a seed of its own, so that two builds have equal weights."""
+
+    def __init__(self, seed: int) -> None:
+        self.last = seed * 1000
+
+    def __call__(self) -> int:
+        self.last += 1
+        return self.last
+
+    def normal(self) -> keras.initializers.Initializer:
+        return keras.initializers.RandomNormal(0.0, 0.02, seed=self())
+
+
+def build_residual(seed: int) -> keras.Model:
+    """Residual generator at a quarter of the resolution: 2.1 M weights, any size divisible by 4.
+
+    A lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter
+    of its resolution. The last convolutions start at zero: training begins from the blurred
+    picture itself, not from noise.
+    """
+    seeds = _Seeds(seed)
+
+    def conv(filters: int, dilation: int = 1, zero: bool = False) -> layers.Layer:
+        initializer = "zeros" if zero else keras.initializers.HeNormal(seed=seeds())
+        return layers.Conv2D(
+            filters, 3, padding="same", dilation_rate=dilation, kernel_initializer=initializer
+        )
+
+    blurred = keras.Input((None, None, 3))
+    x = SpaceToDepth()(blurred)  # (batch, h/4, w/4, 48)
+    x = conv(WIDTH)(x)  # (batch, h/4, w/4, 96)
+    for block in range(NUM_BLOCKS):
+        dilation = (1, 2, 4)[block % 3]
+        branch = layers.ReLU()(conv(WIDTH, dilation)(x))
+        x = x + conv(WIDTH, zero=True)(branch)
+    x = conv(48, zero=True)(x)  # (batch, h/4, w/4, 48)
+    restored = blurred + DepthToSpace()(x)  # (batch, h, w, 3)
+    return keras.Model(blurred, restored, name="residual")
+
+
+def build_unet(seed: int) -> keras.Model:
+    """The paper's U-Net generator: eight halvings and eight doublings, 54.4 M weights.
+
+    Reference: Isola et al., arXiv 1611.07004, appendix 6.1.1, with the authors' Torch layout: no
+    norm on the first layer nor on the 1x1 bottleneck, and no bias where a norm would undo it.
+    """
+    seeds = _Seeds(seed)
+
+    def down(x: tf.Tensor, filters: int, normalize: bool) -> tf.Tensor:
+        x = layers.Conv2D(
+            filters,
+            4,
+            strides=2,
+            padding="same",
+            use_bias=not normalize,
+            kernel_initializer=seeds.normal(),
+        )(x)
+        return BatchStatisticsNorm(seeds())(x) if normalize else x
+
+    def up(x: tf.Tensor, filters: int, dropout: bool) -> tf.Tensor:
+        x = layers.Conv2DTranspose(
+            filters,
+            4,
+            strides=2,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=seeds.normal(),
+        )(x)
+        x = BatchStatisticsNorm(seeds())(x)
+        return layers.Dropout(0.5, seed=seeds())(x) if dropout else x
+
+    blurred = keras.Input((None, None, 3))
+    x = down(blurred, 64, normalize=False)  # (batch, 128, 128, 64) for 256 px
+    skips = [x]
+    for filters in (128, 256, 512, 512, 512, 512, 512):  # down to (batch, 1, 1, 512)
+        x = down(layers.LeakyReLU(0.2)(x), filters, normalize=len(skips) < 7)
+        skips.append(x)
+    for stage, filters in enumerate((512, 512, 512, 512, 256, 128, 64)):  # up to 128x128
+        x = up(layers.ReLU()(x), filters, dropout=stage < 3)
+        x = layers.Concatenate()([x, skips[-2 - stage]])
+    x = layers.Conv2DTranspose(3, 4, strides=2, padding="same", kernel_initializer=seeds.normal())(
+        layers.ReLU()(x)
+    )
+    return keras.Model(blurred, layers.Activation("tanh")(x), name="unet")
+
+
+def build_patchgan(seed: int) -> keras.Model:
+    """The conditional 70x70 PatchGAN discriminator: 2,768,705 weights.
+
+    Takes [blurred, sharp or restored]; gives patch logits, (batch, 30, 30, 1) for 256 px.
+
+    Reference: Isola et al., arXiv 1611.07004, appendix 6.1.2.
+    """
+    seeds = _Seeds(seed + 1)
+    blurred = keras.Input((None, None, 3))
+    judged = keras.Input((None, None, 3))
+    x = layers.Concatenate()([blurred, judged])
+    for filters, strides in ((64, 2), (128, 2), (256, 2), (512, 1)):
+        first = filters == 64
+        x = layers.ZeroPadding2D(1)(x)
+        x = layers.Conv2D(
+            filters, 4, strides=strides, use_bias=first, kernel_initializer=seeds.normal()
+        )(x)  # 128, 64, 32, 31 a side for 256 px
+        x = x if first else BatchStatisticsNorm(seeds())(x)
+        x = layers.LeakyReLU(0.2)(x)
+    logits = layers.Conv2D(1, 4, kernel_initializer=seeds.normal())(layers.ZeroPadding2D(1)(x))
+    return keras.Model([blurred, judged], logits, name="patchgan")
