@@ -4,6 +4,7 @@ Nobody is portrayed: faces, hair, clothes and places are lines and polygons plac
 are as detailed at pixel scale as photographs, so that a lens blur takes as much from them.
 """
 
+import cv2
 import numpy as np
 
 from prepare.drawing import backdrops, clothes, features, hair, skin
@@ -31,14 +32,26 @@ def portrait(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     rng = np.random.default_rng([seed, index])
     sitter, pose = draw_sitter(rng), draw_pose(rng, side)
     canvas = np.zeros((side, side, 3), np.uint8)
-    backdrops.BACKDROPS[rng.integers(len(backdrops.BACKDROPS))](rng, canvas)
+    _draw_backdrop(rng, canvas)
     _draw_person(rng, canvas, pose, sitter)
     return _finish(rng, canvas)
 
 
+def _draw_backdrop(rng: np.random.Generator, canvas: np.ndarray) -> None:
+    """Draws one of the places, a little out of focus as behind a person close to the camera."""
+    backdrops.BACKDROPS[rng.integers(len(backdrops.BACKDROPS))](rng, canvas)
+    softness_px = rng.uniform(0.0003, 0.003) * canvas.shape[0]
+    canvas[:] = cv2.GaussianBlur(canvas, (0, 0), softness_px)
+
+
 def _draw_person(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter) -> None:
     """Draws from back to front."""
-    shell = hair.HairShell(sitter, parting=rng.uniform(-0.45, 0.45), volume=rng.uniform(0.9, 1.25))
+    shell = hair.HairShell(
+        sitter,
+        parting=rng.uniform(-0.45, 0.45),
+        volume=rng.uniform(0.9, 1.25),
+        fringe=rng.uniform(-0.08, 0.14),
+    )
     hair.draw_back_hair(rng, canvas, pose, sitter, shell)
     skin.draw_neck(rng, canvas, pose, sitter)
     clothes.draw_garment(rng, canvas, pose, sitter)

@@ -58,7 +58,7 @@ def bokeh(rng: np.random.Generator, canvas: np.ndarray) -> None:
 def bricks(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """A brick wall with pale mortar."""
     side = canvas.shape[0]
-    canvas[:] = np.clip(_muted(rng, 120, 165), 0, 255)
+    canvas[:] = round(rng.uniform(125, 165))
     base = np.array([(150, 86, 66), (128, 96, 80), (196, 190, 180)][rng.integers(3)])
     height = side / rng.uniform(11, 16)
     width, joint = height * 2.8, height * 0.12
@@ -175,7 +175,7 @@ def window(rng: np.random.Generator, canvas: np.ndarray) -> None:
             for x in left + pane * (0.6 + 1.4 * np.arange(3)):
                 lit = (250, 222, 150) if rng.random() < 0.35 else wall * 0.6
                 fill(canvas, _rectangle(x, y, pane * 0.9, pane * 1.1), lit)
-    frame = _muted(rng, 130, 220)
+    frame = np.array([(222, 218, 210), (104, 80, 60), (66, 70, 76)][rng.integers(3)])
     for at in (0.0, rng.uniform(0.22, 0.3), rng.uniform(0.7, 0.78), 0.97):
         fill(canvas, _rectangle(at * side, 0, side * 0.034, side), frame * 0.6)
         fill(canvas, _rectangle(at * side, 0, side * 0.024, side), frame)

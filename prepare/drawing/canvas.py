@@ -46,9 +46,10 @@ def strands(
     color,
     brightness: np.ndarray,
     thickness_px: float = 1,
-    num_shades: int = 20,
+    num_shades: int = 16,
+    num_layers: int = 3,
 ) -> None:
-    """Draws many hairs in place, dark ones first so that lit ones lie on top.
+    """Draws many hairs in place, in layers, each from its dark hairs to its lit ones.
 
     Args:
         canvas: uint8, (height, width, 3) RGB.
@@ -56,12 +57,16 @@ def strands(
         color: RGB levels of a hair of brightness 1, 0..255.
         brightness: (num_curves,), factors on the color, about 0.2..1.6.
         thickness_px: rounded, at least 1.
-        num_shades: brightnesses are gathered into this many groups, one OpenCV call each.
+        num_shades: brightnesses of a layer are gathered into this many groups, each of them drawn
+            by one OpenCV call.
+        num_layers: layer k takes every num_layers-th hair, from the k-th.
     """
-    for group in np.array_split(np.argsort(brightness, kind="stable"), num_shades):
-        if len(group):
-            shade = np.asarray(color) * brightness[group].mean()
-            stroke(canvas, curves_px[group], shade, thickness_px)
+    for first in range(num_layers):
+        layer = np.arange(first, len(curves_px), num_layers)
+        darkest_first = layer[np.argsort(brightness[layer], kind="stable")]
+        for group in np.array_split(darkest_first, min(num_shades, max(1, len(layer)))):
+            color_of_group = np.asarray(color) * brightness[group].mean()
+            stroke(canvas, curves_px[group], color_of_group, thickness_px)
 
 
 def coverage(side: int, points_px: np.ndarray, softness_px: float = 0.0) -> np.ndarray:

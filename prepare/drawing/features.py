@@ -14,11 +14,8 @@ from prepare.drawing.canvas import (
     strands,
     stroke,
 )
-from prepare.drawing.sitter import Pose, Sitter
+from prepare.drawing.sitter import EYE_DEPTH, MOUTH_DEPTH, NOSE_DEPTH, Pose, Sitter
 
-EYE_DEPTH = 0.35  # face units over the plane the head turns about
-MOUTH_DEPTH = 0.42
-NOSE_DEPTH = 0.6
 IRIS_RADIUS = 0.106  # face units: 12 mm across, where the pupils are 63 mm apart
 
 
@@ -89,7 +86,7 @@ def draw_eye(
 
     opening = coverage(pose.side, to_px(np.concatenate([upper, lower[::-1]])))
     ball = canvas.copy()
-    lightness = 0.82 + 0.1 * sign * sitter.light[0]
+    lightness = 0.75 + 0.1 * sign * sitter.light[0]
     fill(ball, to_px(ellipse((sign * 0.5, 0), 0.3, 0.2)), np.array((238, 230, 226)) * lightness)
     corner = ellipse(upper[0] + (sign * 0.02, 0), 0.045, 0.03)
     fill(ball, to_px(corner), sitter.skin * 0.5 + (80, 40, 38))
@@ -155,7 +152,7 @@ def draw_nostrils(canvas: np.ndarray, pose: Pose, sitter: Sitter) -> None:
 def _lip_curves(sitter: Sitter) -> dict[str, np.ndarray]:
     """Edges of the lips from left to right, (48, 2) each, face units."""
     wide = 0.4 + 0.07 * sitter.smile
-    corner = 1.06 - 0.07 * sitter.smile
+    corner = 1.045 - 0.055 * sitter.smile
     full = sitter.lip_fullness * (1 - 0.2 * sitter.smile)
     gap = 0.15 * max(0.0, sitter.smile - 0.35)
 
@@ -201,7 +198,7 @@ def paint_lips(rng: np.random.Generator, albedo: np.ndarray, pose: Pose, sitter:
         start = edge[inner][at]
         tip = start + (edge[outer][at] - start) * reach
         creases = np.stack([start, tip], axis=1)
-        brightness = rng.uniform(0.72, 1.12, 60)
+        brightness = rng.uniform(0.8, 1.1, 60)
         strands(albedo, pose.to_px(creases, MOUTH_DEPTH), color, brightness, 0.008 * unit_px, 6)
 
 
@@ -226,9 +223,6 @@ def draw_mouth(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter:
         fill(mouth, pose.to_px(tooth, MOUTH_DEPTH), np.array((240, 232, 216)) * lightness)
         left += width + 0.004
     blend(canvas, mouth, inside)
-    stroke(
-        canvas,
-        pose.to_px(edge["upper"], MOUTH_DEPTH),
-        sitter.skin * (0.32, 0.18, 0.18),
-        0.018 * unit_px,
-    )
+    line_px = pose.to_px(edge["upper"], MOUTH_DEPTH)
+    color = sitter.skin * (0.32, 0.18, 0.18)
+    soft_stroke(canvas, line_px, color, 0.016 * unit_px, 0.005 * unit_px)

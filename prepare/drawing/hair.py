@@ -5,6 +5,8 @@ parting and growing down the side of the head to 6 at the chest, and `out`, 0 at
 at the silhouette. A hairstyle is a way for strands to run through the shell.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy.interpolate import CubicSpline
 
@@ -34,6 +36,7 @@ STYLE_LENGTH = {  # in the coordinate `along`
     "parted": 3.1,
     "swept": 2.9,
     "buzzed": 2.9,
+    "bald": 3.1,
     "curly": 3.6,
     "bob": 4.6,
     "wavy": 6.0,
@@ -44,11 +47,19 @@ STYLE_LENGTH = {  # in the coordinate `along`
 class HairShell:
     """Maps (along, out) to face units for one head of hair."""
 
-    def __init__(self, sitter: Sitter, parting: float, volume: float):
-        """Args: parting, its x in face units; volume, a factor on the thickness of the hair."""
+    def __init__(self, sitter: Sitter, parting: float, volume: float, fringe: float):
+        """Lays out the shell.
+
+        Args:
+            sitter: whose hair it is.
+            parting: x of the parting, face units.
+            volume: factor on the thickness of the hair, about 1.
+            fringe: how far the hair falls into the forehead, face units; may be negative.
+        """
         hairline, silhouette = np.array(HAIRLINE), np.array(SILHOUETTE)
         broad = sitter.face_width / 1.08
         hairline[:, 0] *= broad
+        hairline[:3, 1] += fringe
         hairline[:4, 1] -= 0.12 * sitter.age * sitter.masculine
         silhouette[:, 0] *= broad
         silhouette += (silhouette - hairline) * (volume - 1) * 0.8
@@ -74,27 +85,30 @@ class HairShell:
         return np.concatenate([halves[1][::-1], halves[0], halves[2][::-1], halves[3]])
 
 
-def _brightness(rng, sitter: Sitter, curves: np.ndarray, lock: np.ndarray) -> np.ndarray:
+def _brightness(
+    rng, sitter: Sitter, curves: np.ndarray, lock: np.ndarray, spread: float = 0.07
+) -> np.ndarray:
     """Light on each strand: a ball lit like the face, a glossy band, and chance per lock."""
-    middle = curves[:, curves.shape[1] // 2]
-    x, y = middle[:, 0] / 1.5, (middle[:, 1] + 0.1) / 2.0
+    place = curves[:, curves.shape[1] // 4]
+    x, y = place[:, 0] / 1.8, (place[:, 1] + 0.1) / 2.2
     z = np.sqrt(np.clip(1 - x**2 - y**2, 0.05, 1))
     facing = np.clip(x * sitter.light[0] + y * sitter.light[1] + z * sitter.light[2], 0, 1)
     gloss = np.exp(-(((facing - 0.86) / 0.09) ** 2))
-    lit = (0.3 + 0.6 * facing + 0.35 * gloss) * (1 + 0.3 * np.sin(lock * 2999))
-    return np.clip(lit + rng.normal(0, 0.07, len(curves)), 0.15, 1.6)
+    lit = (0.3 + 0.6 * facing + 0.35 * gloss) * (1 + 0.2 * np.sin(lock * 2999))
+    unclipped = 240 / sitter.hair.max()  # brighter hair would lose its color
+    return np.clip(lit + rng.normal(0, spread, len(curves)), 0.15, min(1.4, unclipped))
 
 
 def _combed(rng, num: int, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Strands that run down from the parting: (along, out) of their points, and their lock."""
-    lock = rng.integers(0, 40, num) / 40
-    out = np.clip(lock + rng.normal(0, 0.015, num), -0.03, 1.05)
+    lock = rng.integers(0, 60, num) / 60
+    out = np.clip(lock + rng.normal(0, 0.03, num), -0.05, 1.07)
     start = rng.uniform(-0.3, length - 0.5, num)
     reach = rng.uniform(0.6, 1.8, num)
     steps = np.linspace(0, 1, 12)
     ragged = length + rng.normal(0, 0.12, num)
     along = np.minimum(start[:, None] + reach[:, None] * steps, ragged[:, None])
-    drift = rng.normal(0, 0.05, num)[:, None] * steps
+    drift = rng.normal(0, 0.13, num)[:, None] * steps
     return along, out[:, None] + drift, lock
 
 
@@ -110,9 +124,11 @@ def _swept(rng, num: int, length: float) -> tuple[np.ndarray, np.ndarray, np.nda
     return np.abs(along[:, None] + lean), out, lock
 
 
-def _cropped(rng, num: int, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cropped(
+    rng, num: int, length: float, start: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Short hairs that stand up all over."""
-    along = rng.uniform(0, length, num)
+    along = rng.uniform(start, length, num)
     out = rng.uniform(-0.02, 0.92, num)
     steps = np.linspace(0, 1, 3)
     tilt = rng.normal(0.12, 0.08, num)
@@ -137,7 +153,9 @@ def _wave(curves: np.ndarray, lock: np.ndarray, size: float) -> np.ndarray:
 def _scalp_strands(rng, shell: HairShell, sitter: Sitter, num: int, length: float):
     """Points, (num, num_points, 2) in face units, and lock, (num,), of hair in its style."""
     style = sitter.hair_style
-    run = {"swept": _swept, "buzzed": _cropped}.get(style, _combed)
+    run = {"swept": _swept, "buzzed": _cropped, "bald": partial(_cropped, start=2.1)}.get(
+        style, _combed
+    )
     along, out, lock = run(rng, num, length)
     sign = rng.choice([-1.0, 1.0], num)[:, None]
     curves = shell.at(along, out, sign)
@@ -154,16 +172,17 @@ def _scalp_strands(rng, shell: HairShell, sitter: Sitter, num: int, length: floa
 def draw_hair(
     rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter, shell: HairShell
 ) -> None:
-    """Draws the hair over the head in place; nothing for the bald."""
-    if sitter.hair_style == "bald":
-        return
+    """Draws the hair over the head in place; the bald keep some at the sides."""
     length = STYLE_LENGTH[sitter.hair_style]
     num = 4200 if sitter.hair_style != "curly" else 2600
-    if sitter.hair_style != "buzzed":
+    if sitter.hair_style == "bald":
+        num = 700
+    else:
         region = shell.outline(min(length, 3.2) - 0.2)
         fill(canvas, pose.to_px(region), sitter.hair * 0.34)
     curves, lock = _scalp_strands(rng, shell, sitter, num, length)
-    brightness = _brightness(rng, sitter, curves, lock)
+    spread = 0.25 if sitter.hair_style == "curly" else 0.08
+    brightness = _brightness(rng, sitter, curves, lock, spread)
     strands(canvas, pose.to_px(curves), sitter.hair, brightness, 0.012 * pose.eye_distance_px)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 SKIN_TONES = np.array(
     [
-        (246, 214, 196),
-        (236, 194, 168),
+        (238, 202, 182),
+        (230, 188, 162),
         (218, 168, 134),
         (192, 138, 102),
         (156, 104, 74),
@@ -20,9 +20,9 @@ SKIN_TONES = np.array(
     ]
 )
 DARK_HAIR = [(38, 31, 29), (54, 40, 32), (78, 54, 38)]
-LIGHT_HAIR = [(112, 76, 48), (140, 72, 40), (188, 140, 84), (222, 188, 132), (166, 112, 62)]
-GRAY_HAIR = [(140, 138, 136), (196, 194, 190), (96, 92, 90)]
-DYED_HAIR = [(214, 98, 130), (64, 120, 168), (120, 70, 150)]
+LIGHT_HAIR = [(112, 76, 48), (140, 72, 40), (188, 140, 84), (200, 166, 116), (166, 112, 62)]
+GRAY_HAIR = [(140, 138, 136), (178, 176, 172), (96, 92, 90)]
+DYED_HAIR = [(190, 84, 112), (64, 120, 168), (120, 70, 150)]
 IRIS_COLORS = [
     (92, 60, 36),
     (70, 44, 30),
@@ -32,9 +32,13 @@ IRIS_COLORS = [
     (128, 142, 150),
 ]
 HAIR_STYLES = ("parted", "swept", "curly", "buzzed", "bob", "long", "wavy", "bald")
-HAIR_ODDS = (0.2, 0.15, 0.14, 0.08, 0.13, 0.14, 0.11, 0.05)
+HAIR_ODDS = (0.18, 0.14, 0.14, 0.08, 0.13, 0.13, 0.11, 0.09)
 BEARDS = ("none", "stubble", "mustache", "short", "full")
 BEARD_ODDS = (0.3, 0.24, 0.1, 0.22, 0.14)
+
+EYE_DEPTH = 0.35  # face units over the plane that the head turns about
+MOUTH_DEPTH = 0.42
+NOSE_DEPTH = 0.6
 
 
 @dataclass(frozen=True)

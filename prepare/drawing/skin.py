@@ -14,12 +14,12 @@ from prepare.drawing.canvas import (
     smooth_noise,
     stroke,
 )
-from prepare.drawing.sitter import Pose, Sitter
+from prepare.drawing.sitter import EYE_DEPTH, NOSE_DEPTH, Pose, Sitter
 
 SKULL_HALF_HEIGHT = 1.78  # face units, from the eye line to the crown and to the chin
 # Light that entered the skin leaves it reddened, so red fades last in the shade; the powers also
 # encode linear light as sRGB.
-SHADE_POWERS = (0.40, 0.52, 0.58)
+SHADE_POWERS = (0.41, 0.51, 0.54)
 SHADE_FLOOR = 0.16  # light from all around
 
 
@@ -41,18 +41,19 @@ def _bump(x, y, center, spread) -> np.ndarray:
     return np.exp(-(((x - center[0]) / spread[0]) ** 2) - ((y - center[1]) / spread[1]) ** 2)
 
 
-def _relief(sitter: Sitter, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _relief(sitter: Sitter, x: np.ndarray, y: np.ndarray, turn: float) -> np.ndarray:
     """Height of the face over the picture plane, in face units like x and y."""
     across = np.abs(x) / np.maximum(half_width(sitter, y), 0.05)
     height = 0.95 * np.sqrt(np.clip(1 - across**2.4, 0, 1))
     height *= np.sqrt(np.clip(1 - (np.abs(y) / 1.9) ** 3, 0.02, 1))
+    nose_x, x = x - turn * NOSE_DEPTH, x - turn * EYE_DEPTH
     mirrored = np.abs(x)
     wide = sitter.nose_width
     bridge = np.clip((y + 0.25) / 0.9, 0, 1) ** 1.4 / (1 + np.exp((y - 0.68) * 28))
-    height += 0.34 * bridge * np.exp(-((x / (0.12 * wide + 0.05 * bridge)) ** 2))
+    height += 0.34 * bridge * np.exp(-((nose_x / (0.12 * wide + 0.05 * bridge)) ** 2))
+    height += 0.07 * _bump(nose_x, y, (0, 0.58), (0.13 * wide, 0.12))  # tip of the nose
+    height += 0.12 * _bump(np.abs(nose_x), y, (0.17 * wide, 0.64), (0.08, 0.09))  # its wings
     for center, spread, amount in (
-        ((0.00, 0.58), (0.13 * wide, 0.12), 0.07),  # tip of the nose
-        ((0.17 * wide, 0.64), (0.08, 0.09), 0.12),  # its wings
         ((0.50, -0.02), (0.34, 0.20), -0.16),  # eye sockets
         ((0.50, 0.00), (0.23, 0.14), 0.09),  # lids
         ((0.45, -0.38), (0.40, 0.13), 0.04 + 0.03 * sitter.masculine),  # brows
@@ -92,7 +93,7 @@ def _lit(height: np.ndarray, unit_px: float, light: np.ndarray) -> tuple[np.ndar
     halfway /= np.linalg.norm(halfway)
     gloss = (-slope_x * halfway[0] - slope_y * halfway[1] + halfway[2]) / length
     cavity = cv2.GaussianBlur(height, (0, 0), 0.09 * unit_px) - height
-    diffuse = np.clip((facing + 0.15) / 1.1, 0, 1) * np.clip(1 - 5 * cavity, 0.5, 1.12)
+    diffuse = np.clip((facing + 0.15) / 1.1, 0, 1) * np.clip(1 - 5 * cavity, 0.5, 1.05)
     seen = 0.35 + 0.65 * _cast_shadow(height, unit_px, light)
     return SHADE_FLOOR + (1 - SHADE_FLOOR) * diffuse * seen, np.clip(gloss, 0, 1) ** 28 * seen
 
@@ -120,8 +121,8 @@ def render_skin(albedo: np.ndarray, height: np.ndarray, unit_px: float, light: n
 def _mottle(rng: np.random.Generator, albedo: np.ndarray, sitter: Sitter) -> None:
     """Uneven color, from patches down to pores."""
     side = albedo.shape[0]
-    shade(albedo, 1 + 0.04 * smooth_noise(rng, side, 0.06, 3))
-    shade(albedo, 1 + (0.04 + 0.03 * sitter.age) * smooth_noise(rng, side, 0.006, 2))
+    shade(albedo, 1 + 0.03 * smooth_noise(rng, side, 0.06, 3))
+    shade(albedo, 1 + (0.025 + 0.02 * sitter.age) * smooth_noise(rng, side, 0.006, 2))
 
 
 def _freckles(rng: np.random.Generator, albedo: np.ndarray, pose: Pose, sitter: Sitter) -> None:
@@ -153,7 +154,7 @@ def _wrinkles(rng: np.random.Generator, albedo: np.ndarray, pose: Pose, sitter: 
         width_px = rng.uniform(0.006, 0.014) * pose.eye_distance_px
         stroke(painted, pose.to_px(moved(curve, 0, 0.016), 0.3), sitter.skin * 1.12, width_px)
         stroke(painted, pose.to_px(curve, 0.3), sitter.skin * (0.72, 0.62, 0.58), width_px)
-    strength = 0.12 + 0.6 * sitter.age
+    strength = 0.04 + 0.6 * sitter.age
     albedo[:] = cv2.addWeighted(painted, strength, albedo, 1 - strength, 0)
 
 
@@ -172,7 +173,7 @@ def draw_head(
     albedo = np.full_like(canvas, 0)
     albedo[:] = np.clip(sitter.skin, 0, 255)
     x, y = pose.face_grid(pose.side // 2)
-    height = _relief(sitter, x - pose.turn * 0.35, y)
+    height = _relief(sitter, x, y, pose.turn)
     blush = _bump(np.abs(x), y, (0.62, 0.5), (0.4, 0.3)) + _bump(x, y, (0, 0.55), (0.25, 0.2))
     blush = cv2.resize(blush * 0.3, canvas.shape[1::-1])
     blend(albedo, sitter.skin * (1.03, 0.83, 0.79), blush)
