@@ -17,7 +17,8 @@ GRAIN_LEVELS = 1.2  # standard deviation of the film grain, of 255: far below th
 def portrait(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     """A drawn portrait, framed like an aligned face photograph.
 
-    The same arguments give the same picture, in any order and in any number of threads.
+    The same arguments give the same picture, in any order and in any number of threads, and another
+    side gives the same person. At 1024 pixels it takes about half a second of one core.
 
     Args:
         index: which portrait, >= 0.
@@ -26,6 +27,9 @@ def portrait(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
 
     Returns:
         uint8, (side, side, 3), RGB, 0..255, sRGB.
+
+    Raises:
+        ValueError: if the side is odd or smaller than 64.
     """
     if side < 64 or side % 2:
         raise ValueError(f"side must be an even number of at least 64 pixels, got {side}")
@@ -70,7 +74,9 @@ def _draw_person(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitte
     _draw_accessories(rng, canvas, pose, sitter)
 
 
-def _draw_accessories(rng, canvas: np.ndarray, pose: Pose, sitter: Sitter) -> None:
+def _draw_accessories(
+    rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter
+) -> None:
     if rng.random() < (0.15 if sitter.masculine else 0.45):
         clothes.draw_earrings(rng, canvas, pose, sitter)
     if rng.random() < 0.28:

@@ -1,8 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from prepare.drawing import backdrops
+from prepare.drawing.hair import HairShell, draw_beard, draw_hair
+from prepare.drawing.sitter import BEARDS, HAIR_STYLES, draw_pose, draw_sitter
 from prepare.samples import portrait
 
 
@@ -12,13 +17,14 @@ def high_frequency_energy(image):
     return float(np.mean(cv2.Laplacian(gray, cv2.CV_32F) ** 2))
 
 
-def test_same_index_and_seed_give_the_same_portrait_in_any_order():
-    first = [portrait(index, side=128) for index in range(4)]
-    again = [portrait(index, side=128) for index in reversed(range(4))][::-1]
-    np.testing.assert_array_equal(first, again)
+def test_portraits_are_the_same_from_any_number_of_workers():
+    alone = [portrait(index, side=128) for index in range(6)]
+    with ThreadPoolExecutor(3) as workers:
+        together = list(workers.map(lambda index: portrait(index, side=128), range(6)))
+    np.testing.assert_array_equal(alone, together)
 
 
-def test_portrait_does_not_depend_on_the_number_of_threads():
+def test_portrait_does_not_depend_on_the_threads_of_opencv():
     num_threads = cv2.getNumThreads()
     try:
         cv2.setNumThreads(1)
@@ -49,11 +55,35 @@ def test_rejects_sides_it_cannot_draw(side):
         portrait(0, side=side)
 
 
-def test_a_smaller_portrait_shows_the_same_picture():
-    small = portrait(2, side=256).astype(float)
-    large = cv2.resize(portrait(2), (256, 256), interpolation=cv2.INTER_AREA)
-    structure = [cv2.GaussianBlur(image.astype(float), (0, 0), 16) for image in (small, large)]
-    assert np.corrcoef(structure[0].ravel(), structure[1].ravel())[0, 1] > 0.9
+@pytest.mark.parametrize("index", [0, 2, 5])
+def test_a_smaller_portrait_shows_the_same_person(index):
+    small = portrait(index, side=256)
+    large = cv2.resize(portrait(index, side=512), (256, 256), interpolation=cv2.INTER_AREA)
+    structure = [cv2.GaussianBlur(image, (0, 0), 4).ravel() for image in (small, large)]
+    assert np.corrcoef(structure)[0, 1] > 0.9  # other sitters reach 0.75
+
+
+@pytest.mark.parametrize("style", HAIR_STYLES)
+def test_every_hair_style_covers_the_scalp_but_not_the_face(style):
+    rng = np.random.default_rng(0)
+    red = np.array((200.0, 0.0, 0.0))
+    sitter = replace(draw_sitter(rng), hair_style=style, hair=red)
+    pose = replace(draw_pose(rng, 256), roll_rad=0.0)
+    canvas = np.zeros((256, 256, 3), np.uint8)
+    draw_hair(rng, canvas, pose, sitter, HairShell(sitter, parting=0.2, volume=1.0, fringe=0.0))
+    scalp, mouth = pose.to_px([(0.5, -1.4), (0.0, 1.0)]).astype(int)
+    assert (canvas[scalp[1], scalp[0], 0] > 0) == (style != "bald")
+    assert canvas[mouth[1], mouth[0], 0] == 0
+
+
+@pytest.mark.parametrize("beard", BEARDS[1:])
+def test_every_beard_leaves_eyes_and_forehead_free(beard):
+    rng = np.random.default_rng(0)
+    sitter, pose = replace(draw_sitter(rng), beard=beard), draw_pose(rng, 256)
+    canvas = np.zeros((256, 256, 3), np.uint8)
+    draw_beard(rng, canvas, pose, sitter)
+    assert canvas[150:].any()
+    assert not canvas[:125].any()
 
 
 def test_blur_takes_most_of_the_fine_detail():

@@ -103,7 +103,14 @@ def bookshelf(rng: np.random.Generator, canvas: np.ndarray) -> None:
         fill(canvas, _rectangle(0, bottom, side, side * 0.004), (176, 132, 88))
 
 
-def _book(rng, canvas: np.ndarray, left: float, top: float, width: float, height: float) -> None:
+def _book(
+    rng: np.random.Generator,
+    canvas: np.ndarray,
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+) -> None:
     color = _muted(rng, 40, 190)
     ink = color * 0.3 if color.mean() > 120 else color * 0.5 + 130
     fill(canvas, _rectangle(left, top, width, height), color)

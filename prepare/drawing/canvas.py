@@ -143,7 +143,8 @@ def smooth_noise(
     """
     total = np.zeros((side, side), np.float32)
     for octave in range(num_octaves):
-        cells = int(np.clip(2**octave / grain, 2, side))
+        # Not limited by the side: pictures of all sizes use up the same random numbers.
+        cells = round(2**octave / grain)
         coarse = rng.standard_normal((cells, cells), dtype=np.float32) * 0.6**octave
         total += cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
     return total / 1.6

@@ -24,7 +24,7 @@ FABRIC_COLORS = [
 ]  # fmt: skip
 
 
-def _knit(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
+def _knit(rng: np.random.Generator, cloth: np.ndarray, colors: np.ndarray) -> None:
     """Rows of V-shaped stitches."""
     side = cloth.shape[0]
     pitch = side * rng.uniform(0.014, 0.022)
@@ -39,7 +39,7 @@ def _knit(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
             stroke(cloth, roots[picked][:, None] + leg, color * brightness, pitch * 0.3)
 
 
-def _stripes(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
+def _stripes(rng: np.random.Generator, cloth: np.ndarray, colors: np.ndarray) -> None:
     side = cloth.shape[0]
     pitch = side * rng.uniform(0.02, 0.06)
     slope = rng.choice([0.0, 0.0, 1.0])
@@ -50,7 +50,7 @@ def _stripes(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
         stroke(cloth, line, colors[1], pitch * 0.4)
 
 
-def _checks(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
+def _checks(rng: np.random.Generator, cloth: np.ndarray, colors: np.ndarray) -> None:
     side = cloth.shape[0]
     pitch = side * rng.uniform(0.035, 0.07)
     at = np.arange(side)
@@ -61,7 +61,7 @@ def _checks(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
     blend(cloth, colors[2], np.maximum(thin[:, None], thin[None, :]))
 
 
-def _print(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
+def _print(rng: np.random.Generator, cloth: np.ndarray, colors: np.ndarray) -> None:
     """Scattered flowers."""
     side = cloth.shape[0]
     cloth[:] = colors[0]
@@ -75,7 +75,7 @@ def _print(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
         fill(cloth, ellipse(center, size * 0.5, size * 0.5, 10), (244, 206, 90))
 
 
-def _twill(rng, cloth: np.ndarray, colors: np.ndarray) -> None:
+def _twill(rng: np.random.Generator, cloth: np.ndarray, colors: np.ndarray) -> None:
     """Plain cloth with a fine diagonal weave."""
     side = cloth.shape[0]
     pitch = side * rng.uniform(0.006, 0.010)

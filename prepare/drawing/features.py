@@ -34,7 +34,9 @@ def _lid_curves(sitter: Sitter, sign: int) -> tuple[np.ndarray, np.ndarray]:
     return smooth_curve(upper) * (sign, 1) + place, smooth_curve(lower) * (sign, 1) + place
 
 
-def _draw_iris(rng, canvas, to_px, sitter: Sitter, center: np.ndarray, unit_px: float) -> None:
+def _draw_iris(
+    rng: np.random.Generator, canvas, to_px, sitter: Sitter, center: np.ndarray, unit_px: float
+) -> None:
     radius = IRIS_RADIUS
     fill(canvas, to_px(ellipse(center, radius, radius)), sitter.iris * 0.38)
     fill(canvas, to_px(ellipse(center, radius * 0.9, radius * 0.9)), sitter.iris * 0.8)
@@ -54,7 +56,9 @@ def _catch_light(canvas, to_px, sitter: Sitter, center: np.ndarray) -> None:
     fill(canvas, to_px(ellipse(2 * center - glint, 0.009, 0.008, 8)), (120, 122, 128))
 
 
-def _lashes(rng, curve: np.ndarray, sign: int, up: float, num_lashes: int) -> np.ndarray:
+def _lashes(
+    rng: np.random.Generator, curve: np.ndarray, sign: int, up: float, num_lashes: int
+) -> np.ndarray:
     """Curved hairs along a lid, (num_lashes, 3, 2), face units; up is their length, down < 0."""
     along = rng.uniform(0.12, 0.98, num_lashes)
     at = along * (len(curve) - 1)
@@ -63,6 +67,22 @@ def _lashes(rng, curve: np.ndarray, sign: int, up: float, num_lashes: int) -> np
     tip = root + np.stack([lean, -up * rng.uniform(0.6, 1.1, num_lashes)], -1)
     middle = (root + tip) / 2 + np.stack([lean * 0.25, np.full(num_lashes, up * 0.12)], -1)
     return np.stack([root, middle, tip], axis=1)
+
+
+def _draw_lids(
+    rng: np.random.Generator, canvas, to_px, sitter: Sitter, sign: int, unit_px: float
+) -> None:
+    """Draws the edges of the lids, the fold over the upper one, and the lashes in place."""
+    upper, lower = _lid_curves(sitter, sign)
+    dark = sitter.skin * 0.22
+    crease = upper[2:-1] - (0, 0.06 * (1.6 - sitter.eye_opening * 0.5))
+    stroke(canvas, to_px(crease), sitter.skin * (0.5, 0.4, 0.38), 0.014 * unit_px)
+    stroke(canvas, to_px(lower), sitter.skin * (0.78, 0.6, 0.56), 0.014 * unit_px)
+    stroke(canvas, to_px(upper), dark, (0.022 + 0.014 * (not sitter.masculine)) * unit_px)
+    length = 0.05 if sitter.masculine else 0.085
+    lashes = _lashes(rng, upper, sign, length, 46)
+    stroke(canvas, to_px(lashes), dark * 0.6, 0.004 * unit_px)
+    stroke(canvas, to_px(_lashes(rng, lower, sign, -0.04, 26)), dark, 0.004 * unit_px)
 
 
 def draw_eye(
@@ -96,16 +116,7 @@ def draw_eye(
     blend(ball, (40, 28, 26), 0.5 * coverage(pose.side, to_px(shadow), 0.015 * unit_px))
     _catch_light(ball, to_px, sitter, center)
     blend(canvas, ball, opening)
-
-    dark = sitter.skin * 0.22
-    crease = upper[2:-1] - (0, 0.06 * (1.6 - sitter.eye_opening * 0.5))
-    stroke(canvas, to_px(crease), sitter.skin * (0.5, 0.4, 0.38), 0.014 * unit_px)
-    stroke(canvas, to_px(lower), sitter.skin * (0.78, 0.6, 0.56), 0.014 * unit_px)
-    stroke(canvas, to_px(upper), dark, (0.022 + 0.014 * (not sitter.masculine)) * unit_px)
-    length = 0.05 if sitter.masculine else 0.085
-    lashes = _lashes(rng, upper, sign, length, 46)
-    stroke(canvas, to_px(lashes), dark * 0.6, 0.004 * unit_px)
-    stroke(canvas, to_px(_lashes(rng, lower, sign, -0.04, 26)), dark, 0.004 * unit_px)
+    _draw_lids(rng, canvas, to_px, sitter, sign, unit_px)
 
 
 def draw_brows(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter) -> None:
@@ -113,7 +124,7 @@ def draw_brows(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter:
     num_hairs = int(rng.uniform(160, 260))
     thick = rng.uniform(0.04, 0.065) + 0.025 * sitter.masculine
     lift = rng.uniform(0.0, 0.06)
-    arch = [(0.17, -0.29), (0.36, -0.32 - lift), (0.6, -0.34 - lift), (0.84, -0.26)]
+    arch = [(0.18, -0.32), (0.37, -0.34 - lift), (0.6, -0.34 - lift), (0.84, -0.26)]
     ridge = smooth_curve(arch, 60)
     color = sitter.hair * 0.62 if sitter.hair_style != "bald" else sitter.skin * 0.35
     for sign in (-1, 1):

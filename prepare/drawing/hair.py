@@ -5,8 +5,6 @@ parting and growing down the side of the head to 6 at the chest, and `out`, 0 at
 at the silhouette. A hairstyle is a way for strands to run through the shell.
 """
 
-from functools import partial
-
 import numpy as np
 from scipy.interpolate import CubicSpline
 
@@ -36,7 +34,6 @@ STYLE_LENGTH = {  # in the coordinate `along`
     "parted": 3.1,
     "swept": 2.9,
     "buzzed": 2.9,
-    "bald": 3.1,
     "curly": 3.6,
     "bob": 4.6,
     "wavy": 6.0,
@@ -86,7 +83,11 @@ class HairShell:
 
 
 def _brightness(
-    rng, sitter: Sitter, curves: np.ndarray, lock: np.ndarray, spread: float = 0.07
+    rng: np.random.Generator,
+    sitter: Sitter,
+    curves: np.ndarray,
+    lock: np.ndarray,
+    spread: float = 0.07,
 ) -> np.ndarray:
     """Light on each strand: a ball lit like the face, a glossy band, and chance per lock."""
     place = curves[:, curves.shape[1] // 4]
@@ -99,7 +100,9 @@ def _brightness(
     return np.clip(lit + rng.normal(0, spread, len(curves)), 0.15, min(1.4, unclipped))
 
 
-def _combed(rng, num: int, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _combed(
+    rng: np.random.Generator, num: int, length: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Strands that run down from the parting: (along, out) of their points, and their lock."""
     lock = rng.integers(0, 60, num) / 60
     out = np.clip(lock + rng.normal(0, 0.03, num), -0.05, 1.07)
@@ -112,7 +115,9 @@ def _combed(rng, num: int, length: float) -> tuple[np.ndarray, np.ndarray, np.nd
     return along, out[:, None] + drift, lock
 
 
-def _swept(rng, num: int, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _swept(
+    rng: np.random.Generator, num: int, length: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Strands combed back: from the hairline towards the silhouette."""
     lock = rng.integers(0, 60, num) / 60
     along = lock * length + rng.normal(0, 0.04, num)
@@ -125,17 +130,17 @@ def _swept(rng, num: int, length: float) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _cropped(
-    rng, num: int, length: float, start: float = 0.0
+    rng: np.random.Generator, num: int, length: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Short hairs that stand up all over."""
-    along = rng.uniform(start, length, num)
+    along = rng.uniform(0, length, num)
     out = rng.uniform(-0.02, 0.92, num)
     steps = np.linspace(0, 1, 3)
     tilt = rng.normal(0.12, 0.08, num)
     return along[:, None] + tilt[:, None] * steps, out[:, None] + 0.09 * steps, rng.random(num)
 
 
-def _coil(rng, curves: np.ndarray, size: float) -> np.ndarray:
+def _coil(rng: np.random.Generator, curves: np.ndarray, size: float) -> np.ndarray:
     """Winds strands into loops of a radius in face units."""
     num = len(curves)
     turns = np.linspace(0, 1, curves.shape[1]) * rng.uniform(5, 11, num)[:, None]
@@ -150,12 +155,12 @@ def _wave(curves: np.ndarray, lock: np.ndarray, size: float) -> np.ndarray:
     return curves + size * np.stack([np.sin(phase), np.zeros_like(phase)], -1)
 
 
-def _scalp_strands(rng, shell: HairShell, sitter: Sitter, num: int, length: float):
+def _scalp_strands(
+    rng: np.random.Generator, shell: HairShell, sitter: Sitter, num: int, length: float
+):
     """Points, (num, num_points, 2) in face units, and lock, (num,), of hair in its style."""
     style = sitter.hair_style
-    run = {"swept": _swept, "buzzed": _cropped, "bald": partial(_cropped, start=2.1)}.get(
-        style, _combed
-    )
+    run = {"swept": _swept, "buzzed": _cropped}.get(style, _combed)
     along, out, lock = run(rng, num, length)
     sign = rng.choice([-1.0, 1.0], num)[:, None]
     curves = shell.at(along, out, sign)
@@ -172,14 +177,13 @@ def _scalp_strands(rng, shell: HairShell, sitter: Sitter, num: int, length: floa
 def draw_hair(
     rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter, shell: HairShell
 ) -> None:
-    """Draws the hair over the head in place; the bald keep some at the sides."""
+    """Draws the hair over the head in place; nothing for the bald."""
+    if sitter.hair_style == "bald":
+        return
     length = STYLE_LENGTH[sitter.hair_style]
     num = 4200 if sitter.hair_style != "curly" else 2600
-    if sitter.hair_style == "bald":
-        num = 700
-    else:
-        region = shell.outline(min(length, 3.2) - 0.2)
-        fill(canvas, pose.to_px(region), sitter.hair * 0.34)
+    region = shell.outline(min(length, 3.2) - 0.2)
+    fill(canvas, pose.to_px(region), sitter.hair * 0.34)
     curves, lock = _scalp_strands(rng, shell, sitter, num, length)
     spread = 0.25 if sitter.hair_style == "curly" else 0.08
     brightness = _brightness(rng, sitter, curves, lock, spread)
@@ -204,7 +208,7 @@ def draw_back_hair(
     strands(canvas, pose.to_px(curves), sitter.hair, rng.uniform(0.15, 0.6, 700))
 
 
-def _beard_roots(rng, sitter: Sitter, num: int) -> np.ndarray:
+def _beard_roots(rng: np.random.Generator, sitter: Sitter, num: int) -> np.ndarray:
     """Where beard hairs grow, (at most num, 2), face units."""
     y = rng.uniform(0.3, 1.78, num)
     x = rng.uniform(-1, 1, num) * half_width(sitter, y) * 0.985

@@ -108,7 +108,7 @@ def draw_pose(rng: np.random.Generator, side: int) -> Pose:
 
 def _pick(rng: np.random.Generator, colors) -> np.ndarray:
     color = np.asarray(colors[rng.integers(len(colors))], float)
-    return np.clip(color * rng.uniform(0.88, 1.12) + rng.normal(0, 4, 3), 12, 250)
+    return np.clip(color * rng.uniform(0.88, 1.12) * rng.normal(1, 0.025, 3), 12, 250)
 
 
 def _hair_color(rng: np.random.Generator, darkness: float, age: float) -> np.ndarray:
@@ -142,7 +142,7 @@ def draw_sitter(rng: np.random.Generator) -> Sitter:
         masculine=masculine,
         age=age,
         freckles=max(0.0, rng.uniform(-1.2, 1)) * (1 - darkness),
-        smile=max(0.0, rng.uniform(-0.6, 1)),
+        smile=max(0.0, rng.uniform(-0.2, 1)),
         face_width=rng.uniform(1.02, 1.14) + 0.03 * masculine,
         jaw_taper=rng.uniform(0.06, 0.22) - 0.06 * masculine,
         nose_width=rng.uniform(0.85, 1.2) + 0.15 * darkness,
