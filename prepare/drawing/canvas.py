@@ -1,0 +1,188 @@
+"""Drawing on uint8 RGB canvases: anti-aliased shapes and strokes, blending, smooth noise."""
+
+import cv2
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+SUBPIXEL_BITS = 4  # OpenCV takes coordinates in 1/16 pixel
+
+
+def _fixed_point(points_px: np.ndarray) -> np.ndarray:
+    return np.rint(np.asarray(points_px) * (1 << SUBPIXEL_BITS)).astype(np.int32)
+
+
+def _u8(color) -> tuple[int, ...]:
+    return tuple(int(level) for level in np.clip(color, 0, 255))
+
+
+def fill(canvas: np.ndarray, points_px: np.ndarray, color) -> None:
+    """Fills a polygon in place.
+
+    Args:
+        canvas: uint8, (height, width, 3) RGB or (height, width).
+        points_px: (num_points, 2), x and y in pixels.
+        color: RGB or gray levels, 0..255; clipped.
+    """
+    cv2.fillPoly(canvas, [_fixed_point(points_px)], _u8(color), cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def stroke(canvas: np.ndarray, curves_px: np.ndarray, color, thickness_px: float = 1) -> None:
+    """Draws open curves of one color in place.
+
+    Args:
+        canvas: uint8, (height, width, 3) RGB or (height, width).
+        curves_px: (num_curves, num_points, 2) or (num_points, 2), x and y in pixels.
+        color: RGB or gray levels, 0..255; clipped.
+        thickness_px: rounded, at least 1.
+    """
+    curves = _fixed_point(curves_px).reshape(-1, *np.shape(curves_px)[-2:])
+    thickness = max(1, round(thickness_px))
+    cv2.polylines(canvas, list(curves), False, _u8(color), thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def strands(
+    canvas: np.ndarray,
+    curves_px: np.ndarray,
+    color,
+    brightness: np.ndarray,
+    thickness_px: float = 1,
+    num_shades: int = 16,
+    num_layers: int = 3,
+) -> None:
+    """Draws many hairs in place, in layers, each from its dark hairs to its lit ones.
+
+    Args:
+        canvas: uint8, (height, width, 3) RGB.
+        curves_px: (num_curves, num_points, 2), x and y in pixels.
+        color: RGB levels of a hair of brightness 1, 0..255.
+        brightness: (num_curves,), factors on the color, about 0.2..1.6.
+        thickness_px: rounded, at least 1.
+        num_shades: brightnesses of a layer are gathered into this many groups, each of them drawn
+            by one OpenCV call.
+        num_layers: layer k takes every num_layers-th hair, from the k-th.
+    """
+    for first in range(num_layers):
+        layer = np.arange(first, len(curves_px), num_layers)
+        darkest_first = layer[np.argsort(brightness[layer], kind="stable")]
+        for group in np.array_split(darkest_first, min(num_shades, max(1, len(layer)))):
+            color_of_group = np.asarray(color) * brightness[group].mean()
+            stroke(canvas, curves_px[group], color_of_group, thickness_px)
+
+
+def coverage(side: int, points_px: np.ndarray, softness_px: float = 0.0) -> np.ndarray:
+    """How much of every pixel lies inside a polygon.
+
+    Args:
+        side: of the canvas, in pixels.
+        points_px: (num_points, 2), x and y in pixels.
+        softness_px: standard deviation of a Gaussian that softens the edge; 0 keeps it sharp.
+
+    Returns:
+        float32, (side, side), 0..1.
+    """
+    mask_u8 = np.zeros((side, side), np.uint8)
+    fill(mask_u8, points_px, (255,))
+    mask = mask_u8.astype(np.float32) / 255
+    return cv2.GaussianBlur(mask, (0, 0), softness_px) if softness_px > 0 else mask
+
+
+def blend(canvas: np.ndarray, layer, opacity: np.ndarray) -> None:
+    """Lays a layer over the canvas in place, touching only the box where it is visible.
+
+    Args:
+        canvas: uint8, (height, width, 3) RGB.
+        layer: the same shape, or one RGB color, 0..255.
+        opacity: float32, (height, width), 0..1.
+    """
+    x, y, width, height = cv2.boundingRect((opacity > 0.004).astype(np.uint8))
+    box = np.s_[y : y + height, x : x + width]
+    over = np.asarray(layer, np.float32)
+    over = over[box] if over.ndim == 3 else over
+    under = canvas[box].astype(np.float32)
+    mixed = under + (over - under) * opacity[box][..., None]
+    canvas[box] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+
+
+def soft_stroke(
+    canvas: np.ndarray, curve_px: np.ndarray, color, thickness_px: float, softness_px: float
+) -> None:
+    """Draws one open curve with blurred edges in place.
+
+    Args:
+        canvas: uint8, (side, side, 3) RGB.
+        curve_px: (num_points, 2), x and y in pixels.
+        color: RGB levels, 0..255.
+        thickness_px: rounded, at least 1.
+        softness_px: standard deviation of the Gaussian that softens it, > 0.
+    """
+    mask_u8 = np.zeros(canvas.shape[:2], np.uint8)
+    stroke(mask_u8, curve_px, (255,), thickness_px)
+    mask_u8 = cv2.GaussianBlur(mask_u8, (0, 0), softness_px)
+    blend(canvas, color, mask_u8.astype(np.float32) / 255)
+
+
+def shade(canvas: np.ndarray, factor: np.ndarray) -> None:
+    """Multiplies the canvas in place by a factor per pixel, (height, width), 1 for no change."""
+    lit = canvas.astype(np.float32) * factor[..., None]
+    canvas[:] = np.clip(lit + 0.5, 0, 255).astype(np.uint8)
+
+
+def smooth_noise(
+    rng: np.random.Generator, side: int, grain: float, num_octaves: int = 3
+) -> np.ndarray:
+    """Cloudy noise, a sum of octaves of half the grain and 0.6 times the strength each.
+
+    Args:
+        rng: source of the noise.
+        side: of the square, in pixels.
+        grain: size of the coarsest clouds, as a fraction of the side.
+        num_octaves: number of summed layers.
+
+    Returns:
+        float32, (side, side), mean about 0, standard deviation about 0.5.
+    """
+    total = np.zeros((side, side), np.float32)
+    for octave in range(num_octaves):
+        # Not limited by the side: pictures of all sizes use up the same random numbers.
+        cells = round(2**octave / grain)
+        coarse = rng.standard_normal((cells, cells), dtype=np.float32) * 0.6**octave
+        total += cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+    return total / 1.6
+
+
+def smooth_curve(control_points, num_points: int = 24, closed: bool = False) -> np.ndarray:
+    """Cubic spline through control points.
+
+    Args:
+        control_points: (..., num_controls, 2), any unit.
+        num_points: number of points on the returned curve.
+        closed: whether the curve returns to its first control point.
+
+    Returns:
+        float64, (..., num_points, 2), in the unit of the control points.
+    """
+    control = np.asarray(control_points, float)
+    if closed:
+        control = np.concatenate([control, control[..., :1, :]], axis=-2)
+    knots = np.arange(control.shape[-2])
+    ends = "periodic" if closed else "natural"
+    spline = CubicSpline(knots, control, axis=-2, bc_type=ends)
+    return spline(np.linspace(0, knots[-1], num_points))
+
+
+def moved(points, right: float, down: float) -> np.ndarray:
+    """Points, (..., 2), shifted by an offset in their own unit."""
+    return np.asarray(points, float) + np.array([right, down])
+
+
+def mirrored(points) -> np.ndarray:
+    """Points, (..., 2), on the other side of the vertical axis."""
+    return np.asarray(points, float) * np.array([-1, 1])
+
+
+def ellipse(center, half_width: float, half_height: float, num_points: int = 40) -> np.ndarray:
+    """Points of an upright ellipse, (num_points, 2), in the unit of its arguments."""
+    angle = np.linspace(0, 2 * np.pi, num_points, endpoint=False)
+    return np.asarray(center) + np.stack(
+        [half_width * np.cos(angle), half_height * np.sin(angle)], axis=-1
+    )
