@@ -2,10 +2,11 @@
 
 The definition: convolve with the PSF at full resolution, border pixels replicated, then take the
 area average down to `size`. Both steps together are one correlation with a kernel, the PSF
-averaged over a block, read off once a block. It is done by discrete Fourier transform, which costs
-the same for every radius. A blurred picture holds nothing finer than a few pixels, so from a
-radius of 8 pixels on the photograph is first halved, and the kernel is the one that, behind the
-halving filter, comes closest to the definition.
+averaged over a block, read off once a block. So photograph and kernel are dealt out into phases,
+one for each place in a block, and what is wanted is the sum of their correlations: directly where
+the kernel is small, by discrete Fourier transform where it is not. A blurred picture holds nothing
+finer than a few pixels, so from a radius of 8 pixels on the photograph is first halved, and the
+kernel is the one that, behind the halving filter, comes closest to the definition.
 """
 
 import math
@@ -23,18 +24,17 @@ from prepare.aperture import Aperture, aperture_psf, inner_radius
 # distances of 0, 2 and 4 pixels.
 HALVING_OVERLAP = np.array([70, 28, 1]) / 256
 
+LARGEST_KEPT_SIDE = 1280  # pixels; the eight kernels kept take at most 52 MB
+
 
 class Grid(NamedTuple):
-    """How a photograph is laid out for the transform.
-
-    Its padded, perhaps halved pixels are dealt out to phases x phases smaller pictures, each of
-    which holds one pixel of every block, so that all that is computed has the size of the result.
-    """
+    """How a photograph is dealt out into phases x phases small pictures, each the result's size."""
 
     stride: int  # 1, or 2 where the photograph is halved first
     phases: int  # pixels from block to block on the (halved) photograph
     margin: int  # replicated border before the first pixel of the photograph, in whole blocks
-    side: int  # of each phase, and of the transform
+    side: int  # of each phase
+    spectral: bool  # correlate by Fourier transform
 
 
 def blur_and_average(
@@ -55,7 +55,7 @@ def blur_and_average(
         For each blur float32, shape (size, size, channels), in the units of the photograph, not
         clipped. At radius 0 the photograph is only averaged, in its own type.
     """
-    spectra: dict[Grid, list[list[np.ndarray]]] = {}
+    dealt: dict[Grid, list[list[np.ndarray]]] = {}
     results = []
     for radius_px, aperture in blurs:
         if radius_px == 0:
@@ -63,25 +63,19 @@ def blur_and_average(
             results.append(averaged.astype(np.float32).reshape(size, size, -1))
             continue
         grid = _grid(photo, size, radius_px, aperture)
-        if grid not in spectra:
-            spectra[grid] = _spectra(photo, grid)
-        transfer = _transfer(radius_px, aperture, grid)
+        if grid not in dealt:
+            dealt[grid] = _phases_of_photo(photo, grid)
+        small = grid.side * grid.phases <= LARGEST_KEPT_SIDE
+        phases_of_kernel = _phases_of_kernel if small else _phases_of_kernel.__wrapped__
+        kernel = phases_of_kernel(radius_px, aperture, grid)
         first = grid.margin // (grid.stride * grid.phases)
         last = first + photo.shape[0] // (grid.stride * grid.phases)
-        product = np.empty((grid.side, grid.side), np.float32)
-        planes = []
-        for channel in spectra[grid]:
-            total = np.zeros((grid.side, grid.side), np.float32)
-            for spectrum, phase in zip(channel, transfer, strict=True):
-                # conjB makes it the correlation that the kernel is written for.
-                cv2.mulSpectrums(spectrum, phase, 0, c=product, conjB=True)
-                cv2.add(total, product, dst=total)
-            plane = cv2.idft(total, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-            plane = plane[first:last, first:last]
-            if plane.shape[0] != size:
-                plane = cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA)
-            planes.append(plane)
-        results.append(cv2.merge(planes).reshape(size, size, -1))
+        correlate = _spectral_sum if grid.spectral else _direct_sum
+        planes = [correlate(channel, *kernel)[first:last, first:last] for channel in dealt[grid]]
+        reduced = cv2.merge(planes).reshape(last - first, last - first, -1)
+        if last - first != size:
+            reduced = cv2.resize(reduced, (size, size), interpolation=cv2.INTER_AREA)
+        results.append(reduced.reshape(size, size, -1))
     return results
 
 
@@ -89,44 +83,49 @@ def _grid(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) ->
     """Layout for a blur: few different ones, so that blurs of one photograph share it."""
     height = photo.shape[0]
     block = height // size if height % size == 0 else 1
-    soft_from = 8 if aperture.num_blades == 0 else 10  # straight sides leave more fine detail
-    soft = inner_radius(radius_px, aperture) >= soft_from
-    # Light that is encoded afterwards or exceeds white would magnify the error of halving.
-    stride = 2 if soft and photo.dtype == np.uint8 and block >= 4 and block % 2 == 0 else 1
+    blocks = math.ceil(height / block)
+    # Straight sides leave more fine detail than a circle. Light that is encoded afterwards or
+    # exceeds white would magnify the error of halving.
+    soft = inner_radius(radius_px, aperture) >= (8 if aperture.num_blades == 0 else 18)
+    if soft and photo.dtype == np.uint8 and block >= 4 and block % 2 == 0:
+        stride = 2
+    elif radius_px <= 2 * block:  # at most 5 x 5 pixels of each phase
+        return Grid(1, block, 3 * block, blocks + 6, spectral=False)
+    else:
+        stride = 1
     # The border must hold the kernel and the fading tail of the one that undoes the halving.
-    margin = math.ceil(height / 16 / block)
+    margin = math.ceil(blocks / 16)
     while margin * block < radius_px + block:
         margin *= 2
-    side = cv2.getOptimalDFTSize(math.ceil(height / block) + 2 * margin)
-    return Grid(stride, block // stride, margin * block, side)
+    side = cv2.getOptimalDFTSize(blocks + 2 * margin)
+    return Grid(stride, block // stride, margin * block, side, spectral=True)
 
 
-def _spectra(photo: np.ndarray, grid: Grid) -> list[list[np.ndarray]]:
-    """Packed Fourier transforms of all phases of each channel of the padded photograph."""
+def _phases_of_photo(photo: np.ndarray, grid: Grid) -> list[list[np.ndarray]]:
+    """All phases of each channel of the padded photograph; their Fourier transforms if spectral."""
     padded = photo
     if grid.stride == 2:
         # Behind 4 replicated pixels the halving filter sees nothing else, as it would farther out.
         padded = cv2.copyMakeBorder(photo, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
-        padded = cv2.pyrDown(padded.astype(np.float32))
+        padded = cv2.pyrDown(padded)
     before = (grid.margin + (photo.shape[0] - padded.shape[0] * grid.stride) // 2) // grid.stride
     after = grid.side * grid.phases - before - padded.shape[0]
     padded = cv2.copyMakeBorder(padded, before, after, before, after, cv2.BORDER_REPLICATE)
-    channels = 1 if photo.ndim == 2 else photo.shape[2]
-    # Neighbors within a block become channels; split deals them out faster than slicing.
-    columns = cv2.split(padded.reshape(padded.shape[0], grid.side, -1))
-    return [
-        [
-            cv2.dft(column[row :: grid.phases].astype(np.float32, copy=False))
-            for row in range(grid.phases)
-            for column in columns[channel::channels]
-        ]
-        for channel in range(channels)
-    ]
+    channels = []
+    for plane in cv2.split(padded):
+        # Neighbors within a block become channels; split deals them out faster than slicing.
+        columns = cv2.split(plane.reshape(plane.shape[0], grid.side, grid.phases))
+        phases = [column[row :: grid.phases] for row in range(grid.phases) for column in columns]
+        phases = [phase.astype(np.float32) for phase in phases]
+        channels.append([cv2.dft(phase) for phase in phases] if grid.spectral else phases)
+    return channels
 
 
 @lru_cache(maxsize=8)
-def _transfer(radius_px: float, aperture: Aperture, grid: Grid) -> list[np.ndarray]:
-    """Packed Fourier transforms of all phases of the kernel."""
+def _phases_of_kernel(
+    radius_px: float, aperture: Aperture, grid: Grid
+) -> tuple[list[np.ndarray], int]:
+    """All phases of the kernel, or their Fourier transforms, and the index of their origin."""
     psf = aperture_psf(radius_px, aperture).astype(np.float64)
     reach = psf.shape[0] // 2
     block = grid.stride * grid.phases
@@ -138,16 +137,36 @@ def _transfer(radius_px: float, aperture: Aperture, grid: Grid) -> list[np.ndarr
     if grid.stride == 2:
         kernel, reach = _behind_halving(kernel, reach)
     before = -reach % grid.phases
-    kernel = np.pad(kernel, (before, grid.phases)).astype(np.float32)
+    after = -(before + kernel.shape[0]) % grid.phases
+    kernel = np.pad(kernel, (before, after)).astype(np.float32)
     origin = (reach + before) // grid.phases
-    transfer = []
-    for row in range(grid.phases):
-        for column in range(grid.phases):
-            phase = kernel[row :: grid.phases, column :: grid.phases]
-            placed = np.zeros((grid.side, grid.side), np.float32)
-            placed[: phase.shape[0], : phase.shape[1]] = phase
-            transfer.append(cv2.dft(np.roll(placed, (-origin, -origin), (0, 1))))
-    return transfer
+    places = range(grid.phases)
+    phases = [kernel[row :: grid.phases, col :: grid.phases] for row in places for col in places]
+    if not grid.spectral:
+        return [np.ascontiguousarray(phase) for phase in phases], origin
+    empty = grid.side - phases[0].shape[0]
+    placed = [np.pad(phase, (0, empty)) for phase in phases]
+    return [cv2.dft(np.roll(phase, (-origin, -origin), (0, 1))) for phase in placed], origin
+
+
+def _direct_sum(phases: list[np.ndarray], kernels: list[np.ndarray], origin: int) -> np.ndarray:
+    """Sum of the correlations of all phases with theirs; filter2D is a correlation."""
+    total = np.zeros_like(phases[0])
+    part = np.empty_like(total)
+    for phase, kernel in zip(phases, kernels, strict=True):
+        cv2.filter2D(phase, -1, kernel, dst=part, anchor=(origin, origin))
+        cv2.add(total, part, dst=total)
+    return total
+
+
+def _spectral_sum(spectra: list[np.ndarray], transfers: list[np.ndarray], _) -> np.ndarray:
+    """The same by Fourier transform; conjB makes the product a correlation."""
+    total = cv2.mulSpectrums(spectra[0], transfers[0], 0, conjB=True)
+    part = np.empty_like(total)
+    for spectrum, transfer in zip(spectra[1:], transfers[1:], strict=True):
+        cv2.mulSpectrums(spectrum, transfer, 0, c=part, conjB=True)
+        cv2.add(total, part, dst=total)
+    return cv2.idft(total, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
 
 
 def _behind_halving(kernel: np.ndarray, reach: int) -> tuple[np.ndarray, int]:

@@ -50,6 +50,12 @@ def gratings(height):
     return np.rint(127.5 + 127.5 * waves).astype(np.uint8)
 
 
+def checkers(height):
+    """Squares of 1.5 pixels: the halving filter rounds all of them the same way."""
+    places = np.arange(height) // 1.5
+    return ((places + places[:, None]) % 2 * 255).astype(np.uint8)
+
+
 def frame(height):
     """A bright border, three pixels wide: all that replication multiplies."""
     return np.pad(np.zeros((height - 6, height - 6), np.uint8), 3, constant_values=255)
@@ -64,7 +70,7 @@ def assert_within_one_level(photo, radius_px, aperture, size):
     assert np.abs(levels).max() <= 1
 
 
-@pytest.mark.parametrize("picture", [noise, step, gratings, frame])
+@pytest.mark.parametrize("picture", [noise, step, gratings, checkers, frame])
 @pytest.mark.parametrize(
     ("radius_px", "aperture"),
     [
