@@ -73,22 +73,14 @@ def polygon_psf(
     if not 0 <= curvature <= 100:
         raise ValueError(f"curvature must be between 0 and 100 percent, got {curvature}")
     half = math.pi / num_blades
-    apothem = radius_px * math.cos(half)
-    half_side = radius_px * math.sin(half)
-    sagitta = curvature / 100 * (radius_px - apothem)
-    corners = [math.radians(rotation) + math.pi / 2 + 2 * half * k for k in range(num_blades + 1)]
+    first = math.radians(rotation) + math.pi / 2
+    corners = [first + 2 * half * k for k in range(num_blades + 1)]
+    sagitta = curvature / 100 * radius_px * (1 - math.cos(half))
     if sagitta < 1e-6:
         points = [(radius_px * math.cos(a), radius_px * math.sin(a)) for a in corners]
         return _covered(radius_px, [], list(pairwise(points)))
-    bow_radius = (sagitta**2 + half_side**2) / (2 * sagitta)
-    center = apothem + sagitta - bow_radius
-    opening = math.atan2(half_side, apothem - center)
-    arcs = []
-    for corner in corners[:-1]:
-        middle = corner + half
-        at = (center * math.cos(middle), center * math.sin(middle))
-        arcs.append((at, bow_radius, middle - opening, middle + opening))
-    return _covered(radius_px, arcs, [])
+    middles = [corner + half for corner in corners[:-1]]
+    return _covered(radius_px, _bowed_sides(radius_px, half, sagitta, middles), [])
 
 
 def aperture_psf(radius_px: float, aperture: Aperture) -> np.ndarray:
@@ -104,6 +96,18 @@ def inner_radius(radius_px: float, aperture: Aperture) -> float:
         return radius_px
     apothem = radius_px * math.cos(math.pi / aperture.num_blades)
     return apothem + aperture.curvature / 100 * (radius_px - apothem)
+
+
+def _bowed_sides(radius_px: float, half: float, sagitta: float, middles: list[float]) -> list:
+    """Arcs (center, radius, first and last angle) whose middles lie at the given angles."""
+    half_side = radius_px * math.sin(half)
+    bow_radius = (sagitta**2 + half_side**2) / (2 * sagitta)
+    center = radius_px * math.cos(half) + sagitta - bow_radius
+    opening = math.atan2(half_side, bow_radius - sagitta)
+    return [
+        ((center * math.cos(m), center * math.sin(m)), bow_radius, m - opening, m + opening)
+        for m in middles
+    ]
 
 
 def _covered(radius_px: float, arcs: list, sides: list) -> np.ndarray:

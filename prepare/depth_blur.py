@@ -21,11 +21,10 @@ def blur_by_depth(
 ) -> np.ndarray:
     """Blurs each pixel by its distance from the focal plane, then averages areas.
 
-    The radius grows in proportion to the difference between a pixel's depth and the focus, up to
-    `radius_px` at the end of the depth range farther from the focus. Layers of equal radius are
-    laid over each other from far to near, each with the coverage that its own blur gives it, and
-    the sum is divided by the total coverage: a layer takes no color from what lies before or
-    behind it, so that edges in depth get neither dark nor bright halos.
+    The radius grows with the difference between depth and focus, up to `radius_px` at the end of
+    the range farther from the focus. Layers of equal radius are laid over each other from far to
+    near, each with the coverage its own blur gives it; divided by the total coverage, no layer
+    takes color from another, so that edges in depth get neither dark nor bright halos.
 
     Args:
         photo: uint8 or float32, shape (H, H, 3), 255 = white.
@@ -36,23 +35,24 @@ def blur_by_depth(
         size: side of the result in pixels.
 
     Returns:
-        float32, shape (size, size, 3), in the units of the photograph.
+        float32, shape (size, size, 3), 255 = white.
     """
     step = max(1.0, radius_px / MAX_LAYERS_EACH_SIDE)
     defocus = (np.arange(256) - focus) / max(focus, 255 - focus)
-    layer_of_depth = np.rint(defocus * radius_px / step).astype(np.int16)
-    layer_of_pixel = layer_of_depth[depth_u8]
-    [backdrop] = blur_and_average(photo, [(radius_px, aperture)], size)
-    light = backdrop * BACKDROP_WEIGHT
+    layer_of_pixel = np.rint(defocus * radius_px / step).astype(np.int16)[depth_u8]
+    light = blur_and_average(photo, [(radius_px, aperture)], size)[0] * BACKDROP_WEIGHT
     covered = np.full((size, size, 1), BACKDROP_WEIGHT, np.float32)
-    for layer in np.unique(layer_of_pixel)[::-1]:
-        inside = (layer_of_pixel == layer).astype(np.uint8)
-        cut_out = cv2.copyTo(photo, inside)
-        cut_out = np.dstack([cut_out, (inside * 255).astype(photo.dtype)])
-        if layer == 0:
-            cut_out = cut_out.astype(np.float32)  # averaged in its own type, which must not round
-        [blurred] = blur_and_average(cut_out, [(abs(int(layer)) * step, aperture)], size)
+    for layer in np.unique(layer_of_pixel)[::-1].tolist():
+        # What is not blurred is averaged in its own type, which must not round.
+        cut_out = _cut_out(photo if layer else photo.astype(np.float32), layer_of_pixel == layer)
+        [blurred] = blur_and_average(cut_out, [(abs(layer) * step, aperture)], size)
         coverage = np.clip(blurred[..., 3:] / 255, 0.0, 1.0)
         light = light * (1 - coverage) + blurred[..., :3]
         covered = covered * (1 - coverage) + coverage
     return light / covered
+
+
+def _cut_out(photo: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The photograph inside the layer and black outside, with coverage 0 or 255 as 4th channel."""
+    mask = inside.astype(np.uint8) * 255
+    return np.dstack([cv2.copyTo(photo, mask), mask.astype(photo.dtype)])

@@ -1,15 +1,18 @@
 """Reads photographs as upright 8-bit sRGB, or says why it cannot; writes JPEG."""
 
 import io
-import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 100_000_000  # 300 MB as RGB; a small file can claim far more
-PLAIN_PNG_INFO = {"srgb", "dpi", "chromaticity", "gamma"}  # what the fast path may ignore
+MAX_PIXELS = 80_000_000  # 240 MB as RGB; a small file can claim far more
+# What the header of a plain file may say: nothing about color, orientation or holes.
+PLAIN_INFO = {
+    "PNG": {"srgb", "dpi", "chromaticity", "gamma"},
+    "WEBP": {"loop", "background", "duration", "timestamp"},
+}
 SRGB_GAMMA = 1 / 2.2
 
 
@@ -33,19 +36,17 @@ def read_photograph(path: str | Path) -> np.ndarray:
     Raises:
         UnusablePhotograph: if the file is no image, damaged or cut off, animated or of several
             pages, has more than MAX_PIXELS pixels, transparent pixels, CMYK without a profile, a
-            broken profile, a gamma other than sRGB's, or floating-point or 32-bit values.
+            broken profile, HDR colors, a gamma other than sRGB's, floating-point or 32-bit values.
         OSError: if the file cannot be opened.
     """
     data = Path(path).read_bytes()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own remarks; the limits here are ours
-            with Image.open(io.BytesIO(data)) as image:
-                _refuse_unusable(image)
-                photo = _plain_png(image, data)
-                return _decoded(image, data) if photo is None else photo
+        with Image.open(io.BytesIO(data)) as image:
+            _refuse_unusable(image, data)
+            photo = _plain(image, data)
+            return _decoded(image, data) if photo is None else photo
     except UnidentifiedImageError:
-        raise UnusablePhotograph("not an image") from None
+        raise UnusablePhotograph("no image, or of a kind not supported") from None
     except Image.DecompressionBombError:
         raise UnusablePhotograph(f"more than {MAX_PIXELS:,} pixels") from None
     except ImageCms.PyCMSError as error:
@@ -56,8 +57,21 @@ def read_photograph(path: str | Path) -> np.ndarray:
         raise UnusablePhotograph(f"damaged or cut off ({error})") from error
 
 
+def read_depth_map(path: str | Path) -> np.ndarray:
+    """A depth map, upright like its photograph: uint8, shape (H, W), 0 near, 255 far.
+
+    Raises:
+        UnusablePhotograph: if the file is colored, or for the reasons of `read_photograph`.
+        OSError: if the file cannot be opened.
+    """
+    depth = read_photograph(path)
+    if (depth != depth[..., :1]).any():
+        raise UnusablePhotograph("a depth map must be grey, this one is colored")
+    return np.ascontiguousarray(depth[..., 0])
+
+
 def square_crop(photo: np.ndarray) -> np.ndarray:
-    """The largest square from the middle of a photograph, shape (S, S, 3); not a copy."""
+    """The largest square from the middle of a photograph or depth map; not a copy."""
     height, width = photo.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -80,7 +94,7 @@ def encode_jpeg(photo_u8: np.ndarray, quality: int) -> bytes:
     return encoded.tobytes()
 
 
-def _refuse_unusable(image: Image.Image) -> None:
+def _refuse_unusable(image: Image.Image, data: bytes) -> None:
     """Raises for what the header alone rules out."""
     if image.width * image.height > MAX_PIXELS:
         raise UnusablePhotograph(f"{image.width}x{image.height}, more than {MAX_PIXELS:,} pixels")
@@ -89,16 +103,20 @@ def _refuse_unusable(image: Image.Image) -> None:
         raise UnusablePhotograph(f"animated or of several pages ({image.n_frames})")
     if image.mode in ("I", "F", "LAB", "HSV"):
         raise UnusablePhotograph(f"pixels of the kind {image.mode} are not supported")
+    if image.format == "PNG" and b"cICP" in data[: data.find(b"IDAT")]:
+        raise UnusablePhotograph("colors given by code points (HDR) are not supported")
     gamma = image.info.get("gamma", SRGB_GAMMA)
     marked_otherwise = "srgb" in image.info or "icc_profile" in image.info
     if image.format == "PNG" and abs(gamma - SRGB_GAMMA) > 0.01 and not marked_otherwise:
         raise UnusablePhotograph(f"gamma {gamma:.3f}, not sRGB's")
 
 
-def _plain_png(image: Image.Image, data: bytes) -> np.ndarray | None:
-    """Fast way for an 8-bit RGB PNG that says nothing about color or orientation, else None."""
-    plain = image.format == "PNG" and image.mode == "RGB" and set(image.info) <= PLAIN_PNG_INFO
-    if not plain or data[24] != 8 or b"eXIf" in data:
+def _plain(image: Image.Image, data: bytes) -> np.ndarray | None:
+    """Fast way for an 8-bit RGB PNG or WebP that needs no conversion, else None."""
+    allowed = PLAIN_INFO.get(image.format)
+    if allowed is None or image.mode != "RGB" or not set(image.info) <= allowed:
+        return None
+    if image.format == "PNG" and (data[24] != 8 or b"eXIf" in data):
         return None
     # OpenCV refuses a damaged file with None; Pillow then finds the reason.
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)

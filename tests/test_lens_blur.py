@@ -142,6 +142,15 @@ def test_sets_do_not_depend_on_each_other():
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_crop_is_blurred_like_its_copy():
+    wide = np.concatenate([photo_of(256, 1), photo_of(256, 2)], axis=1)
+    crop = wide[:, 100:356]
+    for blur in (LensBlur(16), LensBlur(50), LensBlur(50, linear=True)):
+        [of_view] = blur_and_reduce(crop, [blur], 64, "a")
+        [of_copy] = blur_and_reduce(crop.copy(), [blur], 64, "a")
+        np.testing.assert_array_equal(of_view, of_copy)
+
+
 def test_grain_is_added_after_the_blur_and_seeded_by_the_id():
     photo = np.full((256, 256, 3), 128, np.uint8)
     blur = LensBlur(30, noise=4)

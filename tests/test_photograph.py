@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 from prepare.photograph import (
     UnusablePhotograph,
     encode_jpeg,
+    read_depth_map,
     read_photograph,
     square_crop,
 )
@@ -134,6 +135,22 @@ def test_other_gamma_is_refused(tmp_path):
     assert "gamma 1.000" in refused(tmp_path / "a.png")
 
 
+def test_high_dynamic_range_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_with_chunk(picture(), b"cICP", bytes([9, 16, 0, 1])))
+    assert "HDR" in refused(tmp_path / "a.png")
+
+
+def test_depth_maps_are_grey_of_8_or_16_bits(tmp_path):
+    depth = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    cv2.imwrite(str(tmp_path / "8.png"), depth)
+    cv2.imwrite(str(tmp_path / "16.png"), depth.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_depth_map(tmp_path / "8.png"), depth)
+    np.testing.assert_array_equal(read_depth_map(tmp_path / "16.png"), depth)
+    path = saved(tmp_path, Image.fromarray(picture()), "color.png")
+    with pytest.raises(UnusablePhotograph, match="must be grey"):
+        read_depth_map(path)
+
+
 def test_transparency_is_refused(tmp_path):
     image = Image.fromarray(picture()).convert("RGBA")
     image.putpixel((3, 3), (1, 2, 3, 200))
@@ -195,7 +212,7 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path):
         checksum = struct.pack(">I", zlib.crc32(kind + body))
         data += struct.pack(">I", len(body)) + kind + body + checksum
     (tmp_path / "a.png").write_bytes(data)
-    assert "more than 100,000,000 pixels" in refused(tmp_path / "a.png")
+    assert "more than 80,000,000 pixels" in refused(tmp_path / "a.png")
 
 
 def test_floating_point_pixels_are_refused(tmp_path):
