@@ -55,28 +55,39 @@ def blur_and_average(
         For each blur float32, shape (size, size, channels), in the units of the photograph, not
         clipped. At radius 0 the photograph is only averaged, in its own type.
     """
-    dealt: dict[Grid, list[list[np.ndarray]]] = {}
-    results = []
-    for radius_px, aperture in blurs:
-        if radius_px == 0:
-            averaged = cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA)
-            results.append(averaged.astype(np.float32).reshape(size, size, -1))
-            continue
-        grid = _grid(photo, size, radius_px, aperture)
-        if grid not in dealt:
-            dealt[grid] = _phases_of_photo(photo, grid)
-        small = grid.side * grid.phases <= LARGEST_KEPT_SIDE
-        phases_of_kernel = _phases_of_kernel if small else _phases_of_kernel.__wrapped__
-        kernel = phases_of_kernel(radius_px, aperture, grid)
-        first = grid.margin // (grid.stride * grid.phases)
-        last = first + photo.shape[0] // (grid.stride * grid.phases)
-        correlate = _spectral_sum if grid.spectral else _direct_sum
-        planes = [correlate(channel, *kernel)[first:last, first:last] for channel in dealt[grid]]
-        reduced = cv2.merge(planes).reshape(last - first, last - first, -1)
-        if last - first != size:
-            reduced = cv2.resize(reduced, (size, size), interpolation=cv2.INTER_AREA)
-        results.append(reduced.reshape(size, size, -1))
-    return results
+    plans = [_plan(photo, size, *blur) for blur in blurs]
+    planes: list[list[np.ndarray]] = [[] for _ in blurs]
+    # One channel after the other: less memory, and more of it near the processor.
+    for channel in cv2.split(photo):
+        dealt: dict[Grid, list[np.ndarray]] = {}
+        for plan, done in zip(plans, planes, strict=True):
+            if plan is None:
+                averaged = cv2.resize(channel, (size, size), interpolation=cv2.INTER_AREA)
+                done.append(averaged.astype(np.float32))
+                continue
+            grid, kernel = plan
+            if grid not in dealt:
+                dealt[grid] = _phases_of_channel(channel, grid)
+            correlate = _spectral_sum if grid.spectral else _direct_sum
+            first = grid.margin // (grid.stride * grid.phases)
+            last = first + channel.shape[0] // (grid.stride * grid.phases)
+            reduced = correlate(dealt[grid], *kernel)[first:last, first:last]
+            if last - first != size:
+                reduced = cv2.resize(reduced, (size, size), interpolation=cv2.INTER_AREA)
+            done.append(reduced)
+    return [cv2.merge(done).reshape(size, size, -1) for done in planes]
+
+
+def _plan(
+    photo: np.ndarray, size: int, radius_px: float, aperture: Aperture
+) -> tuple[Grid, tuple[list[np.ndarray], int]] | None:
+    """Layout and kernel for a blur; None where nothing is to be blurred."""
+    if radius_px == 0:
+        return None
+    grid = _grid(photo, size, radius_px, aperture)
+    small = grid.side * grid.phases <= LARGEST_KEPT_SIDE
+    phases_of_kernel = _phases_of_kernel if small else _phases_of_kernel.__wrapped__
+    return grid, phases_of_kernel(radius_px, aperture, grid)
 
 
 def _grid(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) -> Grid:
@@ -101,24 +112,21 @@ def _grid(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) ->
     return Grid(stride, block // stride, margin * block, side, spectral=True)
 
 
-def _phases_of_photo(photo: np.ndarray, grid: Grid) -> list[list[np.ndarray]]:
-    """All phases of each channel of the padded photograph; their Fourier transforms if spectral."""
-    padded = photo
+def _phases_of_channel(channel: np.ndarray, grid: Grid) -> list[np.ndarray]:
+    """All phases of a padded channel; their packed Fourier transforms if spectral."""
+    padded = channel
     if grid.stride == 2:
         # Behind 4 replicated pixels the halving filter sees nothing else, as it would farther out.
-        padded = cv2.copyMakeBorder(photo, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
+        padded = cv2.copyMakeBorder(channel, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
         padded = cv2.pyrDown(padded)
-    before = (grid.margin + (photo.shape[0] - padded.shape[0] * grid.stride) // 2) // grid.stride
+    before = (grid.margin + (channel.shape[0] - padded.shape[0] * grid.stride) // 2) // grid.stride
     after = grid.side * grid.phases - before - padded.shape[0]
     padded = cv2.copyMakeBorder(padded, before, after, before, after, cv2.BORDER_REPLICATE)
-    channels = []
-    for plane in cv2.split(padded):
-        # Neighbors within a block become channels; split deals them out faster than slicing.
-        columns = cv2.split(plane.reshape(plane.shape[0], grid.side, grid.phases))
-        phases = [column[row :: grid.phases] for row in range(grid.phases) for column in columns]
-        phases = [phase.astype(np.float32) for phase in phases]
-        channels.append([cv2.dft(phase) for phase in phases] if grid.spectral else phases)
-    return channels
+    # Neighbors within a block become channels; split deals them out faster than slicing.
+    columns = cv2.split(padded.reshape(padded.shape[0], grid.side, grid.phases))
+    rows = range(grid.phases)
+    phases = (column[r :: grid.phases].astype(np.float32) for r in rows for column in columns)
+    return [cv2.dft(phase) if grid.spectral else phase for phase in phases]
 
 
 @lru_cache(maxsize=8)
