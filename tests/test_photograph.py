@@ -1,0 +1,238 @@
+"""Photographs of every kind, written by Pillow, OpenCV or by hand, and read back."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from prepare.photograph import (
+    UnusablePhotograph,
+    encode_jpeg,
+    read_depth_map,
+    read_photograph,
+    square_crop,
+)
+
+
+def picture(height: int = 24, width: int = 32) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def saved(tmp_path, image: Image.Image, name: str, **options):
+    path = tmp_path / name
+    image.save(path, **options)
+    return path
+
+
+def png_with_chunk(photo: np.ndarray, kind: bytes, body: bytes) -> bytes:
+    """A PNG with one more chunk behind its header."""
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "PNG")
+    data = buffer.getvalue()
+    chunk = struct.pack(">I", len(body)) + kind + body
+    return data[:33] + chunk + struct.pack(">I", zlib.crc32(kind + body)) + data[33:]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])
+def test_lossless_formats_come_back_as_they_were(tmp_path, name):
+    options = {"lossless": True} if name.endswith("webp") else {}
+    path = saved(tmp_path, Image.fromarray(picture()), name, **options)
+    np.testing.assert_array_equal(read_photograph(path), picture())
+
+
+def test_jpeg_is_decoded_like_pillow_does_and_alike_every_time(tmp_path):
+    path = saved(tmp_path, Image.fromarray(picture()), "a.jpg", quality=90)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(read_photograph(path), np.array(image))
+    np.testing.assert_array_equal(read_photograph(path), read_photograph(path))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "RGBA"])
+def test_grey_palette_and_opaque_alpha_become_rgb(tmp_path, mode):
+    image = Image.fromarray(picture()).convert(mode)
+    photo = read_photograph(saved(tmp_path, image, "a.png"))
+    np.testing.assert_array_equal(photo, np.array(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+def test_every_orientation_is_turned_upright(tmp_path, orientation, name):
+    # Top half white, left quarter of it red: no two orientations look alike.
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8] = 255
+    upright[:8, :8] = (255, 0, 0)
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright),
+        7: upright.transpose(1, 0, 2)[::-1, ::-1],
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    photo = read_photograph(saved(tmp_path, image, name, exif=exif))
+    assert photo.shape == upright.shape
+    assert np.abs(photo.astype(int) - upright).mean() < 12
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_rounded_not_cut_off(tmp_path, name, channels):
+    deep = np.random.default_rng(1).integers(0, 65536, (16, 16, channels)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / name), deep[..., ::-1])
+    expected = np.rint(deep / 257).astype(np.uint8)
+    np.testing.assert_array_equal(
+        read_photograph(tmp_path / name), np.broadcast_to(expected, (16, 16, 3))
+    )
+
+
+def test_16_bits_with_opaque_alpha(tmp_path):
+    deep = np.full((8, 8, 4), 65535, np.uint16)
+    deep[..., :3] = (257 * 10, 257 * 20, 257 * 30)
+    cv2.imwrite(str(tmp_path / "a.png"), deep)
+    assert read_photograph(tmp_path / "a.png")[0, 0].tolist() == [30, 20, 10]
+
+
+def test_color_profile_is_converted(tmp_path):
+    # XYZ as a color space of its own: far from sRGB, so leaving it unconverted would show.
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    same = saved(tmp_path, Image.fromarray(picture()), "a.png", icc_profile=profile.tobytes())
+    assert np.abs(read_photograph(same).astype(int) - picture()).max() <= 1
+    swapped = bytearray(profile.tobytes())
+    red, green = swapped.find(b"rXYZ"), swapped.find(b"gXYZ")
+    swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
+    pure = Image.fromarray(np.full((4, 4, 3), (255, 0, 0), np.uint8))
+    path = saved(tmp_path, pure, "b.png", icc_profile=bytes(swapped))
+    red_as_green = read_photograph(path)[0, 0]
+    assert red_as_green[1] > 250
+    assert red_as_green[0] < 5
+
+
+def test_plain_png_with_several_harmless_chunks_takes_the_same_values(tmp_path):
+    for kind, body in ((b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 45455))):
+        path = tmp_path / "a.png"
+        path.write_bytes(png_with_chunk(picture(), kind, body))
+        np.testing.assert_array_equal(read_photograph(path), picture())
+
+
+def refused(path) -> str:
+    with pytest.raises(UnusablePhotograph) as caught:
+        read_photograph(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_other_gamma_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_with_chunk(picture(), b"gAMA", struct.pack(">I", 100000)))
+    assert "gamma 1.000" in refused(tmp_path / "a.png")
+
+
+def test_high_dynamic_range_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_with_chunk(picture(), b"cICP", bytes([9, 16, 0, 1])))
+    assert "HDR" in refused(tmp_path / "a.png")
+
+
+def test_depth_maps_are_grey_of_8_or_16_bits(tmp_path):
+    depth = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    cv2.imwrite(str(tmp_path / "8.png"), depth)
+    cv2.imwrite(str(tmp_path / "16.png"), depth.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_depth_map(tmp_path / "8.png"), depth)
+    np.testing.assert_array_equal(read_depth_map(tmp_path / "16.png"), depth)
+    path = saved(tmp_path, Image.fromarray(picture()), "color.png")
+    with pytest.raises(UnusablePhotograph, match="must be grey"):
+        read_depth_map(path)
+
+
+def test_transparency_is_refused(tmp_path):
+    image = Image.fromarray(picture()).convert("RGBA")
+    image.putpixel((3, 3), (1, 2, 3, 200))
+    assert "transparent" in refused(saved(tmp_path, image, "a.png"))
+    paletted = Image.fromarray(picture()).convert("P")
+    hole = paletted.getpixel((0, 0))
+    assert "transparent" in refused(saved(tmp_path, paletted, "b.png", transparency=hole))
+
+
+def test_cmyk_without_profile_is_refused(tmp_path):
+    image = Image.fromarray(picture()).convert("CMYK")
+    assert "CMYK without a color profile" in refused(saved(tmp_path, image, "a.jpg"))
+
+
+def test_profiles_of_another_kind_or_broken_are_refused(tmp_path):
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    photo = Image.fromarray(picture())
+    assert "profile for" in refused(saved(tmp_path, photo, "a.png", icc_profile=lab))
+    path = saved(tmp_path, photo, "b.png", icc_profile=b"nonsense" * 30)
+    assert "profile" in refused(path)
+
+
+def test_animations_and_pages_are_refused(tmp_path):
+    frames = [Image.fromarray(picture()), Image.fromarray(255 - picture())]
+    for name in ("a.gif", "a.webp", "a.png", "a.tif"):
+        path = saved(tmp_path, frames[0], name, save_all=True, append_images=frames[1:])
+        assert "several pages (2)" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.bmp"])
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.97])
+def test_cut_off_files_are_refused(tmp_path, name, kept):
+    path = saved(tmp_path, Image.fromarray(picture(200, 300)), name)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+    assert refused(path)
+
+
+def test_damaged_png_is_refused(tmp_path):
+    path = saved(tmp_path, Image.fromarray(picture(200, 300)), "a.png")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    assert "damaged" in refused(path)
+
+
+def test_what_is_no_image_is_refused(tmp_path):
+    for content in (b"", b"<html>Quota exceeded</html>", b"\x89PNG\r\n\x1a\n"):
+        (tmp_path / "a.png").write_bytes(content)
+        assert refused(tmp_path / "a.png")
+    with pytest.raises(FileNotFoundError):
+        read_photograph(tmp_path / "missing.png")
+
+
+def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path):
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")):
+        checksum = struct.pack(">I", zlib.crc32(kind + body))
+        data += struct.pack(">I", len(body)) + kind + body + checksum
+    (tmp_path / "a.png").write_bytes(data)
+    assert "more than 80,000,000 pixels" in refused(tmp_path / "a.png")
+
+
+def test_floating_point_pixels_are_refused(tmp_path):
+    image = Image.fromarray(np.ones((8, 8), np.float32))
+    assert "kind F" in refused(saved(tmp_path, image, "a.tif"))
+
+
+def test_square_crop_is_from_the_middle():
+    photo = picture(10, 16)
+    np.testing.assert_array_equal(square_crop(photo), photo[:, 3:13])
+    np.testing.assert_array_equal(square_crop(photo.transpose(1, 0, 2)).shape, (10, 10, 3))
+
+
+def test_jpeg_keeps_color_at_full_resolution():
+    photo = np.zeros((32, 32, 3), np.uint8)
+    photo[:, ::2] = (255, 0, 0)
+    photo[:, 1::2] = (0, 0, 255)
+    data = encode_jpeg(photo, 95)
+    with Image.open(io.BytesIO(data)) as image:
+        assert [component[1:3] for component in image.layer] == [(1, 1)] * 3
+        assert np.abs(np.array(image).astype(int) - photo).mean() < 8
+    assert encode_jpeg(photo, 95) == data
+    assert len(encode_jpeg(photo, 50)) < len(data)
