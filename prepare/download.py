@@ -27,7 +27,7 @@ from prepare.request import (
 
 Checked = TypeVar("Checked")
 
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 19
 _PROGRESS_BYTES = 1 << 20  # this much new data resets the count of failures and the clock
 
 
@@ -100,7 +100,8 @@ def _body_blocks(
     if offset > position:
         raise TryAgainError(url, f"the server sent bytes from {offset} on, not from {position}")
     while end is None or offset < end:
-        client.wait(url, 0)
+        if client.stop.is_set():
+            raise DownloadError(url, "stopped")
         try:
             # read1 returns what has come; read waits for a full block, however slowly it fills.
             block = response.raw.read1(_BLOCK_BYTES, decode_content=False)

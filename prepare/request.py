@@ -1,10 +1,13 @@
 """One HTTP request: how it is made, and whether its answer is good, a passing trouble or final."""
 
 import email.utils
+import functools
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -65,9 +68,9 @@ class Client:
         self.stop = threading.Event()
         self.session = requests.Session()
         self.session.headers["Accept-Encoding"] = "identity"  # lengths and ranges count file bytes
-        # No credentials, ever: without these two lines requests sends what it finds in ~/.netrc.
-        self.session.auth = lambda request: request
-        self.session.rebuild_auth = lambda request, response: None
+        # Else requests sends what it finds in ~/.netrc, and reads the environment at every request.
+        self.session.trust_env = False
+        self.session.verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
@@ -89,6 +92,11 @@ class Client:
             raise DownloadError(url, "stopped")
 
 
+@functools.cache
+def _environ_proxies(scheme: str, host: str) -> dict[str, str]:
+    return requests.utils.get_environ_proxies(f"{scheme}://{host}")
+
+
 def open_url(client: Client, url: str, start: int = 0, end: int | None = None) -> requests.Response:
     """Response to one GET for the bytes from `start` to before `end`; it may be a web page.
 
@@ -101,7 +109,10 @@ def open_url(client: Client, url: str, start: int = 0, end: int | None = None) -
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
     silence_s = client.patience.silence_s
     try:
-        response = client.session.get(url, headers=headers, stream=True, timeout=silence_s)
+        proxies = _environ_proxies(*urlsplit(url)[:2])
+        response = client.session.get(
+            url, headers=headers, stream=True, timeout=silence_s, proxies=proxies
+        )
     except requests.TooManyRedirects as error:
         raise RefusedError(url, "the server redirects in a circle") from error
     except (
@@ -111,7 +122,7 @@ def open_url(client: Client, url: str, start: int = 0, end: int | None = None) -
     ) as error:
         reason = "no answer" if isinstance(error, requests.Timeout) else "no connection"
         raise TryAgainError(url, f"{reason} ({type(error).__name__})") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
         raise RefusedError(url, f"cannot be asked for ({error})") from error
     if response.status_code in (200, 206):
         return response

@@ -228,6 +228,13 @@ def test_no_credentials_are_sent(client, server, tmp_path, monkeypatch):
     assert not any("Authorization" in headers for headers in server.headers)
 
 
+def test_proxy_of_the_environment_is_used(client, server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    url = "http://behind-the-proxy.invalid/plain/file.bin"
+    fetch_file(client, url, tmp_path / "file", check=check)
+    assert server.headers[0]["Host"] == "behind-the-proxy.invalid"
+
+
 def test_full_disk_is_not_retried(client, server, tmp_path):
     (tmp_path / "file.part").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
