@@ -85,7 +85,8 @@ def fetch_blocks(
         if failures >= patience.num_attempts:
             raise DownloadError(url, f"{trouble.reason}, {failures} times") from trouble
         if time.monotonic() + wait_s > deadline:
-            raise DownloadError(url, f"{trouble.reason}, to wait {wait_s:.0f} s") from trouble
+            more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "no time is left"
+            raise DownloadError(url, f"{trouble.reason}, {more}") from trouble
         client.wait(url, wait_s)
 
 
@@ -136,6 +137,7 @@ def fetch_file(
     *,
     check: Callable[[Path], Checked],
     num_bytes: int | None = None,
+    max_bytes: int = 1 << 30,
     open_body: Callable[..., requests.Response] = open_file,
 ) -> Checked:
     """Fetches a file to `path`, where it appears only whole and right.
@@ -146,6 +148,7 @@ def fetch_file(
 
     Args:
         check: called with the finished part; raises WrongBytesError if it is not right.
+        max_bytes: where the length is not known, more than this is wrong.
         num_bytes, open_body: see `fetch_blocks`.
 
     Returns:
@@ -165,6 +168,8 @@ def fetch_file(
                     for block in fetch_blocks(
                         client, url, start=start, num_bytes=num_bytes, open_body=open_body
                     ):
+                        if file.tell() + len(block) > (num_bytes or max_bytes):
+                            raise WrongBytesError(url, f"more than {num_bytes or max_bytes} bytes")
                         file.write(block)
             checked = check(part)
             break

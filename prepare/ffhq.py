@@ -1,4 +1,4 @@
-"""What FFHQ is: its ids, its licences, and its metadata, read as a stream.
+"""What FFHQ is: its ids, its licenses, and its metadata, read as a stream.
 
 The metadata is one JSON object of 268 MB, keyed "0".."69999" in order. Only its beginning is
 fetched, as far as the wanted ids need it, and kept as ffhq-dataset-v2.json.part; a larger wish goes
@@ -22,11 +22,11 @@ from prepare.originals import NUM_FFHQ_IMAGES, Expected, is_ffhq_id
 from prepare.request import Client, DownloadError
 
 METADATA_DRIVE_ID = "16N0RV4fHI6joBuKbQAoG34V_cQk7vxSA"
-_BYTES_PER_ENTRY = 4_000  # 267,793,842 bytes / 70,000 entries, and a little more
+METADATA_BYTES_PER_ENTRY = 4_000  # 267,793,842 bytes / 70,000 entries, and a little more
 _PIECE_BYTES = 1 << 18  # asked for when the estimate was too short
 
 FACIAL_RECOGNITION_NOTICE = (
-    "FFHQ is CC BY-NC-SA 4.0 (NVIDIA), and each photograph keeps the licence of its author "
+    "FFHQ is CC BY-NC-SA 4.0 (NVIDIA), and each photograph keeps the license of its author "
     "(LICENSES.csv); it is not to be used for developing or improving facial recognition."
 )
 
@@ -36,7 +36,7 @@ class IdsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Licence:
+class License:
     """Whose photograph an image is."""
 
     id: str
@@ -53,7 +53,7 @@ class Entry:
 
     file_id: str  # on Google Drive
     expected: Expected
-    licence: Licence
+    license: License
 
 
 def wanted_ids(ids: str | None, num_images: int) -> list[str]:
@@ -101,7 +101,7 @@ def fetch_entries(
         return fetch_blocks(client, url, start=start, end=end, open_body=open_drive_file)
 
     with whole.open("rb") if whole.exists() else part.open("a+b") as file:
-        reader = _GrowingFile(file, fetch, (last + 1) * _BYTES_PER_ENTRY)
+        reader = _GrowingFile(file, fetch, (last + 1) * METADATA_BYTES_PER_ENTRY)
         try:
             for key, value in ijson.kvitems(reader, ""):
                 image_id = key.zfill(5)
@@ -164,22 +164,22 @@ def _entry(image_id: str, value: object) -> Entry | None:
             pixel_md5=str(image["pixel_md5"]),
         )
         words = ("author", "license", "license_url", "photo_url", "photo_title")
-        licence = Licence(image_id, *(str(metadata.get(word, "")) for word in words))
+        license = License(image_id, *(str(metadata.get(word, "")) for word in words))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return None
-    return Entry(file_id, expected, licence)
+    return Entry(file_id, expected, license)
 
 
-def write_licences(path: Path, entries: Iterable[Entry]) -> None:
-    """Adds the licences of `entries` to a CSV file, sorted by id; it is replaced as a whole."""
-    names = [field.name for field in fields(Licence)]
+def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
+    """Adds the licenses of `entries` to a CSV file, sorted by id; it is replaced as a whole."""
+    names = [field.name for field in fields(License)]
     rows = {}
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             rows = {row[0]: row for row in csv.reader(file) if len(row) == len(names)}
     before = dict(rows)
     rows.pop("id", None)
-    rows |= {entry.licence.id: list(astuple(entry.licence)) for entry in entries}
+    rows |= {entry.license.id: list(astuple(entry.license)) for entry in entries}
     if {"id": names} | rows == before:
         return
     part = path.with_name(path.name + ".part")

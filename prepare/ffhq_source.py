@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from prepare.download import fetch_file
 from prepare.drive import drive_file_url, open_drive_file
-from prepare.ffhq import METADATA_DRIVE_ID, Entry, fetch_entries, wanted_ids, write_licences
+from prepare.ffhq import METADATA_DRIVE_ID, Entry, fetch_entries, wanted_ids, write_licenses
 from prepare.mirror import (
     fetch_from_tar,
     fetch_from_template,
@@ -34,7 +34,7 @@ class FfhqSettings(Patience):
         "ffhq"  # "drive", "mirror", or "ffhq": Drive first, the mirror for what it refuses
     )
     ids: str | None = None  # "60000-60999", "7,42,100-199" or a file of ids; None is all
-    drive_url: str = "https://drive.google.com"  # base address, or template: https://host/{id}.png
+    drive_url: str = "https://drive.google.com"  # or a template: https://host/{id}.png
     mirror_url: str = (  # base address of the tars, or template: https://host/{id}.webp
         "https://huggingface.co/datasets/gaunernst/ffhq-1024-wds/resolve/"
         "d74f1f1f59e3bbe975bee29872b9bef827314577"
@@ -80,6 +80,7 @@ def ffhq_originals(
     _check_settings(settings)
     folder = originals_dir / "ffhq"
     checked, missing = CheckedFiles(folder), {}
+    have = frozenset(have)
     wanted = [i for i in wanted_ids(settings.ids, num_images) if i not in have]
     for image_id in wanted:
         original = checked.find(image_id)
@@ -120,7 +121,7 @@ def _check_settings(settings: FfhqSettings) -> None:
 
 
 def _entries(run: _Run, say: Callable[[str], None]) -> dict[str, Entry]:
-    """Metadata of the missing ids, as far as it can be had; their licences go to LICENSES.csv."""
+    """Metadata of the missing ids, as far as it can be had; their licenses go to LICENSES.csv."""
     settings, folder = run.settings, run.checked.folder
     base = FfhqSettings.drive_url if "{id}" in settings.drive_url else settings.drive_url
     url = settings.metadata_url or drive_file_url(base, METADATA_DRIVE_ID)
@@ -130,7 +131,7 @@ def _entries(run: _Run, say: Callable[[str], None]) -> dict[str, Entry]:
         run.problems[f"FFHQ's metadata: {error.reason}"] += 1
         say(f"FFHQ's metadata cannot be had ({error.reason}): Drive is left out, LICENSES.csv too")
         return {}
-    write_licences(folder / "LICENSES.csv", entries.values())
+    write_licenses(folder / "LICENSES.csv", entries.values())
     return entries
 
 

@@ -20,6 +20,10 @@ IMAGES_PER_TAR = 1000
 _LONGEST_MEMBER_BYTES = 16 << 20  # an uncompressed 1024x1024 image has 3 MiB
 
 
+class TarError(DownloadError):
+    """What came is no tar, or half of one."""
+
+
 class MirrorMemberError(DownloadError):
     """A tar was read, but not every wanted image in it was right."""
 
@@ -104,7 +108,7 @@ def _read_members(
         for start, end in [*_runs(known[i] for i in left if i in known), (scanned, None)]:
             if not left:
                 return
-            for member, offset, next_offset, data in _members(client, url, start, end, left):
+            for member, offset, next_offset, data in _members(client, url, index, start, end, left):
                 if offset >= scanned:
                     # Written before the image is kept: should it not be, its place is known.
                     line = {"url": url, "id": member, "offset": offset, "end": next_offset}
@@ -116,22 +120,25 @@ def _read_members(
 
 
 def _members(
-    client: Client, url: str, start: int, end: int | None, left: Collection[str]
+    client: Client, url: str, index: Path, start: int, end: int | None, left: Collection[str]
 ) -> Iterator[tuple[str | None, int, int, bytes | None]]:
     """(id, offset, next offset, bytes if wanted) of members, while wanted ones are left."""
     stream = _Stream(fetch_blocks(client, url, start=start, end=end))
     try:
+        # Small reads: tarfile copies what it has not used yet at each.
         with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 16) as tar:
             while left and (member := tar.next()) is not None:
                 image_id = _member_id(member)
                 data = tar.extractfile(member).read() if image_id in left else None
                 yield image_id, start + member.offset, start + tar.offset, data
-    except tarfile.ReadError as error:
-        raise DownloadError(url, "the tar ends in the middle, or is none") from error
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        if start:
+            index.unlink(missing_ok=True)  # it may have led astray: the tar can be another by now
+        raise TarError(url, "the tar ends in the middle, or is none") from error
 
 
 def _runs(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Places as few (offset, end) as possible: neighbours become one."""
+    """Places as few (offset, end) as possible: neighbors become one."""
     runs: list[tuple[int, int]] = []
     for offset, end in sorted(places):
         if runs and runs[-1][1] == offset:
@@ -163,10 +170,10 @@ class _Stream:
     """Blocks as the file object that tarfile reads."""
 
     def __init__(self, blocks: Iterator[bytes]):
-        self.blocks, self.rest = blocks, b""
+        self.blocks, self.rest = blocks, memoryview(b"")
 
-    def read(self, num_bytes: int) -> bytes:
+    def read(self, num_bytes: int) -> memoryview:
         if not self.rest:
-            self.rest = next(self.blocks, b"")
+            self.rest = memoryview(next(self.blocks, b""))
         data, self.rest = self.rest[:num_bytes], self.rest[num_bytes:]
         return data

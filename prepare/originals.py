@@ -172,6 +172,9 @@ class CheckedFiles:
 
     def remember(self, image_id: str, path: Path, source: str, md5: str) -> Original:
         """Notes that a file is right."""
+        for extension in EXTENSIONS:  # another host's attempt at the same image
+            other = self.folder / image_file(image_id, extension)
+            other.with_name(other.name + ".part").unlink(missing_ok=True)
         status = path.stat()
         file = path.relative_to(self.folder).as_posix()
         checked = _Checked(image_id, file, status.st_size, status.st_mtime_ns, md5, source)

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 METADATA = "ffhq-dataset-v2.json"
 _BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled")
+_BODY_FAULTS += ("chunked", "chunked-cut", "endless")
 
 
 @dataclass
@@ -187,6 +188,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             data = data[: end // 2]
         if fault == "mislabeled":
             data, headers = b"<html>no image</html>", {"Content-Type": "image/png"}
+        if fault in ("chunked", "chunked-cut", "endless"):
+            return self._serve_chunked(Request(name, fault=fault), data)
         if asked and fault != "no-range":
             first, _, last = asked.partition("-")
             start, end = int(first), min(int(last) + 1 if last else len(data), len(data))
@@ -200,8 +203,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         stop = len(body) // 2 if fault in ("cut", "stall") else len(body)
         step = 1 if fault == "slow" else 4096 if self.server.delay_s else 1 << 18
         for position in range(0, stop, step):
-            self.wfile.write(body[position : min(position + step, stop)])
             request.num_bytes = min(position + step, stop)
+            self.wfile.write(body[position : request.num_bytes])
             time.sleep(0.02 if fault == "slow" else self.server.delay_s)
         if fault == "stall":
             self.server.closing.wait(30)
@@ -209,6 +212,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
         return None
+
+    def _serve_chunked(self, request: Request, data: bytes) -> None:
+        """The body without its length; without its end, or for ever, if so asked."""
+        self.server.requests.append(request)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while not self.server.closing.is_set():
+            body = data[: len(data) // 2] if request.fault == "chunked-cut" else data
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
+            request.num_bytes += len(body)
+            if request.fault != "endless":
+                break
+        if request.fault == "chunked":
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
 
 
 def main() -> None:

@@ -51,7 +51,9 @@ def test_file_arrives_whole_in_one_request(client, server, tmp_path):
     assert len(server.asked("file.bin")) == 1
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "429", "408", "gone", "cut", "stall", "silent"])
+@pytest.mark.parametrize(
+    "fault", ["500", "503", "408", "gone", "cut", "stall", "silent", "chunked", "chunked-cut"]
+)
 def test_passing_trouble_is_waited_out(client, server, tmp_path, fault):
     server.misbehave("file.bin", fault)
     fetch(client, server, tmp_path)
@@ -146,7 +148,7 @@ def test_server_without_ranges_still_serves_a_resume(client, server, tmp_path):
     assert fetched(tmp_path) == {"file.bin": DATA}
 
 
-@pytest.mark.parametrize("fault", ["wrong", "short", "mislabeled"])
+@pytest.mark.parametrize("fault", ["wrong", "short", "mislabeled", "endless"])
 def test_wrong_bytes_are_fetched_once_more_then_given_up(client, server, tmp_path, fault):
     server.misbehave("file.bin", fault)
     fetch(client, server, tmp_path)
@@ -157,6 +159,14 @@ def test_wrong_bytes_are_fetched_once_more_then_given_up(client, server, tmp_pat
         fetch(client, server, tmp_path)
     assert fetched(tmp_path) == {}
     assert len(server.asked("file.bin")) == 4
+
+
+def test_file_of_unknown_length_has_a_limit(client, server, tmp_path):
+    server.misbehave("file.bin", "endless", "endless")
+    url = f"{server.url}/plain/file.bin"
+    with pytest.raises(WrongBytesError, match="more than 300000 bytes"):
+        fetch_file(client, url, tmp_path / "file", check=check, max_bytes=300_000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_retry_after_in_seconds_is_obeyed(client, server, tmp_path):
@@ -177,7 +187,7 @@ def test_retry_after_as_a_date_is_obeyed(client, server, tmp_path):
 def test_retry_after_beyond_patience_is_not_waited_for(client, server, tmp_path):
     server.misbehave("file.bin", "429 after 3600")
     before = time.monotonic()
-    with pytest.raises(DownloadError, match="429 Too Many Requests, to wait 3600 s"):
+    with pytest.raises(DownloadError, match="Too Many Requests, asks to come back in 3600 s"):
         fetch(client, server, tmp_path)
     assert time.monotonic() - before < 1
 

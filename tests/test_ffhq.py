@@ -1,4 +1,4 @@
-"""FFHQ's metadata as a stream, its ids and its licences."""
+"""FFHQ's metadata as a stream, its ids and its licenses."""
 
 import csv
 
@@ -12,7 +12,7 @@ from prepare.ffhq import (
     IdsError,
     fetch_entries,
     wanted_ids,
-    write_licences,
+    write_licenses,
 )
 from prepare.request import Client, DownloadError, Patience, RefusedError
 
@@ -52,7 +52,7 @@ def test_entry_says_what_the_file_must_be(server, tmp_path):
     assert entry.file_id == drive_id("00007")
     assert entry.expected.num_bytes == len(tiny(7))
     assert entry.expected.size_px == (8, 8)
-    assert entry.licence.author == "Author 7 \u00e9"
+    assert entry.license.author == "Author 7 \u00e9"
 
 
 def test_only_as_much_as_is_wanted_is_fetched_and_more_goes_on_from_there(
@@ -136,16 +136,16 @@ def test_ids_that_are_none(ids):
         wanted_ids(ids, 10)
 
 
-def test_licences_are_added_and_sorted(server, tmp_path):
+def test_licenses_are_added_and_sorted(server, tmp_path):
     entries = read(server, tmp_path, 3)
     path = tmp_path / "LICENSES.csv"
-    write_licences(path, [entries["00002"]])
-    write_licences(path, [entries["00000"], entries["00001"]])
+    write_licenses(path, [entries["00002"]])
+    write_licenses(path, [entries["00000"], entries["00001"]])
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ["00000", "00001", "00002"]
     assert rows[2]["license"] == "Attribution License"
     assert rows[2]["photo_title"] == 'A title, with "quotes"'
     before = path.stat().st_mtime_ns
-    write_licences(path, entries.values())
+    write_licenses(path, entries.values())
     assert path.stat().st_mtime_ns == before

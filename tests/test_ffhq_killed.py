@@ -19,12 +19,16 @@ NUM_IMAGES, NUM_KILLS = 60, 20
 ROOT = Path(__file__).parent.parent
 
 
+def drive_files(num_images):
+    images = {f"{n:05d}.png": image_bytes(n) for n in range(num_images)}
+    return {METADATA: metadata_bytes(num_images), **images}
+
+
 @pytest.fixture(scope="module")
 def files():
-    images = {f"{n:05d}.png": image_bytes(n) for n in range(NUM_IMAGES)}
     order = random.Random(0).sample(range(NUM_IMAGES), NUM_IMAGES)
     members = [(f"{n:05d}.webp", image_bytes(n, "WEBP")) for n in order]
-    return {METADATA: metadata_bytes(NUM_IMAGES), "00000.tar": tar_bytes(members), **images}
+    return drive_files(NUM_IMAGES) | {"00000.tar": tar_bytes(members)}
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def server(files):
         yield server
 
 
-def start(server, folder, source):
+def start(server, folder, source, num_images=NUM_IMAGES):
     settings = {
         "source": source,
         "drive_url": server.url,
@@ -42,7 +46,7 @@ def start(server, folder, source):
         "connections": 4,
         "backoff_s": 0.01,
     }
-    command = [sys.executable, "tests/fetch_ffhq.py", folder, str(NUM_IMAGES), json.dumps(settings)]
+    command = [sys.executable, "tests/fetch_ffhq.py", folder, str(num_images), json.dumps(settings)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -103,13 +107,17 @@ def check_asked(requests, before, places):
                 assert not (request.start < member_end and offset < end), name
 
 
-def test_interrupt_keeps_what_is_whole_and_ends_at_once(server, tmp_path):
-    server.misbehave("00005.png", "silent", for_ever=True)
-    process = start(server, tmp_path, "drive")
+def test_interrupt_keeps_what_is_whole_and_ends_at_once(tmp_path):
+    with FfhqServer(drive_files(8)) as server:
+        server.misbehave("00005.png", "silent", for_ever=True)
+        interrupt(start(server, tmp_path, "drive", 8), tmp_path)
+
+
+def interrupt(process, folder):
     came = [process.stdout.readline().split()[0].decode() for _ in range(6)]
     process.send_signal(signal.SIGINT)
     before = time.monotonic()
     process.communicate(timeout=20)
     assert time.monotonic() - before < 2
     assert process.returncode != 0
-    assert {f"{image_id}.png" for image_id in came} <= whole(tmp_path, ".png")
+    assert {f"{image_id}.png" for image_id in came} <= whole(folder, ".png")

@@ -79,8 +79,8 @@ def test_drive_gives_all_and_a_second_run_asks_for_nothing(server, tmp_path):
     before = num_requests(server)
     assert fetch(server, tmp_path) == dict.fromkeys(ids(*range(NUM_IMAGES)), "drive")
     assert num_requests(server) == before
-    licences = (tmp_path / "ffhq" / "LICENSES.csv").read_text(encoding="utf-8")
-    assert "Author 7 \u00e9" in licences
+    licenses = (tmp_path / "ffhq" / "LICENSES.csv").read_text(encoding="utf-8")
+    assert "Author 7 \u00e9" in licenses
 
 
 def test_larger_n_fetches_only_the_new_ones(server, tmp_path):
@@ -275,7 +275,8 @@ def test_plan_counts_what_is_missing(server, tmp_path):
     fetch(server, tmp_path, 4)
     plan = download_plan(settings(server), tmp_path, 1000)
     assert plan.num_files == 996
-    assert plan.download_bytes == plan.disk_bytes == 996 * 1_273_000
+    assert plan.disk_bytes == 996 * 1_273_000
+    assert plan.download_bytes == plan.disk_bytes + 1000 * 4000  # and the metadata
     assert plan.free_bytes > 0
     mirror = download_plan(settings(server, source="mirror"), tmp_path / "new", 20)
     assert mirror.num_files == 20

@@ -83,6 +83,14 @@ def test_index_of_another_mirror_is_not_trusted(server, tmp_path):
     assert server.asked("00000.tar")[-1].start == 0
 
 
+def test_index_of_a_tar_that_has_changed_is_dropped(server, tmp_path):
+    fetch(server, tmp_path, 3)
+    server.files["00000.tar"] = tar_bytes([("note.txt", bytes(15 << 10)), *members()])
+    with pytest.raises(DownloadError, match="the tar ends in the middle, or is none"):
+        fetch(server, tmp_path, 8)
+    assert fetch(server, tmp_path, 8) == ["00008"]
+
+
 def test_torn_index_costs_no_image(server, tmp_path):
     fetch(server, tmp_path, 3, 0)
     index = tmp_path / "mirror" / "00000.tar.index.jsonl"
