@@ -70,7 +70,7 @@ class Client:
         self.session.headers["Accept-Encoding"] = "identity"  # lengths and ranges count file bytes
         # Else requests sends what it finds in ~/.netrc, and reads the environment at every request.
         self.session.trust_env = False
-        self.session.verify = os.environ.get("REQUESTS_CA_BUNDLE", True)
+        self.session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)

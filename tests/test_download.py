@@ -230,21 +230,6 @@ def test_stop_ends_a_wait_at_once(server, tmp_path):
     assert time.monotonic() - before < 1
 
 
-def test_no_credentials_are_sent(client, server, tmp_path, monkeypatch):
-    (tmp_path / "netrc").write_text("default login me password secret\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    fetch_file(client, f"{server.url}/mirror/file.bin", tmp_path / "file", check=check)
-    assert len(server.headers) == 2
-    assert not any("Authorization" in headers for headers in server.headers)
-
-
-def test_proxy_of_the_environment_is_used(client, server, tmp_path, monkeypatch):
-    monkeypatch.setenv("http_proxy", server.url)
-    url = "http://behind-the-proxy.invalid/plain/file.bin"
-    fetch_file(client, url, tmp_path / "file", check=check)
-    assert server.headers[0]["Host"] == "behind-the-proxy.invalid"
-
-
 def test_full_disk_is_not_retried(client, server, tmp_path):
     (tmp_path / "file.part").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
