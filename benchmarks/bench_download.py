@@ -24,7 +24,7 @@ from prepare.threads import in_threads  # noqa: E402
 
 
 def ours(url: str, folder: Path, num_files: int, connections: int, check=lambda path: "") -> None:
-    with Client(Patience(), connections) as client:
+    with Client(Patience()) as client:
 
         def fetch(number: int) -> list[str]:
             return [fetch_file(client, f"{url}/plain/{number}", folder / str(number), check=check)]

@@ -18,7 +18,6 @@ import urllib3
 from prepare.request import (
     Client,
     DownloadError,
-    Patience,
     RefusedError,
     TryAgainError,
     WrongBytesError,
@@ -81,13 +80,7 @@ def fetch_blocks(
                 return
             raise
         failures += 1
-        wait_s = _wait_s(patience, trouble, failures)
-        if failures >= patience.num_attempts:
-            raise DownloadError(url, f"{trouble.reason}, {failures} times") from trouble
-        if time.monotonic() + wait_s > deadline:
-            more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "no time is left"
-            raise DownloadError(url, f"{trouble.reason}, {more}") from trouble
-        client.wait(url, wait_s)
+        _wait_or_give_up(client, trouble, failures, deadline)
 
 
 def _body_blocks(
@@ -125,9 +118,19 @@ def _check_length(url: str, response: requests.Response, num_bytes: int | None) 
         raise WrongBytesError(url, f"the server offers {total} bytes, expected {num_bytes}")
 
 
-def _wait_s(patience: Patience, error: TryAgainError, failures: int) -> float:
+def _wait_or_give_up(
+    client: Client, trouble: TryAgainError, failures: int, deadline: float
+) -> None:
+    """Waits before the next attempt, if there is to be one: exponential back-off with jitter."""
+    patience, url, reason = client.patience, trouble.url, trouble.reason
+    if failures >= patience.num_attempts:
+        raise DownloadError(url, f"{reason}, {failures} times") from trouble
     longest_s = min(patience.max_backoff_s, patience.backoff_s * 2 ** (failures - 1))
-    return max(error.wait_s, longest_s * random.uniform(0.5, 1.0))  # jitter parts the threads
+    wait_s = max(trouble.wait_s, longest_s * random.uniform(0.5, 1.0))
+    if time.monotonic() + wait_s > deadline:
+        more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "no time is left"
+        raise DownloadError(url, f"{reason}, {more}") from trouble
+    client.wait(url, wait_s)
 
 
 def fetch_file(

@@ -30,9 +30,7 @@ class FfhqError(RuntimeError):
 class FfhqSettings(Patience):
     """Where FFHQ is fetched from, and how."""
 
-    source: str = (
-        "ffhq"  # "drive", "mirror", or "ffhq": Drive first, the mirror for what it refuses
-    )
+    source: str = "ffhq"  # "drive", "mirror"; "ffhq" is Drive, and the mirror for what it refuses
     ids: str | None = None  # "60000-60999", "7,42,100-199" or a file of ids; None is all
     drive_url: str = "https://drive.google.com"  # or a template: https://host/{id}.png
     mirror_url: str = (  # base address of the tars, or template: https://host/{id}.webp
@@ -81,8 +79,10 @@ def ffhq_originals(
     folder = originals_dir / "ffhq"
     checked, missing = CheckedFiles(folder), {}
     have = frozenset(have)
-    wanted = [i for i in wanted_ids(settings.ids, num_images) if i not in have]
-    for image_id in wanted:
+    chosen = wanted_ids(settings.ids, num_images)
+    for image_id in chosen:
+        if image_id in have:
+            continue
         original = checked.find(image_id)
         if original is None:
             missing[image_id] = None
@@ -91,7 +91,7 @@ def ffhq_originals(
     if not missing:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with Client(settings, settings.connections, on_bytes) as client:
+    with Client(settings, on_bytes) as client:
         run = _Run(settings, client, checked, missing)
         entries = {} if settings.source == "mirror" else _entries(run, say)
         yield from _from_disk(run, entries)
@@ -103,7 +103,7 @@ def ffhq_originals(
                 say(f"{_told(run)}; {len(missing)} images are fetched from the mirror {host}")
             yield from _from_mirror(run)
         if missing:
-            raise FfhqError(_what_is_missing(run, len(wanted)))
+            raise FfhqError(_what_is_missing(run, len(chosen)))
 
 
 def _check_settings(settings: FfhqSettings) -> None:
@@ -223,12 +223,12 @@ def _told(run: _Run) -> str:
     return "; ".join(problem for problem, _ in run.problems.most_common(2)) or "nothing was refused"
 
 
-def _what_is_missing(run: _Run, num_wanted: int) -> str:
-    kept, first = num_wanted - len(run.missing), next(iter(run.missing))
+def _what_is_missing(run: _Run, num_chosen: int) -> str:
+    kept, first = num_chosen - len(run.missing), next(iter(run.missing))
     advice = "run the same command again later: it goes on from here"
     if run.settings.source == "drive":
         advice += ", or take SOURCE=mirror"
     return (
-        f"{kept} of {num_wanted} images are kept in {run.checked.folder}, {len(run.missing)} are "
+        f"{kept} of {num_chosen} images are kept in {run.checked.folder}, {len(run.missing)} are "
         f"missing ({first} first): {_told(run)}; {advice}"
     )

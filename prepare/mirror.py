@@ -157,7 +157,9 @@ def _member_id(member: tarfile.TarInfo) -> str | None:
 def _read_index(path: Path, url: str) -> tuple[dict[str, tuple[int, int]], int]:
     """(offset, end) of each image as far as the tar was read, and where that reading ended."""
     known, scanned = {}, 0
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in (
+        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    ):
         with contextlib.suppress(ValueError, TypeError, KeyError):  # a killed run's torn last line
             member = json.loads(line)
             offset, end = int(member["offset"]), int(member["end"])

@@ -6,8 +6,10 @@ same, it is trusted.
 
 import contextlib
 import hashlib
+import io
 import json
 import re
+import struct
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +21,15 @@ from prepare.request import WrongBytesError
 NUM_FFHQ_IMAGES = 70_000
 SIDE_PX = 1024
 EXTENSIONS = (".png", ".webp", ".jpg")  # NVIDIA's own, the mirror's, another mirror's
+# What Pillow raises on damaged files.
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 _FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 
 
@@ -88,13 +99,13 @@ def check_image(path: Path, expected: Expected, extension: str) -> str:
     if expected.md5 is not None and md5 != expected.md5:
         raise WrongBytesError(name, f"MD5 is {md5[:6]}.., expected {expected.md5[:6]}..")
     try:
-        with Image.open(path, formats=[_FORMATS[extension]]) as image:
+        with Image.open(io.BytesIO(data), formats=[_FORMATS[extension]]) as image:
             if image.size != expected.size_px:
                 raise WrongBytesError(
                     name, f"is {_by(image.size)}, expected {_by(expected.size_px)}"
                 )
             pixels = image.convert("RGB").tobytes()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise WrongBytesError(name, f"is no readable {_FORMATS[extension]} image") from error
     pixel_md5 = hashlib.md5(pixels, usedforsecurity=False).hexdigest()
     if expected.pixel_md5 not in (None, pixel_md5):
@@ -188,7 +199,9 @@ class CheckedFiles:
 
 def _read_checked(path: Path) -> dict[str, _Checked]:
     by_id = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in (
+        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    ):
         with contextlib.suppress(ValueError, TypeError):  # a torn line costs one more check
             checked = _Checked(**json.loads(line))
             places = {image_file(checked.id, extension) for extension in EXTENSIONS}

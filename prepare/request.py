@@ -56,31 +56,31 @@ class Patience:
 
 
 class Client:
-    """What all requests of one run share: connections, cookies, patience, a way to stop them."""
+    """What all requests of one run share: patience, a count of bytes, a way to stop them."""
 
     def __init__(
-        self,
-        patience: Patience,
-        connections: int = 1,
-        on_bytes: Callable[[int], None] = lambda num_bytes: None,
+        self, patience: Patience, on_bytes: Callable[[int], None] = lambda num_bytes: None
     ):
         self.patience, self.on_bytes = patience, on_bytes
         self.stop = threading.Event()
-        self.session = requests.Session()
-        self.session.headers["Accept-Encoding"] = "identity"  # lengths and ranges count file bytes
-        # Else requests sends what it finds in ~/.netrc, and reads the environment at every request.
-        self.session.trust_env = False
-        self.session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
-        self.session.mount("http://", adapter)
-        self.session.mount("https://", adapter)
+        self._of_thread = threading.local()
 
     def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *_) -> None:
         self.stop.set()
-        self.session.close()
+
+    @property
+    def session(self) -> requests.Session:
+        """Connections and cookies of this thread: a session's cookies are not safe to share."""
+        if not hasattr(self._of_thread, "session"):
+            session = self._of_thread.session = requests.Session()
+            session.headers["Accept-Encoding"] = "identity"  # lengths and ranges count file bytes
+            # Else it sends what it finds in ~/.netrc, and reads the environment at every request.
+            session.trust_env = False
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        return self._of_thread.session
 
     def wait(self, url: str, seconds: float) -> None:
         """Sleeps, unless the run is being stopped.
@@ -120,8 +120,7 @@ def open_url(client: Client, url: str, start: int = 0, end: int | None = None) -
         requests.Timeout,
         requests.exceptions.ChunkedEncodingError,
     ) as error:
-        reason = "no answer" if isinstance(error, requests.Timeout) else "no connection"
-        raise TryAgainError(url, f"{reason} ({type(error).__name__})") from error
+        raise TryAgainError(url, _no_answer(error, url, silence_s)) from error
     except (requests.RequestException, ValueError) as error:
         raise RefusedError(url, f"cannot be asked for ({error})") from error
     if response.status_code in (200, 206):
@@ -161,6 +160,14 @@ def read_page(client: Client, response: requests.Response) -> str:
     except (urllib3.exceptions.HTTPError, OSError):
         pass  # the page only explains a refusal: half of it is better than none
     return page.decode("utf-8", "replace")
+
+
+def _no_answer(error: requests.RequestException, url: str, silence_s: float) -> str:
+    host = urlsplit(url).netloc
+    if isinstance(error, requests.Timeout):
+        return f"no answer from {host} in {silence_s:g} s"
+    trusted = "trusted " if isinstance(error, requests.exceptions.SSLError) else ""
+    return f"no {trusted}connection to {host}"
 
 
 def _retry_after_s(response: requests.Response) -> float:

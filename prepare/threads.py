@@ -9,6 +9,8 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_RESULT, _ERROR, _END = object(), object(), object()
+
 
 def in_threads(
     work: Callable[[Item], Iterable[Result]],
@@ -34,39 +36,44 @@ def in_threads(
     """
     items, lock = iter(items), threading.Lock()
     results: queue.Queue = queue.Queue(maxsize=2 * num_threads)
-    ended = object()
 
-    def put(item: Item | None, result: object) -> None:
+    def take() -> Item | object:
+        with lock:
+            return _END if stop.is_set() else next(items, _END)
+
+    def put(kind: object, item: Item | None, result: object) -> None:
         is_put = False
         while not is_put and not stop.is_set():
             with contextlib.suppress(queue.Full):
-                results.put((item, result), timeout=0.1)
+                results.put((kind, item, result), timeout=0.1)
                 is_put = True
 
     def run() -> None:
         try:
-            while not stop.is_set():
-                with lock:
-                    item = next(items, ended)
-                if item is ended:
-                    break
-                try:
-                    for result in work(item):
-                        put(item, result)
-                except expected_errors as error:
-                    put(item, error)
-            put(None, ended)
+            while (item := take()) is not _END:
+                for result in _results(work, item, expected_errors):
+                    put(_RESULT, item, result)
+            put(_END, None, None)
         except BaseException as error:  # raised again in the caller's thread
-            put(ended, error)
+            put(_ERROR, None, error)
 
     for _ in range(num_threads):
         threading.Thread(target=run, daemon=True).start()
     num_running = num_threads
     while num_running:
-        item, result = results.get()
-        if item is ended:
+        kind, item, result = results.get()
+        if kind is _ERROR:
             raise result
-        if result is ended:
+        if kind is _END:
             num_running -= 1
         else:
             yield item, result
+
+
+def _results(
+    work: Callable[[Item], Iterable[Result]], item: Item, expected_errors: type[Exception]
+) -> Iterator[Result | Exception]:
+    try:
+        yield from work(item)
+    except expected_errors as error:
+        yield error

@@ -208,6 +208,9 @@ def test_lost_record_costs_a_check_not_a_download(server, tmp_path):
 def test_images_already_made_are_not_wanted(server, tmp_path):
     assert set(fetch(server, tmp_path, 5, have={"00000", "00003"})) == set(ids(1, 2, 4))
     assert fetch(server, tmp_path, 5, have=set(ids(*range(5)))) == {}
+    server.misbehave("00005.png", "404")
+    with pytest.raises(FfhqError, match="5 of 6 images are kept"):
+        fetch(server, tmp_path, 6, have={"00000"}, source="drive")
 
 
 def test_chosen_ids(server, tmp_path):
