@@ -1,5 +1,6 @@
 """A copy of FFHQ that someone already has, in NVIDIA's layout: used in place, nothing is copied."""
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -34,15 +35,17 @@ def ffhq_copy_originals(
         IdsError: if `ids` cannot be read.
     """
     root, num_found = _images_folder(folder), 0
+    names: dict[Path, set[str]] = {}  # of the files in each folder of a thousand
     # Without chosen ids a copy with gaps is good for as many as it holds.
     wanted = wanted_ids(ids, NUM_FFHQ_IMAGES if ids is None else num_images)
     for image_id in wanted:
         if num_found == num_images:
             return
-        places = (
-            root / f"{image_id[:2]}000" / f"{image_id}{extension}" for extension in EXTENSIONS
-        )
-        path = next((path for path in places if path.is_file()), None)
+        thousand = root / f"{image_id[:2]}000"
+        if thousand not in names:
+            names[thousand] = set(os.listdir(thousand)) if thousand.is_dir() else set()
+        files = (f"{image_id}{extension}" for extension in EXTENSIONS)
+        path = next((thousand / file for file in files if file in names[thousand]), None)
         num_found += path is not None
         if path is not None and image_id not in have:
             yield Original(image_id, path, "folder")
