@@ -99,8 +99,11 @@ def _body_blocks(
         try:
             # read1 returns what has come; read waits for a full block, however slowly it fills.
             block = response.raw.read1(_BLOCK_BYTES, decode_content=False)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            silence = f"silence for {client.patience.silence_s:g} s"
+            raise TryAgainError(url, silence) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TryAgainError(url, f"the connection broke ({type(error).__name__})") from error
+            raise TryAgainError(url, "the connection broke") from error
         if not block:
             return
         wanted = block[max(0, position - offset) : None if end is None else end - offset]

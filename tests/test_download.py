@@ -66,9 +66,9 @@ def test_passing_trouble_is_waited_out(client, server, tmp_path, fault):
         ("500", "HTTP 500 Internal Server Error, 3 times"),
         ("429", "HTTP 429 Too Many Requests, 3 times"),
         ("gone", "no connection"),
-        ("silent", "no answer"),
+        ("silent", r"no answer from 127.* in 0\.15 s"),
         ("cut", "the connection broke"),
-        ("stall", "the connection broke"),
+        ("stall", r"silence for 0\.15 s, 3 times"),
     ],
 )
 def test_lasting_trouble_ends_after_a_few_attempts(client, server, tmp_path, fault, reason):
