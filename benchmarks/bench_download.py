@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--num-files", type=int, default=256)
     parser.add_argument("--num-bytes", type=int, default=1_300_000, help="of each file")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     if shutil.which("curl") is None:
         print("curl is not installed: nothing to compare with")
@@ -89,13 +89,16 @@ def main() -> None:
                     rates[fetch.__name__].append(megabytes / elapsed_s)
         finally:
             server.terminate()
-    rate = {name: statistics.median(values) for name, values in rates.items()}
     what = f"{arguments.num_files} files of {arguments.num_bytes / 1e6:.1f} MB"
-    print(f"{what}, {arguments.connections} connections, median of {arguments.rounds} rounds, MB/s")
+    print(
+        f"{what}, {arguments.connections} connections, medians of {arguments.rounds} rounds, MB/s"
+    )
     print("                     curl --parallel   ours   ours / curl")
     for label, suffix in (("transfer alone", ""), ("transfer and MD5", "_with_md5")):
-        theirs, own = rate[f"curl{suffix}"], rate[f"ours{suffix}"]
-        print(f"{label:20s} {theirs:15.0f} {own:6.0f} {own / theirs:13.2f}")
+        theirs, own = rates[f"curl{suffix}"], rates[f"ours{suffix}"]
+        ratio = statistics.median(a / b for a, b in zip(own, theirs, strict=True))  # by round
+        rate = [statistics.median(values) for values in (theirs, own)]
+        print(f"{label:20s} {rate[0]:15.0f} {rate[1]:6.0f} {ratio:13.2f}")
 
 
 if __name__ == "__main__":

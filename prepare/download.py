@@ -166,17 +166,19 @@ def fetch_file(
     """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
+    most = max_bytes if num_bytes is None else num_bytes
     for is_last in (False, True):
         try:
-            start = part.stat().st_size if part.exists() else 0
-            if start != num_bytes:
-                with part.open("ab") as file:
-                    for block in fetch_blocks(
-                        client, url, start=start, num_bytes=num_bytes, open_body=open_body
-                    ):
-                        if file.tell() + len(block) > (num_bytes or max_bytes):
-                            raise WrongBytesError(url, f"more than {num_bytes or max_bytes} bytes")
-                        file.write(block)
+            with part.open("ab") as file:
+                size = file.tell()
+                blocks = fetch_blocks(
+                    client, url, start=size, num_bytes=num_bytes, open_body=open_body
+                )
+                for block in blocks if size != num_bytes else ():
+                    size += len(block)
+                    if size > most:
+                        raise WrongBytesError(url, f"more than {most} bytes")
+                    file.write(block)
             checked = check(part)
             break
         except WrongBytesError:
