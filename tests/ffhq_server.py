@@ -1,0 +1,248 @@
+"""A real HTTP server on 127.0.0.1 that plays Google Drive, its download host and the mirror.
+
+It misbehaves on request, and notes every request with the bytes it sent. Drive's download host and
+the mirror's are reached as "localhost", so that redirects lead to another host.
+"""
+
+import argparse
+import http.server
+import random
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, quote, urlsplit
+
+METADATA = "ffhq-dataset-v2.json"
+_BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled")
+_BODY_FAULTS += ("chunked", "chunked-cut", "endless")
+
+
+@dataclass
+class Request:
+    """One request for a file, and what was sent of its body."""
+
+    name: str
+    start: int = 0
+    end: int | None = None
+    fault: str = ""
+    num_bytes: int = 0
+    time_s: float = field(default_factory=time.monotonic)
+
+
+class FfhqServer(http.server.ThreadingHTTPServer):
+    """Serves `files` by name, at /uc (Drive), /mirror and /plain."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, files: dict[str, bytes]):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files, self.faults, self.delay_s = files, {}, 0.0
+        self.requests: list[Request] = []
+        self.headers: list[dict[str, str]] = []
+        self.closing = threading.Event()
+        self._lock = threading.Lock()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.other_url = f"http://localhost:{self.server_port}"
+
+    def __enter__(self) -> "FfhqServer":
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+
+    def misbehave(self, name: str, *faults: str, for_ever: bool = False) -> None:
+        self.faults[name] = (list(faults), for_ever)
+
+    def asked(self, name: str) -> list[Request]:
+        return [request for request in self.requests if request.name == name]
+
+    def next_fault(self, name: str) -> str:
+        with self._lock:
+            faults, for_ever = self.faults.get(name, ([], False))
+            if not faults:
+                return ""
+            return faults[0] if for_ever and len(faults) == 1 else faults.pop(0)
+
+    def handle_error(self, request, client_address) -> None:
+        """A client that goes away is part of the play."""
+
+
+def _drive_pages(download_url: str, file_id: str) -> dict[str, tuple[int, str]]:
+    """Status and HTML of Drive's pages, in the forms it has had."""
+    head, form = "<!DOCTYPE html><html><head>", "<input type='hidden' name='"
+    link = f"/uc?export=download&amp;confirm=t&amp;uuid=u-1%262&amp;at=a:3&amp;id={file_id}"
+    caption = (
+        "<p class='uc-error-subcaption'>Too many users have viewed or downloaded this file</p>"
+    )
+    confirm = (
+        f"{head}<title>Google Drive - Virus scan warning</title></head>"
+        f"<form id='download-form' action='{download_url}' method='get'>"
+        f"<input type='submit' name='go' value='Download anyway'>{form}id' value='{file_id}'>"
+        f"{form}export' value='download'>{form}confirm' value='t'>"
+        f"{form}uuid' value='u-1&amp;2'>{form}at' value='a:3'></form>"
+    )
+    script = f'<script>{{"downloadUrl":"{download_url}?id\\u003d{file_id}"}}</script>'
+    return {
+        "quota": (200, f"{head}<title>Google Drive - Quota exceeded</title></head><p>Sorry"),
+        "quota-caption": (200, f"{head}<title>Google Drive</title></head>{caption}"),
+        "quota-403": (403, f"{head}<title>Google Drive</title></head>{caption}"),
+        "sorry": (403, f"{head}<title>Sorry...</title>... may be sending automated queries."),
+        "page": (200, f"{head}<title>Sign in - Google Accounts</title>"),
+        "confirm": (200, confirm),
+        "older-link": (200, f"{head}</head><a id='uc-download-link' href='{link}'>"),
+        "script-link": (200, f"{head}</head>{script}"),
+    }
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: FfhqServer
+
+    def log_message(self, *_) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        self.server.headers.append(dict(self.headers))
+        place, _, name = url.path.strip("/").partition("/")
+        if place in ("uc", "download"):
+            name = query.get("id", "").removeprefix("drive_id-of-") + ".png"
+            if name.removesuffix(".png") not in (name[:5], ""):
+                name = METADATA
+        first_hop = place not in ("download", "cdn")
+        fault = query.get("fault", "") or (self.server.next_fault(name) if first_hop else "")
+        if name not in self.server.files:
+            self.server.requests.append(Request(name, fault="404"))
+            return self._page(404, "<title>Error 404 (Not Found)!!1</title>")
+        if fault and fault not in _BODY_FAULTS:
+            self.server.requests.append(Request(name, fault=fault))
+            return self._refuse(fault, query.get("id", name))
+        passed_on = f"&fault={fault}" if fault else ""
+        if place == "uc" and query.get("confirm") and "warned=1" in self.headers.get("Cookie", ""):
+            return self._redirect(303, f"{self.server.other_url}/download?{url.query}")
+        if place == "uc" and name == METADATA:
+            return self._refuse("confirm", query["id"])
+        if place == "uc":
+            return self._redirect(
+                303, f"{self.server.other_url}/download?id={quote(query['id'])}{passed_on}"
+            )
+        if place == "mirror":
+            return self._redirect(302, f"{self.server.other_url}/cdn/{name}?{passed_on}")
+        if place == "download" and name == METADATA and not self._is_confirmed(query):
+            return self._page(400, "<title>Error 400</title>")
+        return self._serve(name, self.server.files[name], fault)
+
+    def _is_confirmed(self, query: dict[str, str]) -> bool:
+        wanted = {"export": "download", "confirm": "t", "uuid": "u-1&2", "at": "a:3"}
+        return all(query.get(name) == value for name, value in wanted.items())
+
+    def _refuse(self, fault: str, file_id: str) -> None:
+        pages = _drive_pages(f"{self.server.other_url}/download", file_id)
+        if fault in pages:
+            return self._page(*pages[fault], {"Set-Cookie": "warned=1; Path=/"})
+        if fault == "loop":
+            return self._redirect(302, self.path)
+        if fault in ("gone", "silent"):
+            self.server.closing.wait(30 if fault == "silent" else 0)
+            self.close_connection = True
+            return None
+        status, _, retry_after = fault.partition(" after ")
+        return self._page(int(status), "<h1>no</h1>", {"Retry-After": retry_after})
+
+    def _page(self, status: int, html: str, headers: dict[str, str] | None = None) -> None:
+        body = html.encode()
+        self._head(
+            status, {"Content-Type": "text/html; charset=utf-8", **(headers or {})}, len(body)
+        )
+        self.wfile.write(body)
+
+    def _redirect(self, status: int, address: str) -> None:
+        self._head(status, {"Location": address, "Set-Cookie": "seen=1; Path=/"}, 0)
+
+    def _head(self, status: int, headers: dict[str, str], num_bytes: int) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(num_bytes))
+        self.end_headers()
+
+    def _serve(self, name: str, data: bytes, fault: str) -> None:
+        asked = self.headers.get("Range", "").removeprefix("bytes=")
+        start, end, status, headers = (
+            0,
+            len(data),
+            200,
+            {"Content-Type": "application/octet-stream"},
+        )
+        if fault == "wrong":
+            data = bytes(byte ^ 255 for byte in data)
+        if fault == "short":
+            data = data[: end // 2]
+        if fault == "mislabeled":
+            data, headers = b"<html>no image</html>", {"Content-Type": "image/png"}
+        if fault in ("chunked", "chunked-cut", "endless"):
+            return self._serve_chunked(Request(name, fault=fault), data)
+        if asked and fault != "no-range":
+            first, _, last = asked.partition("-")
+            start, end = int(first), min(int(last) + 1 if last else len(data), len(data))
+            if start >= len(data):
+                return self._head(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
+            status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{len(data)}"
+        body = memoryview(data)[start : min(end, len(data))]
+        request = Request(name, start, end if asked else None, fault)
+        self.server.requests.append(request)
+        self._head(status, headers, len(body))
+        stop = len(body) // 2 if fault in ("cut", "stall") else len(body)
+        step = 1 if fault == "slow" else 4096 if self.server.delay_s else 1 << 18
+        for position in range(0, stop, step):
+            request.num_bytes = min(position + step, stop)
+            self.wfile.write(body[position : request.num_bytes])
+            time.sleep(0.02 if fault == "slow" else self.server.delay_s)
+        if fault == "stall":
+            self.server.closing.wait(30)
+        if fault in ("cut", "stall"):
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+        return None
+
+    def _serve_chunked(self, request: Request, data: bytes) -> None:
+        """The body without its length; without its end, or for ever, if so asked."""
+        self.server.requests.append(request)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while not self.server.closing.is_set():
+            body = data[: len(data) // 2] if request.fault == "chunked-cut" else data
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
+            request.num_bytes += len(body)
+            if request.fault != "endless":
+                break
+        if request.fault == "chunked":
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
+
+
+def main() -> None:
+    """Serves files of noise under /plain/<number>, for benchmarks; prints its address."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--num-files", type=int, default=64)
+    parser.add_argument("--num-bytes", type=int, default=1_300_000)
+    arguments = parser.parse_args()
+    noise = random.Random(0)
+    files = {str(n): noise.randbytes(arguments.num_bytes) for n in range(arguments.num_files)}
+    server = FfhqServer(files)
+    print(server.url, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Single images out of the mirror's tars, which are read as a stream."""
+
+import io
+import tarfile
+
+import pytest
+from ffhq_files import image_bytes, tar_bytes
+from ffhq_server import FfhqServer
+
+from prepare.mirror import MirrorMemberError, fetch_from_tar, fetch_from_template
+from prepare.originals import CheckedFiles
+from prepare.request import Client, DownloadError, Patience
+
+QUICK = Patience(num_attempts=3, backoff_s=0.005, silence_s=0.3, give_up_s=3.0)
+ORDER = (7, 3, 12, 0, 9, 5, 1, 8)  # a tar's members are in no order
+
+
+def webp(number):
+    return image_bytes(number, "WEBP")
+
+
+def members(numbers=ORDER):
+    return [(f"{number:05d}.webp", webp(number)) for number in numbers]
+
+
+@pytest.fixture
+def server():
+    with FfhqServer({"00000.tar": tar_bytes(members())}) as server:
+        yield server
+
+
+def fetch(server, folder, *numbers):
+    """Ids of the images that came."""
+    ids = [f"{number:05d}" for number in numbers]
+    came = []
+    with Client(QUICK) as client:
+        for original in fetch_from_tar(client, f"{server.url}/mirror", ids, CheckedFiles(folder)):
+            assert original.source == "mirror"
+            assert original.path.read_bytes() == webp(int(original.id))
+            came.append(original.id)
+    return came
+
+
+def files(folder):
+    return sorted(path.name for path in folder.glob("images1024x1024/*/*"))
+
+
+def span(server, number):
+    """Where a member lies in the tar."""
+    with tarfile.open(fileobj=io.BytesIO(server.files["00000.tar"])) as tar:
+        member = tar.getmember(f"{number:05d}.webp")
+    return member.offset, member.offset_data + (member.size + 511) // 512 * 512
+
+
+def test_wanted_members_come_in_the_order_of_the_tar(server, tmp_path):
+    assert fetch(server, tmp_path, 0, 3, 5) == ["00003", "00000", "00005"]
+    assert files(tmp_path) == ["00000.webp", "00003.webp", "00005.webp"]
+
+
+def test_reading_ends_with_the_last_wanted_member(server, tmp_path):
+    server.delay_s = 0.005
+    assert fetch(server, tmp_path, 7) == ["00007"]
+    assert server.asked("00000.tar")[0].num_bytes < len(server.files["00000.tar"]) // 2
+
+
+def test_later_run_asks_for_the_bytes_it_lacks(server, tmp_path):
+    fetch(server, tmp_path, 3, 0)
+    assert fetch(server, tmp_path, 7, 12, 9, 1) == ["00007", "00012", "00009", "00001"]
+    asked = [(request.start, request.end) for request in server.asked("00000.tar")[1:]]
+    assert asked == [
+        span(server, 7),
+        span(server, 12),
+        (span(server, 9)[0], len(server.files["00000.tar"])),
+    ]
+
+
+def test_index_of_another_mirror_is_not_trusted(server, tmp_path):
+    fetch(server, tmp_path, 3)
+    server.files["00000.tar"] = tar_bytes(members(reversed(ORDER)))
+    with Client(QUICK) as client:
+        other = fetch_from_tar(client, f"{server.url}/cdn", ["00008"], CheckedFiles(tmp_path))
+        assert [original.id for original in other] == ["00008"]
+    assert server.asked("00000.tar")[-1].start == 0
+
+
+def test_index_of_a_tar_that_has_changed_is_dropped(server, tmp_path):
+    fetch(server, tmp_path, 3)
+    server.files["00000.tar"] = tar_bytes([("note.txt", bytes(15 << 10)), *members()])
+    with pytest.raises(DownloadError, match="the tar ends in the middle, or is none"):
+        fetch(server, tmp_path, 8)
+    assert fetch(server, tmp_path, 8) == ["00008"]
+
+
+def test_torn_index_costs_no_image(server, tmp_path):
+    fetch(server, tmp_path, 3, 0)
+    index = tmp_path / "mirror" / "00000.tar.index.jsonl"
+    index.write_text(index.read_text()[:-30])
+    assert fetch(server, tmp_path, 9, 8) == ["00009", "00008"]
+    assert server.asked("00000.tar")[-1].start == span(server, 0)[0]
+    assert fetch(server, tmp_path, 5) == ["00005"]
+
+
+@pytest.mark.parametrize("fault", ["cut", "stall", "500", "429", "gone"])
+def test_broken_stream_goes_on(server, tmp_path, fault):
+    server.misbehave("00000.tar", fault)
+    assert len(fetch(server, tmp_path, *ORDER)) == len(ORDER)
+    assert sum(request.num_bytes for request in server.asked("00000.tar")) <= len(
+        server.files["00000.tar"]
+    )
+
+
+def test_strange_members_touch_nothing(server, tmp_path):
+    strange = [
+        ("../../x", b"out"),
+        ("../../00003.webp", webp(3)),
+        ("/00003.webp", webp(3)),
+        ("00003.webp/00003.webp", webp(3)),
+        ("00003.json", b"{}"),
+        ("3.webp", webp(3)),
+    ]
+    links = {"00003.webp": "/etc/passwd", "images1024x1024": "/etc"}
+    server.files["00000.tar"] = tar_bytes([*strange, *members()], links)
+    folder = tmp_path / "a" / "b"
+    assert fetch(server, folder, 3, 0) == ["00003", "00000"]
+    assert not (tmp_path / "x").exists()
+    assert files(folder) == ["00000.webp", "00003.webp"]
+    assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+
+
+def test_truncated_tar_keeps_what_came_before(server, tmp_path):
+    server.files["00000.tar"] = server.files["00000.tar"][: span(server, 0)[1] - 700]
+    with pytest.raises(DownloadError, match="the tar ends in the middle"):
+        fetch(server, tmp_path, 7, 0)
+    assert files(tmp_path) == ["00007.webp"]
+    server.files["00000.tar"] = tar_bytes(members())
+    assert fetch(server, tmp_path, 0) == ["00000"]
+
+
+def test_missing_member_is_named(server, tmp_path):
+    with pytest.raises(MirrorMemberError, match=r"00000\.tar lacks 2 images \(00444\)"):
+        fetch(server, tmp_path, 7, 444, 555)
+    assert files(tmp_path) == ["00007.webp"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (image_bytes(3, "WEBP", 512), "00003.webp is 512x512, expected 1024x1024"),
+        (image_bytes(3, "PNG"), "00003.webp is no readable WEBP image"),
+        (webp(3)[:-500], "00003.webp is no readable WEBP image"),
+        (b"", "00003.webp is no readable WEBP image"),
+    ],
+)
+def test_wrong_member_is_named_and_not_kept(server, tmp_path, data, reason):
+    server.files["00000.tar"] = tar_bytes([("00003.webp", data), *members([0])])
+    with pytest.raises(MirrorMemberError, match=reason):
+        fetch(server, tmp_path, 3, 0)
+    assert files(tmp_path) == ["00000.webp"]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>no tar</html>", b"\0" * 10240])
+def test_file_that_is_no_tar(server, tmp_path, body):
+    server.files["00000.tar"] = body
+    with pytest.raises(DownloadError):
+        fetch(server, tmp_path, 3)
+    assert files(tmp_path) == []
+
+
+def test_template_names_single_images(server, tmp_path):
+    server.files["00003.png"] = image_bytes(3)
+    with Client(QUICK) as client:
+        template = f"{server.url}/mirror/{{id}}.png"
+        (original,) = fetch_from_template(client, template, ["00003"], CheckedFiles(tmp_path))
+    assert original.source == "mirror"
+    assert original.path.read_bytes() == image_bytes(3)
