@@ -4,11 +4,12 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from prepare import PrepareError
 from prepare.ffhq import wanted_ids
 from prepare.originals import EXTENSIONS, NUM_FFHQ_IMAGES, Original
 
 
-class FfhqCopyError(RuntimeError):
+class FfhqCopyError(PrepareError):
     """A copy lacks wanted photographs."""
 
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from prepare import PrepareError
 from prepare.download import fetch_file
 from prepare.drive import drive_file_url, open_drive_file
 from prepare.ffhq import METADATA_DRIVE_ID, Entry, fetch_entries, wanted_ids, write_licenses
@@ -22,7 +23,7 @@ from prepare.request import Client, DownloadError, Patience
 from prepare.threads import in_threads
 
 
-class FfhqError(RuntimeError):
+class FfhqError(PrepareError):
     """Not every wanted photograph could be had, or the settings make no sense."""
 
 

@@ -11,6 +11,7 @@ import json
 import re
 import struct
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,12 +40,13 @@ class OutsideError(OSError):
 
 @dataclass(frozen=True)
 class Original:
-    """One photograph as it came."""
+    """One photograph at its source's resolution, on disk once `draw` (if any) was called."""
 
     id: str  # the file's stem, "00042"
     path: Path
     source: str  # "folder", "sample", "drive" or "mirror"
-    sha256: str | None = None
+    problem: str = ""  # why it cannot be used, where the source knows already
+    draw: Callable[[], None] | None = None  # puts the file at `path`; slow, so left to a worker
 
 
 @dataclass(frozen=True)

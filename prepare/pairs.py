@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from prepare import PrepareError
-from prepare.lens_blur import LensBlur, blur_and_reduce, reduce_photo
+from prepare.lens_blur import blur_and_reduce, reduce_photo
 from prepare.manifest import (
     Image,
     read_lines,
@@ -29,33 +29,21 @@ from prepare.manifest import (
     write_lines,
     write_manifest,
 )
+from prepare.originals import Original
 from prepare.photograph import (
-    UnusablePhotographError,
+    UnusablePhotograph,
     encode_jpeg,
+    read_depth_map,
     read_photograph,
     square_crop,
 )
-from prepare.sources import Original
+from prepare.settings import LensBlur, PairSettings
 
 SAVE_EVERY = 200  # images between two writings of the manifest; a kill costs at most so many
 
 
 class MixedSettingsError(PrepareError):
     """A folder holds pictures made with other settings than those asked for."""
-
-
-@dataclass(frozen=True)
-class PairSettings:
-    """How the small pictures are written."""
-
-    size: int = 256  # side of the written images, pixels
-    quality: int = 95  # JPEG quality, 1-100, always with full chroma resolution
-
-    def __post_init__(self) -> None:
-        if self.size < 16:
-            raise ValueError(f"--size must be at least 16 pixels, got {self.size}")
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"--quality must be between 1 and 100, got {self.quality}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +82,9 @@ def _is_whole_jpeg(path: Path) -> bool:
         return False
 
 
-def claim_folders(folders: PairFolders, blurs: Sequence[LensBlur], settings: PairSettings) -> None:
+def claim_folders(
+    folders: PairFolders, blurs: Sequence[LensBlur], settings: PairSettings, dry_run: bool = False
+) -> None:
     """Writes each set's `kernel.json`, after making sure that no folder would mix two settings.
 
     Raises:
@@ -113,6 +103,8 @@ def claim_folders(folders: PairFolders, blurs: Sequence[LensBlur], settings: Pai
                 f"{folder} was made with {was}, now asked for {now}; use another data folder "
                 "(DATA=...) or run `make clean-pairs` first"
             )
+    if dry_run:
+        return
     for name, record in records.items():
         content = json.dumps(record, indent=2) + "\n"
         write_atomically(folders.blurred / name / "kernel.json", content.encode())
@@ -130,6 +122,7 @@ def write_pairs(
     folders: PairFolders,
     settings: PairSettings,
     workers: int,
+    depth_dir: Path | None = None,
     keep_sharp: bool = False,
 ) -> int:
     """Makes the pairs of the first `num_images` originals that can be used.
@@ -142,6 +135,7 @@ def write_pairs(
         folders: where everything goes; pictures of the same id are replaced.
         settings: size and quality.
         workers: threads; they spend their time in OpenCV, which lets go of Python's lock.
+        depth_dir: holds the depth maps, named by id, for blurs that want them.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
 
     Returns:
@@ -157,7 +151,17 @@ def write_pairs(
     num_made = 0
 
     def make(original: Original) -> Image:
-        return _make_pair(original, images.get(original.id), blurs, folders, settings, keep_sharp)
+        image, photo = _read_original(original, settings.size)
+        _forget_other_versions(images.get(image.id), image, folders, keep_sharp)
+        depth = _read_depth(depth_dir, image.id) if depth_dir else None
+        blurred_copies = blur_and_reduce(photo, blurs, settings.size, image.id, depth)
+        if not keep_sharp:
+            sharp = reduce_photo(photo, settings.size)
+            write_atomically(folders.sharp_path(image.id), encode_jpeg(sharp, settings.quality))
+        for blur, blurred in zip(blurs, blurred_copies, strict=True):
+            path = folders.blurred_path(blur, image.id)
+            write_atomically(path, encode_jpeg(blurred, settings.quality))
+        return image
 
     def save() -> None:
         write_manifest(folders.manifest, images)
@@ -184,7 +188,7 @@ def write_pairs(
 
 def _until_enough(
     make: Callable[[Original], Image], originals: Iterable[Original], num_wanted: int, workers: int
-) -> Iterator[tuple[Original, Image | UnusablePhotographError]]:
+) -> Iterator[tuple[Original, Image | UnusablePhotograph]]:
     """Outcomes as they come, never starting more than can still be wanted."""
     source = iter(originals)
     failure: PrepareError | None = None
@@ -202,9 +206,9 @@ def _until_enough(
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     original = running.pop(future)
                     try:
-                        outcome: Image | UnusablePhotographError = future.result()
+                        outcome: Image | UnusablePhotograph = future.result()
                         num_wanted -= 1
-                    except UnusablePhotographError as error:
+                    except UnusablePhotograph as error:
                         outcome = error
                     yield original, outcome
         finally:
@@ -213,47 +217,38 @@ def _until_enough(
         raise failure
 
 
-def _make_pair(
-    original: Original,
-    known: Image | None,
-    blurs: Sequence[LensBlur],
-    folders: PairFolders,
-    settings: PairSettings,
-    keep_sharp: bool,
-) -> Image:
-    """Writes one image's pictures and returns its line of the manifest."""
-    if original.draw:
-        original.draw()
-    if original.problem:
-        raise UnusablePhotographError(original.problem)
-    image, photo = _read_original(original, settings.size)
-    if known and known.sha256 != image.sha256:
-        if keep_sharp:
-            raise UnusablePhotographError(
-                "the original changed since its sharp half was made; run `make dataset`"
-            )
-        for stale in folders.blurred.glob(f"*/{glob.escape(image.id)}.jpg"):
-            stale.unlink()
-    if not keep_sharp:
-        sharp = reduce_photo(photo, settings.size)
-        write_atomically(folders.sharp_path(image.id), encode_jpeg(sharp, settings.quality))
-    blurred_copies = blur_and_reduce(photo, blurs, settings.size, image.id)
-    for blur, blurred in zip(blurs, blurred_copies, strict=True):
-        path = folders.blurred_path(blur, image.id)
-        write_atomically(path, encode_jpeg(blurred, settings.quality))
-    return image
+def _forget_other_versions(
+    known: Image | None, image: Image, folders: PairFolders, keep_sharp: bool
+) -> None:
+    """Removes the pictures of an original that has changed since they were made."""
+    if known is None or known.sha256 == image.sha256:
+        return
+    if keep_sharp:
+        raise UnusablePhotograph("the original changed since its sharp half; run `make dataset`")
+    for stale in folders.blurred.glob(f"*/{glob.escape(image.id)}.jpg"):
+        stale.unlink()
+
+
+def _read_depth(depth_dir: Path, image_id: str) -> np.ndarray:
+    for path in sorted(depth_dir.glob(f"{glob.escape(image_id)}.*")):
+        return square_crop(read_depth_map(path))
+    raise UnusablePhotograph(f"has no depth map in {depth_dir}")
 
 
 def _read_original(original: Original, size: int) -> tuple[Image, np.ndarray]:
     """An original's line of the manifest, and its central square."""
+    if original.problem:
+        raise UnusablePhotograph(original.problem)
+    if original.draw:
+        original.draw()
     try:
         sha256 = hashlib.sha256(original.path.read_bytes()).hexdigest()
     except OSError as error:
-        raise UnusablePhotographError(f"cannot be opened ({error.strerror})") from error
+        raise UnusablePhotograph(f"cannot be opened ({error.strerror})") from error
     photo = read_photograph(original.path)
     height, width = photo.shape[:2]
     if min(height, width) < size:
-        raise UnusablePhotographError(
+        raise UnusablePhotograph(
             f"is {width}x{height}, smaller than the {size}x{size} that is written"
         )
     split = split_of(original.id)

@@ -1,4 +1,4 @@
-"""Where originals come from: a folder of photographs, or portraits drawn on the spot.
+"""Where originals come from: FFHQ, a folder of photographs, or portraits drawn on the spot.
 
 A source is a generator of `Original`s, each ready to be read. It is pulled until enough of them
 could be used, so it may offer more than is asked for and never does work that nobody wants.
@@ -8,32 +8,104 @@ import functools
 import io
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image as PillowImage
 
 from prepare import PrepareError
-from prepare.manifest import write_atomically
+from prepare.ffhq_copy import ffhq_copy_originals, is_ffhq_copy
+from prepare.ffhq_source import FfhqSettings, ffhq_originals
+from prepare.manifest import read_manifest, write_atomically
+from prepare.originals import Original
 from prepare.samples import portrait
 
-PHOTOGRAPH_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
 
 
 class NoPhotographsError(PrepareError):
-    """The folder named by --from is missing or holds no photographs."""
+    """The folder named by --from is missing or holds too few photographs."""
 
 
-@dataclass(frozen=True)
-class Original:
-    """A photograph at its source's resolution, on disk once `draw` (if any) has been called."""
+class MixedSourcesError(PrepareError):
+    """A data folder would hold images of two kinds."""
 
-    id: str
-    path: Path
-    source: str
-    problem: str = ""  # why it can not be used, where the source knows already
-    draw: Callable[[], None] | None = None  # puts the file at `path`; slow, so left to a worker
+
+def originals_from(
+    source: str,
+    *,
+    folder: Path | None,
+    originals_dir: Path,
+    num_images: int,
+    seed: int,
+    have: Collection[str],
+    ffhq: FfhqSettings,
+) -> Iterator[Original]:
+    """Originals of the named source, the wanted ones first, without those in `have`.
+
+    Args:
+        source: "ffhq", "drive", "mirror", "folder" or "sample".
+        folder: of the photographs, for "folder".
+        originals_dir: holds one folder a source.
+        num_images: how many are wanted in all.
+        seed: of drawn portraits.
+        have: ids that need not be offered again.
+        ffhq: where FFHQ is fetched from.
+    """
+    if source == "sample":
+        return sample_originals(originals_dir / "sample", seed, have)
+    if source in FFHQ_SOURCES:
+        return ffhq_originals(replace(ffhq, source=source), originals_dir, num_images, have)
+    if folder is None:
+        raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
+    if is_ffhq_copy(folder):
+        return ffhq_copy_originals(folder, num_images, ffhq.ids, have)
+    return folder_originals(folder, originals_dir / "folder", num_images, have)
+
+
+def check_same_source(manifest_path: Path, source: str) -> int:
+    """Number of images in a manifest, all of which must be of a source's kind.
+
+    Raises:
+        MixedSourcesError: if some are of another: drawn and real portraits do not mix unnoticed.
+    """
+    images = read_manifest(manifest_path)
+    kind = FFHQ_SOURCES if source in FFHQ_SOURCES else {source}
+    others = sorted({image.source for image in images.values()} - kind)
+    if others:
+        raise MixedSourcesError(
+            f"{manifest_path} holds images from {', '.join(others)}, now asked for {source}; use "
+            "another data folder (DATA=...) or run `make clean-pairs` first"
+        )
+    return len(images)
+
+
+def originals_at_hand(
+    originals_dir: Path, manifest_path: Path, have: Collection[str]
+) -> list[Original]:
+    """The originals of a manifest that are not in `have`, where they lie on disk.
+
+    Raises:
+        NoPhotographsError: if the manifest has no images yet.
+    """
+    images = read_manifest(manifest_path)
+    if not images:
+        raise NoPhotographsError(f"no images in {manifest_path}; run `make dataset` first")
+    paths = {path.stem: path for path in originals_dir.rglob("*") if path.suffix in SUFFIXES}
+    return [
+        Original(
+            each.id,
+            paths.get(each.id, originals_dir / each.id),
+            each.source,
+            problem="" if each.id in paths else "the original is gone",
+        )
+        for each in images.values()
+        if each.id not in have
+    ]
 
 
 def photographs_in(folder: Path) -> list[Path]:
@@ -47,33 +119,40 @@ def photographs_in(folder: Path) -> list[Path]:
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
     if not paths:
-        kinds = ", ".join(sorted(PHOTOGRAPH_SUFFIXES))
+        kinds = ", ".join(sorted(SUFFIXES))
         raise NoPhotographsError(f"--from {folder}: no photographs there (looked for {kinds})")
     return paths
 
 
 def folder_originals(
-    folder: Path, originals_dir: Path, have: Collection[str]
+    folder: Path, originals_dir: Path, num_images: int, have: Collection[str]
 ) -> Iterator[Original]:
     """Photographs of a folder, linked into `originals_dir` and never copied or changed.
 
     Args:
         folder: searched with its subfolders.
         originals_dir: where the links are made, named by id.
+        num_images: how many are wanted in all.
         have: ids that need not be offered again, unless their link had to be renewed.
 
     Raises:
-        NoPhotographsError: see `photographs_in`.
+        NoPhotographsError: see `photographs_in`; or if the folder holds fewer than are wanted.
     """
+    paths = photographs_in(folder)
+    if len(paths) < num_images:
+        raise NoPhotographsError(
+            f"--num-images asks for {num_images}, but --from {folder} holds {len(paths)} "
+            f"photographs; add some, or ask for N={len(paths)}"
+        )
     originals_dir.mkdir(parents=True, exist_ok=True)
     taken: dict[str, Path] = {}
-    for path in photographs_in(folder):
+    for path in paths:
         if path.stem in taken:
             problem = f"id {path.stem} is taken by {taken[path.stem]}; rename one of them"
-            yield Original(path.stem, path, "folder", problem)
+            yield Original(path.stem, path, "folder", problem=problem)
             continue
         taken[path.stem] = path
         link = originals_dir / path.name

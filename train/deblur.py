@@ -72,8 +72,8 @@ def deblur(
         write_picture(target, restore_any_size(restore, photo, multiple))
     if failed:
         raise NothingRestoredError(
-            f"{len(failed)} of {len(paths)} could not be read ({', '.join(failed[:5])}); the others "
-            f"are in {out_dir}"
+            f"{len(failed)} of {len(paths)} could not be read ({', '.join(failed[:5])}); the "
+            f"others are in {out_dir}"
         )
     return len(paths)
 

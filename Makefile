@@ -1,0 +1,81 @@
+# The words people type. What they do is in pipeline.py; `python pipeline.py --help` tells more.
+
+PYTHON ?= python3
+DEVICE ?= cpu
+N      ?= 1000
+RUN    ?= run-01
+OUT    ?= restored
+WITH   ?= run-01 run-02
+
+# Every other variable is passed on under its own name, in lower case, when it is set.
+DATASET_FLAGS = RADIUS FROM SOURCE SIZE QUALITY BLADES CURVATURE ROTATION BRIGHTNESS THRESHOLD \
+                NOISE NOISE_KIND MONOCHROMATIC LINEAR DEPTH FOCUS IDS KEEP WORKERS
+TRAIN_FLAGS   = RADIUS PRESET EPOCHS STEPS BATCH GENERATOR GAN_WEIGHT L1_WEIGHT LEARNING_RATE \
+                SCHEDULE JITTER_PX LOG_EVERY SAMPLE_EVERY CHECKPOINT_MINUTES
+
+lower = $(subst _,-,$(shell echo $(1) | tr A-Z a-z))
+flags = $(foreach name,$(sort $(1)),$(if $($(name)),--$(call lower,$(name)) $($(name))))
+where = $(if $(DATA),--data-dir $(DATA)) $(if $(SEED),--seed $(SEED)) $(if $(DRY_RUN),--dry-run)
+runs  = $(where) $(if $(RUNS),--runs-dir $(RUNS))
+
+READY    := .venv/ready-$(DEVICE)
+PIPELINE  = .venv/bin/python pipeline.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dataset blur train evaluate report deblur all test lint bench clean-pairs
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "with: DEVICE=$(DEVICE) N=$(N) RUN=$(RUN) OUT=$(OUT) DATA=$(or $(DATA),data)" \
+	  "RUNS=$(or $(RUNS),tf_checkpoints) RADIUS=$(or $(RADIUS),30) SOURCE=$(or $(SOURCE),ffhq)" \
+	  "PRESET=$(or $(PRESET),sharp) SIZE=$(or $(SIZE),256) QUALITY=$(or $(QUALITY),95)" \
+	  "SEED=$(or $(SEED),0) PYTHON=$(PYTHON)"
+
+setup: $(READY) ## .venv with the locked dependencies; DEVICE=cpu or gpu
+
+$(READY): requirements/$(DEVICE).lock
+	@$(PYTHON) -c "import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit( \
+	  f'error: needs Python 3.10 to 3.13, got {v[0]}.{v[1]}; name another with PYTHON=python3.12')"
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+demo: $(READY) ## the whole pipeline on drawn portraits, offline, in minutes
+	$(PIPELINE) demo $(runs) $(call flags,$(DATASET_FLAGS) $(TRAIN_FLAGS))
+
+dataset: $(READY) ## N originals and their pairs; SOURCE=ffhq, mirror, drive, folder with FROM=.., sample
+	$(PIPELINE) dataset --num-images $(N) $(where) $(call flags,$(DATASET_FLAGS))
+
+blur: $(READY) ## more blurred sets from the originals at hand; RADIUS="15 30 45"
+	$(PIPELINE) blur $(where) $(call flags,$(filter-out FROM SOURCE IDS KEEP,$(DATASET_FLAGS)))
+
+train: $(READY) ## trains RUN or goes on with it; PRESET=sharp or paper, EPOCHS=.. or STEPS=.., RADIUS=..
+	$(PIPELINE) train --run $(RUN) $(runs) $(call flags,$(TRAIN_FLAGS))
+
+evaluate: $(READY) ## scores RUN on its test images, writes metrics and the report
+	$(PIPELINE) evaluate --run $(RUN) $(runs) $(call flags,RADIUS)
+
+report: $(READY) ## the page again, without evaluating
+	$(PIPELINE) report --run $(RUN) $(runs)
+
+deblur: $(READY) ## restores IN=photo.jpg, or a folder of photographs, into OUT=restored
+	$(PIPELINE) deblur $(or $(IN),$(error name the photograph: make deblur IN=photo.jpg)) --out $(OUT) \
+	  --run $(RUN) $(runs)
+
+all: $(READY) ## dataset, train and evaluate, each only where something is missing
+	$(PIPELINE) all --num-images $(N) --run $(RUN) $(runs) $(call flags,$(DATASET_FLAGS) $(TRAIN_FLAGS))
+
+test: $(READY) ## the tests; ARGS="-m 'not slow'" leaves out those that take minutes
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: $(READY) ## the linter and the formatter's check
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+bench: $(READY) ## this project and its peers, side by side
+	.venv/bin/python -m benchmarks.bench_blur
+	.venv/bin/python benchmarks/bench_download.py
+
+clean-pairs: $(READY) ## removes blurred and sharp folders, never originals or runs
+	$(PIPELINE) clean-pairs $(where)
