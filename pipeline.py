@@ -141,7 +141,7 @@ def train(args: argparse.Namespace) -> None:
     blurred_dirs = layout.blurred_dirs(kernels)
     if args.dry_run:
         return
-    quiet_tensorflow()
+    load_tensorflow()
     from train.dataset import find_pairs, read_split
     from train.loop import train as train_run
 
@@ -160,7 +160,7 @@ def train(args: argparse.Namespace) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
-    quiet_tensorflow()
+    load_tensorflow()
     from train.checkpoints import load_generator, restore_picture
     from train.dataset import find_pairs, read_split
     from train.evaluate import evaluate as evaluate_run
@@ -204,7 +204,7 @@ def report_one(layout: Layout, evaluation_dir: Path, dry_run: bool = False) -> N
 
 def deblur(args: argparse.Namespace) -> None:
     """restores photographs of any size"""
-    quiet_tensorflow()
+    load_tensorflow()
     from train.checkpoints import load_generator, restore_picture
     from train.deblur import deblur as deblur_files
     from train.networks import size_multiple
@@ -327,9 +327,19 @@ def build_parser() -> Parser:
     return parser
 
 
-def quiet_tensorflow() -> None:
-    """Keeps TensorFlow's start-up chatter off the terminal; to be called before its import."""
+def load_tensorflow() -> None:
+    """Imports TensorFlow without its start-up chatter, which no setting of its own turns off."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow
+
+        tensorflow.config.list_logical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def interrupt(*_: object) -> NoReturn:

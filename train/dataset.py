@@ -102,12 +102,12 @@ def training_batches(
     def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         epoch, position = number // num_images, number % num_images
         index = tf.random.experimental.index_shuffle(
-            position, tf.stack([tf.cast(seed, tf.int64), epoch, 0]), num_images - 1
+            position, tf.stack([tf.cast(seed, tf.int64), epoch]), num_images - 1
         )
         kernel_seed, augment_seed = tf.unstack(
             tf.random.experimental.stateless_split(tf.stack([tf.cast(seed, tf.int64), number]))
         )
-        kernel = tf.random.stateless_uniform([], kernel_seed, 0, num_kernels, tf.int32)
+        kernel = tf.random.stateless_uniform([], kernel_seed, 0, num_kernels, tf.int64)
         pair = tf.stack([_decode(blurred_paths[kernel, index]), _decode(sharp_paths[index])])
         return augment(pair, augment_seed, jitter_px)
 
