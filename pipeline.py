@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from prepare import PrepareError
+from prepare.ffhq import IdsError
 from prepare.ffhq_source import FfhqSettings
-from prepare.flags import FlagError, Parser, add_settings, radius_of, settings_from
+from prepare.flags import FlagError, Parser, add_settings, radius_of, settings_from, switch_of
 from prepare.settings import LensBlur, PairSettings
 from train import TrainError
 from train.settings import PRESETS, TrainSettings
@@ -69,23 +70,27 @@ def dataset(args: argparse.Namespace) -> None:
     from prepare import pairs, sources
 
     layout, blurs, settings = Layout(args), blurs_of(args), settings_from(args, PairSettings())
+    check_counts(args)
     folders = pairs.PairFolders(layout.sharp, layout.blurred, layout.manifest, layout.rejected)
     have = pairs.complete_ids(folders, blurs)
-    known = sources.check_same_source(layout.manifest, args.source)
-    num_images = max(args.num_images, known)
-    num_missing = num_images - len(have)
-    print(f"{len(have)} of {num_images} pairs are there, {max(0, num_missing)} to make")
+    sources.check_same_source(layout.manifest, args.source)
+    ffhq = settings_from(args, FfhqSettings())
+    num_missing = sources.count_missing(
+        args.source, ffhq.ids, args.num_images, layout.manifest, have
+    )
+    print(f"{len(have)} pairs are there, {num_missing} to make")
     pairs.claim_folders(folders, blurs, settings, dry_run=args.dry_run)
-    if num_missing <= 0 or args.dry_run:
+    if not num_missing or args.dry_run:
         return
     originals = sources.originals_from(
         args.source,
         folder=args.from_dir,
         originals_dir=layout.originals,
-        num_images=num_images,
+        num_images=args.num_images,
         seed=args.seed,
         have=have,
-        ffhq=settings_from(args, FfhqSettings()),
+        ffhq=ffhq,
+        keep=args.keep,
     )
     num_made = pairs.write_pairs(
         originals,
@@ -95,6 +100,7 @@ def dataset(args: argparse.Namespace) -> None:
         settings=settings,
         workers=args.workers,
         depth_dir=args.depth_dir,
+        drop_below=None if args.keep else layout.originals,
     )
     print(f"{num_made} pairs made, {len(have) + num_made} in {layout.data}")
     if num_made < num_missing:
@@ -248,6 +254,17 @@ def blurs_of(args: argparse.Namespace) -> list[LensBlur]:
     return [settings_from(args, LensBlur(), radius_px=each, depth=depth) for each in radii]
 
 
+def check_counts(args: argparse.Namespace) -> None:
+    """Raises FlagError unless --num-images and --workers make sense."""
+    if args.source in ("ffhq", "drive", "mirror") and not 1 <= args.num_images <= 70_000:
+        expected = "between 1 and 70000 (the size of FFHQ)"
+        raise FlagError(f"--num-images must be {expected}, got {args.num_images}")
+    for name in ("num_images", "workers"):
+        if getattr(args, name, 1) < 1:
+            flag = name.replace("_", "-")
+            raise FlagError(f"--{flag} must be at least 1, got {getattr(args, name)}")
+
+
 def add_blur(parser: Parser) -> None:
     """Adds the flags that say how the blurred sets are made."""
     add_radius(parser, "radii of the sets: pixels of a 1024-wide original, or a range 10-40")
@@ -273,6 +290,13 @@ def add_dataset(parser: Parser, num_images: int | None = None) -> None:
     source = "ffhq" if num_images is None else "sample"
     parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
     parser.add_argument("--from", dest="from_dir", type=Path, help="folder of --source folder")
+    parser.add_argument(
+        "--keep",
+        type=switch_of,
+        default=True,
+        metavar="0|1",
+        help="0 removes each fetched or drawn original once its pairs are made (default: 1)",
+    )
     add_settings(parser, FfhqSettings, skip="source")
     add_blur(parser)
 
@@ -354,7 +378,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", module="PIL")
     try:
         args.run_stage(args)
-    except FlagError as error:
+    except (FlagError, IdsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (PrepareError, TrainError, OSError) as error:

@@ -15,7 +15,7 @@ class FfhqCopyError(PrepareError):
 
 def is_ffhq_copy(folder: Path) -> bool:
     """Whether a folder, or its images1024x1024, has photographs in NVIDIA's 00000, 01000, ..."""
-    root = _images_folder(folder)
+    root = images_folder(folder)
     thousands = (root / f"{number:05d}" for number in range(0, NUM_FFHQ_IMAGES, 1000))
     return any(
         path.stem.isdigit() and len(path.stem) == 5 and path.stem[:2] == thousand.name[:2]
@@ -35,7 +35,7 @@ def ffhq_copy_originals(
         FfhqCopyError: after all others came, if the copy holds fewer.
         IdsError: if `ids` cannot be read.
     """
-    root, num_found = _images_folder(folder), 0
+    root, num_found = images_folder(folder), 0
     names: dict[Path, set[str]] = {}  # of the files in each folder of a thousand
     # Without chosen ids a copy with gaps is good for as many as it holds.
     wanted = wanted_ids(ids, NUM_FFHQ_IMAGES if ids is None else num_images)
@@ -58,5 +58,6 @@ def ffhq_copy_originals(
         )
 
 
-def _images_folder(folder: Path) -> Path:
+def images_folder(folder: Path) -> Path:
+    """The folder of 00000, 01000, ... in a copy: itself, or its images1024x1024."""
     return folder / "images1024x1024" if (folder / "images1024x1024").is_dir() else folder

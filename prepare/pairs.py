@@ -124,6 +124,7 @@ def write_pairs(
     workers: int,
     depth_dir: Path | None = None,
     keep_sharp: bool = False,
+    drop_below: Path | None = None,
 ) -> int:
     """Makes the pairs of the first `num_images` originals that can be used.
 
@@ -137,6 +138,7 @@ def write_pairs(
         workers: threads; they spend their time in OpenCV, which lets go of Python's lock.
         depth_dir: holds the depth maps, named by id, for blurs that want them.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
+        drop_below: originals that are files of this folder, not links, are removed once used.
 
     Returns:
         how many pairs were made: fewer than `num_images` when the originals ran out.
@@ -161,6 +163,8 @@ def write_pairs(
         for blur, blurred in zip(blurs, blurred_copies, strict=True):
             path = folders.blurred_path(blur, image.id)
             write_atomically(path, encode_jpeg(blurred, settings.quality))
+        if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
+            original.path.unlink()
         return image
 
     def save() -> None:

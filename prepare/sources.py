@@ -13,9 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image as PillowImage
+from tqdm import tqdm
 
 from prepare import PrepareError
-from prepare.ffhq_copy import ffhq_copy_originals, is_ffhq_copy
+from prepare.ffhq import FACIAL_RECOGNITION_NOTICE, wanted_ids
+from prepare.ffhq_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
+from prepare.ffhq_plan import download_plan
 from prepare.ffhq_source import FfhqSettings, ffhq_originals
 from prepare.manifest import read_manifest, write_atomically
 from prepare.originals import Original
@@ -31,6 +34,10 @@ class NoPhotographsError(PrepareError):
     """The folder named by --from is missing or holds too few photographs."""
 
 
+class DiskTooSmallError(PrepareError):
+    """The disk cannot take what is asked for."""
+
+
 class MixedSourcesError(PrepareError):
     """A data folder would hold images of two kinds."""
 
@@ -44,6 +51,7 @@ def originals_from(
     seed: int,
     have: Collection[str],
     ffhq: FfhqSettings,
+    keep: bool = True,
 ) -> Iterator[Original]:
     """Originals of the named source, the wanted ones first, without those in `have`.
 
@@ -55,33 +63,95 @@ def originals_from(
         seed: of drawn portraits.
         have: ids that need not be offered again.
         ffhq: where FFHQ is fetched from.
+        keep: whether downloads stay on disk once they have been used.
+
+    Raises:
+        PrepareError: if the source has nothing, or the disk is too small for it.
     """
     if source == "sample":
         return sample_originals(originals_dir / "sample", seed, have)
     if source in FFHQ_SOURCES:
-        return ffhq_originals(replace(ffhq, source=source), originals_dir, num_images, have)
+        settings = replace(ffhq, source=source)
+        return fetched_originals(settings, originals_dir, num_images, have, keep)
     if folder is None:
         raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
     if is_ffhq_copy(folder):
-        return ffhq_copy_originals(folder, num_images, ffhq.ids, have)
+        _link(originals_dir / "folder" / "images1024x1024", images_folder(folder).resolve())
+        return ffhq_copy_originals(originals_dir / "folder", num_images, ffhq.ids, have)
     return folder_originals(folder, originals_dir / "folder", num_images, have)
 
 
-def check_same_source(manifest_path: Path, source: str) -> int:
-    """Number of images in a manifest, all of which must be of a source's kind.
+def fetched_originals(
+    settings: FfhqSettings,
+    originals_dir: Path,
+    num_images: int,
+    have: Collection[str],
+    keep: bool,
+) -> Iterator[Original]:
+    """FFHQ's photographs as they arrive, once it has been said what that takes.
 
     Raises:
-        MixedSourcesError: if some are of another: drawn and real portraits do not mix unnoticed.
+        DiskTooSmallError: before anything is fetched.
     """
-    images = read_manifest(manifest_path)
+    plan = download_plan(settings, originals_dir, num_images, have)
+    if plan.num_files:
+        print(FACIAL_RECOGNITION_NOTICE)
+        print(
+            f"{plan.num_files} photographs to fetch: about {_gb(plan.download_bytes)} to download, "
+            f"{_gb(plan.disk_bytes)} on disk, {_gb(plan.free_bytes)} free"
+        )
+        if keep and plan.disk_bytes > plan.free_bytes:
+            raise DiskTooSmallError(
+                f"the disk of {originals_dir} has {_gb(plan.free_bytes)} free, and "
+                f"{_gb(plan.disk_bytes)} are needed; ask for fewer (N=...), for another place "
+                "(DATA=...), or drop each original once its pairs are made (KEEP=0)"
+            )
+    with tqdm(
+        desc="download",
+        unit="B",
+        unit_scale=True,
+        total=plan.download_bytes or None,
+        disable=None if plan.num_files else True,
+        leave=False,
+    ) as progress:
+        yield from ffhq_originals(
+            settings, originals_dir, num_images, have, say=tqdm.write, on_bytes=progress.update
+        )
+
+
+def _gb(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB"
+
+
+def check_same_source(manifest_path: Path, source: str) -> None:
+    """Makes sure that drawn and real portraits, say, do not mix unnoticed.
+
+    Raises:
+        MixedSourcesError: if the manifest holds images of another kind than the source's.
+    """
     kind = FFHQ_SOURCES if source in FFHQ_SOURCES else {source}
-    others = sorted({image.source for image in images.values()} - kind)
+    others = sorted({each.source for each in read_manifest(manifest_path).values()} - kind)
     if others:
         raise MixedSourcesError(
             f"{manifest_path} holds images from {', '.join(others)}, now asked for {source}; use "
             "another data folder (DATA=...) or run `make clean-pairs` first"
         )
-    return len(images)
+
+
+def count_missing(
+    source: str, ids: str | None, num_images: int, manifest_path: Path, have: Collection[str]
+) -> int:
+    """How many pairs are still to be made, given those that are complete.
+
+    FFHQ's images are wanted by id. Of other sources any `num_images` will do, and what is in the
+    manifest already counts as wanted, so that a new blurred set is made for all of it.
+
+    Raises:
+        IdsError: if `ids` cannot be read.
+    """
+    if ids or source in FFHQ_SOURCES:
+        return len(set(wanted_ids(ids, num_images)) - set(have))
+    return max(num_images, len(read_manifest(manifest_path))) - len(have)
 
 
 def originals_at_hand(
@@ -95,7 +165,12 @@ def originals_at_hand(
     images = read_manifest(manifest_path)
     if not images:
         raise NoPhotographsError(f"no images in {manifest_path}; run `make dataset` first")
-    paths = {path.stem: path for path in originals_dir.rglob("*") if path.suffix in SUFFIXES}
+    paths = {
+        os.path.splitext(file)[0]: Path(folder, file)
+        for folder, _, files in os.walk(originals_dir, followlinks=True)
+        for file in files
+        if os.path.splitext(file)[1].lower() in SUFFIXES
+    }
     return [
         Original(
             each.id,
@@ -147,7 +222,6 @@ def folder_originals(
             f"--num-images asks for {num_images}, but --from {folder} holds {len(paths)} "
             f"photographs; add some, or ask for N={len(paths)}"
         )
-    originals_dir.mkdir(parents=True, exist_ok=True)
     taken: dict[str, Path] = {}
     for path in paths:
         if path.stem in taken:
@@ -165,6 +239,7 @@ def _link(link: Path, target: Path) -> bool:
     """Makes `link` lead to `target`; whether that was news."""
     if link.is_symlink() and Path(os.readlink(link)) == target:
         return False
+    link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target)
     return True
