@@ -169,6 +169,10 @@ def write_pairs(
 
     def save() -> None:
         write_manifest(folders.manifest, images)
+        for blur in blurs:
+            if isinstance(blur.radius_px, tuple):
+                drawn = ({"id": each, "radius_px": blur.radius_of(each)} for each in sorted(images))
+                write_lines(folders.blurred / blur.name / "manifest.jsonl", drawn)
         write_lines(folders.rejected, (rejected[file] for file in sorted(rejected)))
 
     progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)

@@ -64,7 +64,8 @@ def restore_newest(networks: tf.Module, paths: list[str]) -> None:
     checkpoint = tf.train.Checkpoint(root=networks)
     for path in reversed(paths):
         try:
-            checkpoint.restore(path).assert_existing_objects_matched()
+            status = checkpoint.restore(path).assert_existing_objects_matched()
+            status.expect_partial()  # a generator alone leaves the rest unread, on purpose
             return
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             reason = str(error).splitlines()[0]
