@@ -95,7 +95,12 @@ def originals_at_hand(
     images = read_manifest(manifest_path)
     if not images:
         raise NoPhotographsError(f"no images in {manifest_path}; run `make dataset` first")
-    paths = {path.stem: path for path in originals_dir.rglob("*") if path.suffix in SUFFIXES}
+    paths = {
+        Path(name).stem: Path(folder, name)
+        for folder, _, names in os.walk(originals_dir, followlinks=True)  # FFHQ may be linked in
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES
+    }
     return [
         Original(
             each.id,
