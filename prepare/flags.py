@@ -62,11 +62,18 @@ def settings_from(args: argparse.Namespace, defaults: Settings, **own: object) -
 def radius_of(text: str) -> float | tuple[float, float]:
     """A radius "30", or a range of them "10-40", from the command line."""
     try:
-        low, *high = (float(each) for each in text.split("-"))
+        low, *high = (float(each) for each in text.split("-", 1))
         return (low, *high) if high else low
     except ValueError as error:
         expected = "expected pixels, as in 30, or a range, as in 10-40"
         raise argparse.ArgumentTypeError(f"{expected}; got {text}") from error
+
+
+def count_of(text: str) -> int:
+    """A whole number from 1 up from the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return int(text)
 
 
 def switch_of(text: str) -> bool:

@@ -7,6 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from prepare import PrepareError
+
+
+class DamagedRecordError(PrepareError):
+    """A record of the data folder cannot be read."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -46,10 +52,25 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def read_lines(path: Path) -> list[dict]:
-    """The objects of a JSON-lines file; empty when there is none."""
+    """The objects of a JSON-lines file; empty when there is none.
+
+    Raises:
+        DamagedRecordError: if it holds anything else.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    try:
+        # Not splitlines: an id may hold one of the rarer line ends that Unicode knows.
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [dict(json.loads(line)) for line in lines if line]
+    except (ValueError, TypeError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> DamagedRecordError:
+    return DamagedRecordError(
+        f"{path} is damaged; run `make clean-pairs`, then `make dataset` makes it again"
+    )
 
 
 def write_lines(path: Path, objects: Iterable[Mapping]) -> None:
@@ -59,8 +80,15 @@ def write_lines(path: Path, objects: Iterable[Mapping]) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Image]:
-    """The images of a data folder by id; empty when there are none."""
-    return {each["id"]: Image(**each) for each in read_lines(path)}
+    """The images of a data folder by id; empty when there are none.
+
+    Raises:
+        DamagedRecordError: if a line does not describe an image.
+    """
+    try:
+        return {each["id"]: Image(**each) for each in read_lines(path)}
+    except (KeyError, TypeError) as error:
+        raise _damaged(path) from error
 
 
 def write_manifest(path: Path, images: Mapping[str, Image]) -> None:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from prepare import PrepareError
 from prepare.lens_blur import blur_and_reduce, reduce_photo
 from prepare.manifest import (
+    DamagedRecordError,
     Image,
     read_lines,
     read_manifest,
@@ -89,11 +90,13 @@ def claim_folders(
 
     Raises:
         MixedSettingsError: if a set was made with other settings, or any set in another size.
+        DamagedRecordError: if a set's record cannot be read.
     """
-    records = {blur.name: _kernel_record(blur, settings) for blur in blurs}
+    # As they read back from disk, where a range of radii is a list.
+    records = json.loads(json.dumps({each.name: _kernel_record(each, settings) for each in blurs}))
     for folder in sorted(path for path in folders.blurred.glob("*") if path.is_dir()):
         kernel_path = folder / "kernel.json"
-        found = json.loads(kernel_path.read_text()) if kernel_path.exists() else {}
+        found = _read_kernel_record(kernel_path) if kernel_path.exists() else {}
         wanted = records.get(folder.name, asdict(settings))
         changed = [key for key in wanted if found.get(key) != wanted[key]]
         if changed and (found or any(folder.glob("*.jpg"))):
@@ -108,6 +111,15 @@ def claim_folders(
     for name, record in records.items():
         content = json.dumps(record, indent=2) + "\n"
         write_atomically(folders.blurred / name / "kernel.json", content.encode())
+
+
+def _read_kernel_record(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")).items())
+    except (ValueError, AttributeError) as error:
+        raise DamagedRecordError(
+            f"{path} is damaged; run `make clean-pairs`, then `make dataset` makes it again"
+        ) from error
 
 
 def _kernel_record(blur: LensBlur, settings: PairSettings) -> dict:

@@ -166,10 +166,10 @@ def originals_at_hand(
     if not images:
         raise NoPhotographsError(f"no images in {manifest_path}; run `make dataset` first")
     paths = {
-        os.path.splitext(file)[0]: Path(folder, file)
-        for folder, _, files in os.walk(originals_dir, followlinks=True)
-        for file in files
-        if os.path.splitext(file)[1].lower() in SUFFIXES
+        Path(name).stem: Path(folder, name)
+        for folder, _, names in os.walk(originals_dir, followlinks=True)  # FFHQ may be linked in
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES
     }
     return [
         Original(

@@ -36,14 +36,21 @@ def read_split(manifest_path: Path) -> dict[str, list[str]]:
     """Ids on each side of the split: "train", "validation" (a slice of training) and "test".
 
     Raises:
-        UnmatchedPairsError: if there is no manifest, or it has no image to train on or to test on.
+        UnmatchedPairsError: if there is no manifest, it is damaged, or it has no image to train on
+            or to test on.
     """
     if not manifest_path.exists():
         raise UnmatchedPairsError(f"no {manifest_path}; run `make dataset` first")
     split: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    for line in manifest_path.read_text(encoding="utf-8").splitlines():
-        image = json.loads(line)
-        split[image["split"]].append(image["id"])
+    try:
+        # Not splitlines: an id may hold one of the rarer line ends that Unicode knows.
+        for line in filter(None, manifest_path.read_text(encoding="utf-8").split("\n")):
+            image = json.loads(line)
+            split[image["split"]].append(image["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnmatchedPairsError(
+            f"{manifest_path} is damaged; run `make clean-pairs` and `make dataset`"
+        ) from error
     if len(split["train"]) < 2 or not split["test"]:
         counts = f"{len(split['train'])} training and {len(split['test'])} test images"
         raise UnmatchedPairsError(f"{manifest_path} has {counts}; run `make dataset` with more")

@@ -23,7 +23,9 @@ def open_log(run_dir: Path, first_step: int) -> Callable[[dict[str, float]], Non
     kept = []
     if path.exists():
         with path.open(newline="") as file:
-            kept = [row for row in csv.DictReader(file) if int(row["step"]) <= first_step]
+            rows = list(csv.DictReader(file))
+        whole = [row for row in rows if None not in row.values()]  # the last may be torn
+        kept = [row for row in whole if int(row["step"]) <= first_step]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()

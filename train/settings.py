@@ -1,5 +1,6 @@
 """Every setting of a training run. Apart from the loop, so that `--help` needs no TensorFlow."""
 
+import math
 from dataclasses import dataclass
 
 GENERATORS = ("residual", "unet")
@@ -35,8 +36,19 @@ class TrainSettings:
             if getattr(self, name) < 1:
                 flag = name.replace("_", "-")
                 raise ValueError(f"--{flag} must be at least 1, got {getattr(self, name)}")
-        if self.epochs <= 0 or self.steps < 0:
-            raise ValueError("--epochs and --steps must be positive")
+        for name in ("epochs", "learning_rate", "discriminator_learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                flag = name.replace("_", "-")
+                raise ValueError(f"--{flag} must be a positive number, got {getattr(self, name)}")
+        names = ("steps", "gan_weight", "l1_weight", "jitter_px", "checkpoint_minutes")
+        for name in names:
+            if not 0 <= getattr(self, name) < math.inf:
+                flag = name.replace("_", "-")
+                raise ValueError(
+                    f"--{flag} must be 0 or a positive number, got {getattr(self, name)}"
+                )
+        if not 0 <= self.beta1 < 1:
+            raise ValueError(f"--beta1 must be at least 0 and below 1, got {self.beta1}")
 
     def total_steps(self, num_images: int) -> int:
         """Updates in the whole run, given the number of training images."""

@@ -29,6 +29,12 @@ class Networks(tf.Module):
         self.loss_sums = tf.Variable(tf.zeros(len(LOSSES) + 1))
         self.best_psnr_db = tf.Variable(-math.inf)
         self.generator = build_generator(settings.generator, settings.seed)
+        # Where each Dropout's random numbers have come to; Keras counts them among no weights.
+        self.dropout_states = [
+            each.seed_generator.state.value
+            for each in self.generator.layers
+            if isinstance(each, keras.layers.Dropout)
+        ]
         self.averaged = build_generator(settings.generator, settings.seed)
         rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
         if settings.schedule == "cosine":

@@ -1,0 +1,108 @@
+import argparse
+from dataclasses import dataclass
+
+import pytest
+
+from prepare.flags import FlagError, Parser, add_settings, radius_of, settings_from, switch_of
+
+
+@dataclass(frozen=True)
+class Base:
+    inherited_px: int = 3  # from the base class, 100 %
+
+
+@dataclass(frozen=True)
+class Example(Base):
+    share: float = 0.5  # of something
+    name: str = "a"  # its name
+    on: bool = False  # whether
+    maybe: float | None = None  # or nothing
+    hidden: int = 7
+
+    def __post_init__(self):
+        if self.share > 1:
+            raise ValueError(f"--share must be at most 1, got {self.share}")
+
+
+def parse(*arguments):
+    parser = Parser(prog="example")
+    add_settings(parser, Example, skip="skipped")
+    return parser.parse_args(arguments)
+
+
+def test_flags_not_given_leave_the_defaults():
+    assert settings_from(parse(), Example()) == Example()
+    assert settings_from(parse(), Example(share=0.25)) == Example(share=0.25)
+
+
+def test_flags_are_the_fields_in_kebab_case():
+    args = parse(
+        "--share", "1e-3", "--name", "b c", "--on", "1", "--maybe", "2", "--inherited-px", "9"
+    )
+    assert settings_from(args, Example()) == Example(9, 0.001, "b c", True, 2.0)
+
+
+def test_own_values_win_over_flags():
+    assert settings_from(parse("--share", "0.1"), Example(), share=0.2).share == 0.2
+
+
+def test_fields_without_a_comment_have_no_flag(capsys):
+    with pytest.raises(SystemExit) as exited:
+        parse("--hidden", "1")
+    assert exited.value.code == 2
+    assert "--hidden" in capsys.readouterr().err
+
+
+def test_skipped_fields_have_no_flag():
+    parser = Parser()
+    add_settings(parser, Example, skip="share name")
+    assert not {"share", "name"} & {action.dest for action in parser._actions}
+
+
+def test_help_carries_the_comment_and_the_default(capsys):
+    with pytest.raises(SystemExit) as exited:
+        parse("--help")
+    assert exited.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "from the base class, 100 % (default: 3)" in text
+    assert "of something (default: 0.5)" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--on", "yes"], ["--share", "half"], ["--inherited-px", "1.5"], ["--nothing"], ["stray"]],
+)
+def test_complaint_is_one_line_and_exit_code_2(capsys, arguments):
+    with pytest.raises(SystemExit) as exited:
+        parse(*arguments)
+    error = capsys.readouterr().err
+    assert exited.value.code == 2
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert arguments[0] in error
+
+
+def test_settings_explain_values_they_refuse():
+    with pytest.raises(FlagError, match=r"^--share must be at most 1, got 2\.0$"):
+        settings_from(parse("--share", "2"), Example())
+
+
+@pytest.mark.parametrize(
+    ("text", "radius"),
+    [("30", 30.0), ("33.5", 33.5), ("0", 0.0), ("10-40", (10.0, 40.0)), ("1.5-2.5", (1.5, 2.5))],
+)
+def test_radius_is_a_number_or_a_range(text, radius):
+    assert radius_of(text) == radius
+
+
+@pytest.mark.parametrize("text", ["", "wide", "-5", "10-", "10-20-30", "10,20"])
+def test_other_radii_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected pixels, as in 30, or a range"):
+        radius_of(text)
+
+
+def test_switch_is_0_or_1():
+    assert (switch_of("0"), switch_of("1")) == (False, True)
+    for text in ("", "true", "2"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            switch_of(text)

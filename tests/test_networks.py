@@ -1,0 +1,219 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from train.networks import (
+    BatchStatisticsNorm,
+    DepthToSpace,
+    SpaceToDepth,
+    build_generator,
+    build_patchgan,
+    build_residual,
+    build_unet,
+    size_multiple,
+)
+
+
+@pytest.fixture(scope="module")
+def unet():
+    return build_unet(seed=0)
+
+
+@pytest.fixture(scope="module")
+def residual():
+    """The residual generator with weights that do something everywhere."""
+    generator = build_residual(seed=0)
+    rng = np.random.default_rng(0)
+    for weight in generator.weights:
+        if not np.any(weight.numpy()):
+            weight.assign(rng.normal(0, 0.01, weight.shape))
+    return generator
+
+
+@pytest.fixture(scope="module")
+def patchgan():
+    return build_patchgan(seed=0)
+
+
+def pictures(num, height, width=None, seed=0):
+    shape = (num, height, width or height, 3)
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+def test_unet_has_the_parameters_of_the_papers_layout(unet):
+    def conv(channels_in, channels_out):
+        return 4 * 4 * channels_in * channels_out
+
+    encoder = [3, 64, 128, 256, 512, 512, 512, 512, 512]
+    expected = sum(conv(*pair) for pair in itertools.pairwise(encoder))
+    expected += 64 + 512  # biases where there is no norm: the first layer and the bottleneck
+    expected += 2 * sum((128, 256, 512, 512, 512, 512))  # scale and offset of each norm
+    # Each decoder stage but the first takes the one before it beside its skip.
+    decoder = [(512, 512), (1024, 512), (1024, 512), (1024, 512), (1024, 256), (512, 128)]
+    decoder += [(256, 64)]
+    expected += sum(conv(*pair) for pair in decoder)
+    expected += 2 * sum(channels_out for _, channels_out in decoder)
+    expected += conv(128, 3) + 3
+    assert unet.count_params() == expected
+    assert 54_400_000 < expected < 54_500_000
+
+
+def test_patchgan_has_2_768_705_parameters(patchgan):
+    expected = 16 * (6 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512) + 64 + 1
+    expected += 2 * (128 + 256 + 512)
+    assert patchgan.count_params() == expected == 2_768_705
+
+
+def test_residual_generator_has_2_1_million_parameters(residual):
+    def conv(channels_in, channels_out):
+        return 9 * channels_in * channels_out + channels_out
+
+    assert residual.count_params() == conv(48, 96) + 24 * conv(96, 96) + conv(96, 48)
+    assert 2.0e6 < residual.count_params() < 2.15e6
+
+
+def test_patch_logits_are_30x30(patchgan):
+    assert patchgan([pictures(2, 256), pictures(2, 256, seed=1)]).shape == (2, 30, 30, 1)
+
+
+def test_receptive_field_of_a_logit_is_70_pixels():
+    # Norms mix the whole picture on purpose, and leaks only scale: the reach is the convolutions'.
+    patchgan = build_patchgan(seed=0)
+    for layer in patchgan.layers:
+        if isinstance(layer, BatchStatisticsNorm):
+            layer.call = lambda x, training=False: x
+    judged = tf.Variable(pictures(1, 256))
+    with tf.GradientTape() as tape:
+        logit = patchgan([tf.zeros((1, 256, 256, 3)), judged], training=True)[0, 15, 15, 0]
+    reached = np.any(tape.gradient(logit, judged)[0].numpy() != 0, axis=2)
+    rows, columns = np.flatnonzero(reached.any(1)), np.flatnonzero(reached.any(0))
+    assert rows[-1] - rows[0] + 1 == 70
+    assert columns[-1] - columns[0] + 1 == 70
+
+
+def test_discriminator_sees_both_pictures(patchgan):
+    blurred, judged = pictures(1, 64), pictures(1, 64, seed=1)
+    logits = patchgan([blurred, judged])
+    assert np.abs(patchgan([blurred, -judged]) - logits).max() > 1e-3
+    assert np.abs(patchgan([-blurred, judged]) - logits).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["unet", "patchgan"])
+def test_leak_is_0_2(name, request):
+    leaks = [
+        layer
+        for layer in request.getfixturevalue(name).layers
+        if isinstance(layer, layers.LeakyReLU)
+    ]
+    assert len(leaks) == {"unet": 7, "patchgan": 4}[name]
+    for layer in leaks:
+        np.testing.assert_allclose(layer(np.array([-1.0, 2.0], np.float32)), [-0.2, 2.0])
+
+
+def test_unet_drops_half_in_three_stages(unet):
+    rates = [layer.rate for layer in unet.layers if isinstance(layer, layers.Dropout)]
+    assert rates == [0.5, 0.5, 0.5]
+
+
+def test_unet_weights_are_drawn_with_a_deviation_of_0_02(unet):
+    for layer in unet.layers:
+        if isinstance(layer, (layers.Conv2D, layers.Conv2DTranspose)):
+            kernel = layer.kernel.numpy()
+            assert kernel.std() == pytest.approx(0.02, rel=0.1), layer.name
+            assert abs(kernel.mean()) < 0.002
+
+
+def test_unet_keeps_size_and_range(unet):
+    restored = unet(pictures(1, 256)).numpy()
+    assert restored.shape == (1, 256, 256, 3)
+    assert np.abs(restored).max() <= 1
+    assert restored.std() > 0  # a norm on the 1x1 bottleneck would make it constant
+
+
+def test_dropout_differs_between_training_steps_only(unet):
+    blurred = pictures(1, 256)
+    np.testing.assert_array_equal(unet(blurred), unet(blurred))
+    first, second = unet(blurred, training=True), unet(blurred, training=True)
+    assert np.abs(first - second).max() > 1e-6
+
+
+def test_residual_generator_starts_as_identity():
+    blurred = pictures(2, 64)
+    np.testing.assert_array_equal(build_residual(seed=3)(blurred), blurred)
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (64, 128), (100, 60), (12, 256)])
+def test_residual_generator_takes_any_multiple_of_4(residual, height, width):
+    restored = residual(pictures(1, height, width))
+    assert restored.shape == (1, height, width, 3)
+    assert np.all(np.isfinite(restored))
+
+
+@pytest.mark.parametrize("name", ["unet", "residual"])
+def test_answer_for_an_image_does_not_depend_on_its_batch(name, request):
+    generator = request.getfixturevalue(name)
+    blurred = pictures(3, size_multiple(name), seed=5)
+    blurred[1] *= 0.1
+    together = generator(blurred, training=False).numpy()
+    for index in range(3):
+        alone = generator(blurred[index : index + 1], training=False).numpy()[0]
+        # float32 rounding only: far below one of 255 levels (2 / 255 = 8e-3).
+        np.testing.assert_allclose(together[index], alone, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", ["residual", "patchgan"])
+def test_two_builds_of_one_seed_have_equal_weights(kind):
+    def build(seed):
+        network = build_patchgan(seed) if kind == "patchgan" else build_generator(kind, seed)
+        return [weight.numpy() for weight in network.weights]
+
+    first, second, other = build(7), build(7), build(8)
+    for one, two in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, two)
+    drawn = [each for each in first if each.std() > 0]
+    pairs = zip(first, other, strict=True)
+    assert sum(np.any(one != two) for one, two in pairs) == len(drawn) > 0
+    kernels = [each for each in drawn if each.ndim == 4]
+    for one, two in itertools.pairwise(kernels):
+        if one.shape == two.shape:
+            assert np.any(one != two)  # no two layers share their numbers
+
+
+def test_two_unets_of_one_seed_have_equal_weights(unet):
+    for one, two in zip(unet.weights, build_unet(seed=0).weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+def test_norm_is_batch_normalization_in_training_and_instance_normalization_after():
+    x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
+    norm = BatchStatisticsNorm(seed=1)
+    norm.build(x.shape)
+    gamma, beta = np.array([1, 2, 0.5, 1], np.float32), np.array([0, 1, -1, 3], np.float32)
+    norm.gamma.assign(gamma)
+    norm.beta.assign(beta)
+    for training, axes in ((True, (0, 1, 2)), (False, (1, 2))):
+        mean, deviation = x.mean(axes, keepdims=True), x.std(axes, keepdims=True)
+        expected = (x - mean) / np.sqrt(deviation**2 + 1e-5) * gamma + beta
+        np.testing.assert_allclose(norm(x, training=training), expected, atol=1e-4)
+
+
+def test_norm_agrees_with_keras_in_training():
+    x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
+    norm = BatchStatisticsNorm(seed=1)
+    norm.build(x.shape)
+    norm.gamma.assign(np.ones(4))
+    expected = keras.layers.BatchNormalization(epsilon=1e-5)(x, training=True)
+    np.testing.assert_allclose(norm(x, training=True), expected, atol=1e-4)
+
+
+def test_space_to_depth_loses_nothing():
+    blurred = pictures(2, 8, 12)
+    folded = SpaceToDepth()(blurred)
+    # Pixel (y, x) of each 4x4 block becomes 3 of the 48 channels, row by row.
+    expected = blurred.reshape(2, 2, 4, 3, 4, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 3, 48)
+    np.testing.assert_array_equal(folded, expected)
+    np.testing.assert_array_equal(DepthToSpace()(folded), blurred)

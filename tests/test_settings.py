@@ -1,0 +1,72 @@
+from dataclasses import fields, replace
+
+import pytest
+
+from prepare.settings import PairSettings
+from train.settings import PRESETS, TrainSettings
+
+
+@pytest.mark.parametrize("change", [{"size": 15}, {"size": 0}, {"quality": 0}, {"quality": 101}])
+def test_pair_settings_out_of_range_are_refused_by_flag(change):
+    [name] = change
+    with pytest.raises(ValueError, match=f"^--{name} must be .*, got {change[name]}$"):
+        PairSettings(**change)
+
+
+def test_pair_settings_at_their_limits_are_allowed():
+    assert PairSettings() == PairSettings(256, 95)
+    for size, quality in ((16, 1), (1024, 100)):
+        assert PairSettings(size, quality).quality == quality
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generator": "transformer"},
+        {"schedule": "linear"},
+        {"batch": 0},
+        {"log_every": 0},
+        {"sample_every": -1},
+        {"epochs": 0},
+        {"epochs": float("nan")},
+        {"epochs": float("inf")},
+        {"steps": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"discriminator_learning_rate": -1e-4},
+        {"gan_weight": -1.0},
+        {"l1_weight": float("inf")},
+        {"beta1": 1.0},
+        {"jitter_px": -1},
+        {"checkpoint_minutes": -1.0},
+    ],
+)
+def test_train_settings_out_of_range_are_refused_by_flag(change):
+    [name] = change
+    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} .*must be"):
+        TrainSettings(**change)
+
+
+def test_presets():
+    assert PRESETS["sharp"] == TrainSettings()
+    # Isola et al., Sec. 3.3 and appendix: Adam 2e-4 and 0.5 for both networks, L1 weight 100.
+    paper = PRESETS["paper"]
+    assert paper.generator == "unet"
+    assert (paper.learning_rate, paper.discriminator_learning_rate) == (2e-4, 2e-4)
+    assert (paper.beta1, paper.l1_weight, paper.gan_weight, paper.batch) == (0.5, 100, 1, 1)
+    assert (paper.epochs, paper.schedule, paper.jitter_px) == (200, "constant", 15)  # (286-256)/2
+
+
+def test_steps_of_a_run():
+    settings = TrainSettings(epochs=20)
+    assert settings.total_steps(80) == 1600
+    assert replace(settings, batch=4).total_steps(80) == 400
+    assert replace(settings, epochs=0.5).total_steps(80) == 40
+    assert replace(settings, epochs=0.001).total_steps(80) == 1  # never none
+    assert replace(settings, steps=77).total_steps(80) == 77
+
+
+@pytest.mark.parametrize("settings_class", [PairSettings, TrainSettings])
+def test_every_field_has_a_default(settings_class):
+    assert all(field.default is not None for field in fields(settings_class))
+    settings_class()
