@@ -21,7 +21,7 @@ from prepare.ffhq_source import FfhqSettings
 from prepare.flags import FlagError, Parser, add_settings, radius_of, settings_from, switch_of
 from prepare.settings import LensBlur, PairSettings
 from train import TrainError
-from train.settings import PRESETS, TrainSettings
+from train.settings import PRESETS, SIZE_MULTIPLES, TrainSettings
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
 
@@ -213,12 +213,11 @@ def deblur(args: argparse.Namespace) -> None:
     load_tensorflow()
     from train.checkpoints import load_generator, restore_picture
     from train.deblur import deblur as deblur_files
-    from train.networks import size_multiple
 
     generator, step, settings = load_generator(Layout(args).run_dir)
     print(f"{args.run}, step {step}: restoring into {args.out}")
     if not args.dry_run:
-        multiple = size_multiple(settings["generator"])
+        multiple = SIZE_MULTIPLES[settings["generator"]]
         num_done = deblur_files(
             partial(restore_picture, generator), args.photographs, args.out, multiple
         )

@@ -14,7 +14,7 @@ import tensorflow as tf
 from train import TrainError
 from train.files import write_json
 from train.networks import build_generator
-from train.settings import TrainSettings
+from train.settings import FREE_TO_CHANGE, TrainSettings
 
 KEPT = 3  # newest checkpoints
 
@@ -91,7 +91,9 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, dict]:
         if settings and state:
             networks = tf.Module()
             networks.step = tf.Variable(0, dtype=tf.int64)
-            networks.averaged = build_generator(settings["generator"], settings["seed"])
+            networks.averaged = build_generator(
+                settings["generator"], settings["normalization"], settings["seed"]
+            )
             names = [Path(each).name for each in state.all_model_checkpoint_paths]
             restore_newest(networks, [str(folder / name) for name in names])
             return networks.averaged, int(networks.step), settings
@@ -135,8 +137,8 @@ def write_settings(run_dir: Path, settings: TrainSettings, context: dict) -> Non
     """
     record = asdict(settings) | context
     begun = read_settings(run_dir) or record
-    free = {"epochs", "steps", "log_every", "sample_every", "checkpoint_minutes"}
-    fixed = [each.name for each in fields(settings) if each.name not in free] + ["kernels", "size"]
+    fixed = [each.name for each in fields(settings) if each.name not in FREE_TO_CHANGE]
+    fixed += ["kernels", "size"]
     changed = [name for name in fixed if begun.get(name) != record[name]]
     if changed:
         was = ", ".join(f"{name} {begun.get(name)}" for name in changed)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from train import TrainError
+from train.settings import TrainSettings
 
 VALIDATION_SHARE = 16  # one in so many training images is kept for validation
 
@@ -86,6 +87,17 @@ def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]
             f"{_first_few(odd or [str(paths[0][0])])} not {size[0]}x{size[0]} as the others; "
             "run `make clean-pairs` and `make dataset`"
         )
+    orphans = [
+        str(path)
+        for folder in blurred_dirs
+        for path in sorted(folder.glob("*.jpg"))
+        if not (sharp_dir / path.name).exists()
+    ]
+    if orphans:
+        raise UnmatchedPairsError(
+            f"no sharp partner: {_first_few(orphans)} alone; run `make dataset` to make missing "
+            "pairs, or remove what you put there"
+        )
     sharp, *blurred = (tuple(map(str, column)) for column in paths)
     return Pairs(tuple(ids), sharp, tuple(blurred), size[0])
 
@@ -96,36 +108,46 @@ def _first_few(names: Sequence[str]) -> str:
 
 
 def training_batches(
-    pairs: Pairs, *, batch: int, jitter_px: int, seed: int, first_step: int, last_step: int
+    pairs: Pairs, settings: TrainSettings, first_step: int, last_step: int
 ) -> tf.data.Dataset:
     """Augmented batches of the steps first_step + 1 .. last_step, in order.
 
     Returns:
-        (blurred, sharp), each float32, shape (batch, size, size, 3), RGB, -1..1.
+        (blurred, sharp), each float32, shape (batch, side, side, 3), RGB, -1..1, where side is
+        that of the crops, or of the pictures.
     """
     num_images, num_kernels = len(pairs.sharp), len(pairs.blurred)
-    sharp_paths, blurred_paths = tf.constant(pairs.sharp), tf.constant(pairs.blurred)
+    paths = tf.constant([pairs.sharp, *pairs.blurred])  # (1 + num_kernels, num_images)
+    if settings.cache:
+        read = tf.stack([tf.stack([_decode(each) for each in column]) for column in paths])
+    seed = tf.constant(settings.seed, tf.int64)
 
     def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         epoch, position = number // num_images, number % num_images
         index = tf.random.experimental.index_shuffle(
-            position, tf.stack([tf.cast(seed, tf.int64), epoch]), num_images - 1
+            position, tf.stack([seed, epoch]), num_images - 1
         )
         kernel_seed, augment_seed = tf.unstack(
-            tf.random.experimental.stateless_split(tf.stack([tf.cast(seed, tf.int64), number]))
+            tf.random.experimental.stateless_split(tf.stack([seed, number]))
         )
-        kernel = tf.random.stateless_uniform([], kernel_seed, 0, num_kernels, tf.int64)
-        pair = tf.stack([_decode(blurred_paths[kernel, index]), _decode(sharp_paths[index])])
-        return augment(pair, augment_seed, jitter_px)
+        kernel = tf.random.stateless_uniform([], kernel_seed, 1, num_kernels + 1, tf.int64)
+        if settings.cache:
+            pair = tf.stack([read[kernel, index], read[0, index]])
+        else:
+            pair = tf.stack([_decode(paths[kernel, index]), _decode(paths[0, index])])
+        return augment(pair, augment_seed, settings.jitter_px, settings.crop)
 
+    batch = settings.batch
     samples = tf.data.Dataset.range(first_step * batch, last_step * batch)
     samples = samples.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     batches = samples.batch(batch, drop_remainder=True).map(lambda b, s: (_signed(b), _signed(s)))
-    return batches.prefetch(4)
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def augment(pair: tf.Tensor, seed: tf.Tensor, jitter_px: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mirrors and shifts both pictures of a pair alike, without changing their scale.
+def augment(
+    pair: tf.Tensor, seed: tf.Tensor, jitter_px: int, crop: int = 0
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mirrors, shifts and crops both pictures of a pair alike, without changing their scale.
 
     Pix2pix resizes to 286 and crops 256; that would widen the blur by 12 %, and the network would
     learn a radius it never meets again.
@@ -134,13 +156,13 @@ def augment(pair: tf.Tensor, seed: tf.Tensor, jitter_px: int) -> tuple[tf.Tensor
         pair: shape (2, height, width, 3).
         seed: integer, shape (2,), for `tf.random`'s stateless functions.
         jitter_px: largest shift; the pictures are continued by reflection.
+        crop: side of the results, pixels; 0 keeps the pictures' own.
     """
     shift_seed, mirror_seed = tf.unstack(tf.random.experimental.stateless_split(seed))
-    if jitter_px:
-        shape = tf.shape(pair)
-        border = [jitter_px, jitter_px]
-        pair = tf.pad(pair, [[0, 0], border, border, [0, 0]], "REFLECT")
-        pair = tf.image.stateless_random_crop(pair, shape, shift_seed)
+    side = crop or tf.shape(pair)[1]
+    border = [jitter_px, jitter_px]
+    pair = tf.pad(pair, [[0, 0], border, border, [0, 0]], "REFLECT")
+    pair = tf.image.stateless_random_crop(pair, [2, side, side, 3], shift_seed)
     mirror = tf.random.stateless_uniform([], mirror_seed) < 0.5
     pair = tf.cond(mirror, lambda: tf.reverse(pair, [2]), lambda: pair)
     return pair[0], pair[1]

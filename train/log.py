@@ -10,14 +10,15 @@ import tensorflow as tf
 from train.files import write_text
 from train.update import LOSSES
 
-COLUMNS = ("step", "epoch", *LOSSES, "validation_psnr_db", "validation_ssim")
+COLUMNS = ("step", "epoch", *LOSSES, "skipped_steps", "validation_psnr_db", "validation_ssim")
 
 
-def open_log(run_dir: Path, first_step: int) -> Callable[[dict[str, float]], None]:
+def open_log(run_dir: Path, first_step: int) -> Callable[[dict, dict], None]:
     """Opens `log.csv` and TensorBoard's events; forgets lines past `first_step`.
 
     Returns:
-        a function that writes one line to both, from a dict keyed by COLUMNS.
+        a function that writes one line to both, from a dict keyed by COLUMNS, and to TensorBoard
+        alone what depends on the machine: `log.csv` of equal runs is equal.
     """
     path = run_dir / "log.csv"
     kept = []
@@ -33,11 +34,11 @@ def open_log(run_dir: Path, first_step: int) -> Callable[[dict[str, float]], Non
     write_text(path, text.getvalue())
     events = tf.summary.create_file_writer(str(run_dir))
 
-    def write_row(row: dict[str, float]) -> None:
+    def write_row(row: dict[str, float], of_machine: dict[str, float]) -> None:
         with path.open("a", newline="") as file:
             csv.DictWriter(file, COLUMNS).writerow(row)
         with events.as_default(step=row["step"]):
-            for name, value in row.items():
+            for name, value in (row | of_machine).items():
                 tf.summary.scalar(name, value)
         events.flush()
 

@@ -22,11 +22,11 @@ from train.checkpoints import (
     save,
     write_settings,
 )
-from train.dataset import Pairs, training_batches
+from train.dataset import Pairs, UnmatchedPairsError, training_batches
 from train.files import read_picture, write_picture
 from train.log import open_log
 from train.metrics import psnr_db, ssim
-from train.settings import TrainSettings
+from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.update import LOSSES, Networks, build_update
 
 SHEET_IMAGES = 6
@@ -57,9 +57,15 @@ def train(
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint.
     """
     num_steps = settings.total_steps(len(pairs.ids))
+    check_size(pairs, settings)
     write_settings(run_dir, settings, context)
-    tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_op_determinism()  # costs nothing that could be measured
+    # One fusion of TensorFlow's trips over LeakyReLU's gradient, says so, and gains nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     tf.random.set_seed(settings.seed)
+
+    if settings.precision != "float32":
+        keras.config.set_dtype_policy(f"mixed_{settings.precision}")
 
     # Networks and optimizers, as they were last saved.
     networks = Networks(settings, num_steps)
@@ -67,32 +73,21 @@ def train(
     best = best_manager_of(networks, run_dir)
     restore_newest(networks, manager.checkpoints)
     first_step = int(networks.step)
-    if first_step >= num_steps:
+    if first_step >= num_steps or out_of_patience(networks, settings):
         return False
 
     # Data, logs and the compiled update.
-    batches = training_batches(
-        pairs,
-        batch=settings.batch,
-        jitter_px=settings.jitter_px,
-        seed=settings.seed,
-        first_step=first_step,
-        last_step=num_steps,
-    )
+    batches = training_batches(pairs, settings, first_step, num_steps)
     update = build_update(networks, settings)
     write_row = open_log(run_dir, first_step)
-    progress = tqdm(
-        desc="train",
-        unit="step",
-        total=num_steps,
-        initial=first_step,
-        dynamic_ncols=True,
-        disable=None,
-    )
-    saved_at_s = time.monotonic()
+    bar = {"desc": "train", "unit": "step", "dynamic_ncols": True, "disable": None}
+    progress = tqdm(total=num_steps, initial=first_step, **bar)
+    began_s = saved_s = fetched_s = time.monotonic()
+    waited_s = 0.0
 
     with deferred_interrupts() as interrupts, progress:
         for step, (blurred, sharp) in enumerate(batches, first_step + 1):
+            waited_s += time.monotonic() - fetched_s
             update(blurred, sharp)
             progress.update()
             last = step == num_steps
@@ -102,23 +97,51 @@ def train(
             if step % settings.log_every == 0 or sampling:
                 row = mean_losses(networks, step, manager)
                 networks.loss_sums.assign(tf.zeros_like(networks.loss_sums))
+                row |= {"skipped_steps": networks.num_skipped()}
                 if sampling:
                     row |= validate(networks.averaged, validation, run_dir, step)
-                write_row({"step": step, "epoch": step * settings.batch / len(pairs.ids)} | row)
-                progress.set_postfix_str(" ".join(f"{n} {v:.3g}" for n, v in row.items()))
+                wait = waited_s / (time.monotonic() - began_s)
+                epoch = step * settings.batch / len(pairs.ids)
+                write_row({"step": step, "epoch": epoch} | row, {"data_wait_share": wait})
+                progress.set_postfix_str(f"L1 {row['l1']:.4f}, data {wait:.1%}")
 
             # Save now and then, at the end, and before stopping.
             if sampling and row["validation_psnr_db"] > networks.best_psnr_db.numpy():
                 networks.best_psnr_db.assign(row["validation_psnr_db"])
+                networks.best_step.assign(step)
                 save(best, step)
-            minutes = (time.monotonic() - saved_at_s) / 60
-            if last or interrupts or minutes >= settings.checkpoint_minutes:
+            last = last or out_of_patience(networks, settings)
+            now_s = time.monotonic()
+            stopping = bool(interrupts) or 0 < settings.max_minutes * 60 <= now_s - began_s
+            if last or stopping or now_s - saved_s >= settings.checkpoint_minutes * 60:
                 mean_losses(networks, step, manager)  # raises before a bad network is saved
                 save(manager, step)
-                saved_at_s = time.monotonic()
-            if interrupts and not last:
+                saved_s = now_s
+            if last:
+                break
+            if interrupts:
                 raise KeyboardInterrupt
+            if stopping:
+                tqdm.write(f"{settings.max_minutes:g} minutes are over at step {step}")
+                break
+            fetched_s = time.monotonic()
     return True
+
+
+def check_size(pairs: Pairs, settings: TrainSettings) -> None:
+    """Raises UnmatchedPairsError if the generator cannot take pictures of this size."""
+    multiple = SIZE_MULTIPLES[settings.generator]
+    if pairs.size % multiple or settings.crop > pairs.size:
+        raise UnmatchedPairsError(
+            f"the pictures are {pairs.size} pixels a side; {settings.generator} needs "
+            f"a multiple of {multiple}, and --crop at most their side, got {settings.crop}"
+        )
+
+
+def out_of_patience(networks: Networks, settings: TrainSettings) -> bool:
+    """Whether too many validations have passed since the best one."""
+    since_best = int(networks.step) - int(networks.best_step)
+    return 0 < settings.patience * settings.sample_every <= since_best
 
 
 @contextlib.contextmanager

@@ -3,28 +3,39 @@
 import tensorflow as tf
 
 
-def adversarial_loss(restored_logits: tf.Tensor) -> tf.Tensor:
-    """The generator's non-saturating adversarial term, a scalar; ln 2 at zero logits.
+def adversarial_loss(objective: str, restored_logits: tf.Tensor) -> tf.Tensor:
+    """The generator's adversarial term, a scalar; ln 2 for "vanilla" at zero logits.
 
     Args:
+        objective: "vanilla" (non-saturating cross entropy, Isola et al., Sec. 3.3), "lsgan" (Mao
+            et al., arXiv 1611.04076, Eq. 9 without its 1/2) or "hinge" (Miyato et al., arXiv
+            1802.05957, Eq. 17).
         restored_logits: float, any shape, the discriminator's patch logits of restored pictures.
-
-    Reference: Isola et al., Sec. 3.3: maximize log D(x, G(x)).
     """
-    return _mean_cross_entropy(restored_logits, 1.0)
+    if objective == "hinge":
+        return -tf.reduce_mean(restored_logits)
+    return _mean_distance(objective, restored_logits, 1.0)
 
 
-def discriminator_loss(sharp_logits: tf.Tensor, restored_logits: tf.Tensor) -> tf.Tensor:
-    """Mean of the discriminator's two terms, a scalar; ln 2 at zero logits.
+def discriminator_loss(
+    objective: str, sharp_logits: tf.Tensor, restored_logits: tf.Tensor
+) -> tf.Tensor:
+    """Mean of the discriminator's two terms, a scalar; ln 2 for "vanilla" at zero logits.
 
     Args:
+        objective: as of `adversarial_loss`.
         sharp_logits: float, any shape, patch logits of sharp pictures.
         restored_logits: the same of restored ones.
 
     Reference: Isola et al., Sec. 3.3: the objective is divided by 2 while optimizing D.
     """
-    terms = _mean_cross_entropy(sharp_logits, 1.0), _mean_cross_entropy(restored_logits, 0.0)
-    return (terms[0] + terms[1]) / 2
+    if objective == "hinge":
+        on_sharp = tf.reduce_mean(tf.nn.relu(1.0 - sharp_logits))
+        on_restored = tf.reduce_mean(tf.nn.relu(1.0 + restored_logits))
+    else:
+        on_sharp = _mean_distance(objective, sharp_logits, 1.0)
+        on_restored = _mean_distance(objective, restored_logits, 0.0)
+    return (on_sharp + on_restored) / 2
 
 
 def l1_loss(restored: tf.Tensor, sharp: tf.Tensor) -> tf.Tensor:
@@ -32,6 +43,8 @@ def l1_loss(restored: tf.Tensor, sharp: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(restored - sharp))
 
 
-def _mean_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
+def _mean_distance(objective: str, logits: tf.Tensor, label: float) -> tf.Tensor:
+    if objective == "lsgan":
+        return tf.reduce_mean(tf.square(logits - label))
     labels = tf.fill(tf.shape(logits), tf.cast(label, logits.dtype))
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))

@@ -11,26 +11,22 @@ NUM_BLOCKS = 12  # of the residual generator
 WIDTH = 96  # its channels
 
 
-def build_generator(kind: str, seed: int) -> keras.Model:
-    """The generator called `kind` in the settings: "residual" or "unet"."""
-    return {"residual": build_residual, "unet": build_unet}[kind](seed)
+def build_generator(kind: str, normalization: str, seed: int) -> keras.Model:
+    """The generator called `kind` in the settings: "residual", which needs no norm, or "unet"."""
+    return build_residual(seed) if kind == "residual" else build_unet(normalization, seed)
 
 
-def size_multiple(kind: str) -> int:
-    """What height and width of a generator's input must be a multiple of, pixels."""
-    return {"residual": 4, "unet": 256}[kind]
-
-
-class BatchStatisticsNorm(layers.Layer):
-    """Normalizes with the statistics of the batch; at inference, with those of each image.
+class StatisticsNorm(layers.Layer):
+    """Normalizes with the statistics of the batch or, always at inference, of each image.
 
     Pix2pix keeps batch statistics at test time, with a batch of one (Isola et al., Sec. 3.3). The
     statistics of each image are the same thing for any batch size, so no answer depends on what
     else is in its batch, and no moving averages are kept.
     """
 
-    def __init__(self, seed: int, **kwargs) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, over_batch: bool, seed: int, **kwargs) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.over_batch = over_batch
         self.gamma_initializer = keras.initializers.RandomNormal(1.0, 0.02, seed=seed)
 
     def build(self, shape: tuple) -> None:
@@ -38,8 +34,11 @@ class BatchStatisticsNorm(layers.Layer):
         self.beta = self.add_weight(shape=shape[-1:], initializer="zeros")
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        mean, variance = tf.nn.moments(x, [0, 1, 2] if training else [1, 2], keepdims=True)
-        return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, 1e-5)
+        over = [0, 1, 2] if training and self.over_batch else [1, 2]
+        wide = tf.cast(x, tf.float32)  # sums over a picture need more than half precision
+        mean, variance = tf.nn.moments(wide, over, keepdims=True)
+        normal = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, 1e-5)
+        return tf.cast(normal, x.dtype)
 
 
 class SpaceToDepth(layers.Layer):
@@ -54,6 +53,10 @@ class DepthToSpace(layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.depth_to_space(x, 4)
+
+
+def _normalized(x: tf.Tensor, normalization: str, seed: int) -> tf.Tensor:
+    return x if normalization == "none" else StatisticsNorm(normalization == "batch", seed)(x)
 
 
 class _Seeds:
@@ -93,11 +96,12 @@ def build_residual(seed: int) -> keras.Model:
         branch = layers.ReLU()(conv(WIDTH, dilation)(x))
         x = x + conv(WIDTH, zero=True)(branch)
     x = conv(48, zero=True)(x)  # (batch, h/4, w/4, 48)
-    restored = blurred + DepthToSpace()(x)  # (batch, h, w, 3)
+    correction = layers.Activation("linear", dtype="float32")(DepthToSpace()(x))
+    restored = blurred + correction  # (batch, h, w, 3)
     return keras.Model(blurred, restored, name="residual")
 
 
-def build_unet(seed: int) -> keras.Model:
+def build_unet(normalization: str, seed: int) -> keras.Model:
     """The paper's U-Net generator: eight halvings and eight doublings, 54.4 M weights.
 
     Reference: Isola et al., arXiv 1611.07004, appendix 6.1.1, with the authors' Torch layout: no
@@ -111,10 +115,10 @@ def build_unet(seed: int) -> keras.Model:
             4,
             strides=2,
             padding="same",
-            use_bias=not normalize,
+            use_bias=not (normalize and normalization != "none"),
             kernel_initializer=seeds.normal(),
         )(x)
-        return BatchStatisticsNorm(seeds())(x) if normalize else x
+        return _normalized(x, normalization, seeds()) if normalize else x
 
     def up(x: tf.Tensor, filters: int, dropout: bool) -> tf.Tensor:
         x = layers.Conv2DTranspose(
@@ -122,10 +126,10 @@ def build_unet(seed: int) -> keras.Model:
             4,
             strides=2,
             padding="same",
-            use_bias=False,
+            use_bias=normalization == "none",
             kernel_initializer=seeds.normal(),
         )(x)
-        x = BatchStatisticsNorm(seeds())(x)
+        x = _normalized(x, normalization, seeds())
         return layers.Dropout(0.5, seed=seeds())(x) if dropout else x
 
     blurred = keras.Input((None, None, 3))
@@ -140,10 +144,10 @@ def build_unet(seed: int) -> keras.Model:
     x = layers.Conv2DTranspose(3, 4, strides=2, padding="same", kernel_initializer=seeds.normal())(
         layers.ReLU()(x)
     )
-    return keras.Model(blurred, layers.Activation("tanh")(x), name="unet")
+    return keras.Model(blurred, layers.Activation("tanh", dtype="float32")(x), name="unet")
 
 
-def build_patchgan(seed: int) -> keras.Model:
+def build_patchgan(normalization: str, seed: int) -> keras.Model:
     """The conditional 70x70 PatchGAN discriminator: 2,768,705 weights.
 
     Takes [blurred, sharp or restored]; gives patch logits, (batch, 30, 30, 1) for 256 px.
@@ -156,11 +160,13 @@ def build_patchgan(seed: int) -> keras.Model:
     x = layers.Concatenate()([blurred, judged])
     for filters, strides in ((64, 2), (128, 2), (256, 2), (512, 1)):
         first = filters == 64
+        biased = first or normalization == "none"
         x = layers.ZeroPadding2D(1)(x)
         x = layers.Conv2D(
-            filters, 4, strides=strides, use_bias=first, kernel_initializer=seeds.normal()
+            filters, 4, strides=strides, use_bias=biased, kernel_initializer=seeds.normal()
         )(x)  # 128, 64, 32, 31 a side for 256 px
-        x = x if first else BatchStatisticsNorm(seeds())(x)
+        x = x if first else _normalized(x, normalization, seeds())
         x = layers.LeakyReLU(0.2)(x)
     logits = layers.Conv2D(1, 4, kernel_initializer=seeds.normal())(layers.ZeroPadding2D(1)(x))
+    logits = layers.Activation("linear", dtype="float32")(logits)
     return keras.Model([blurred, judged], logits, name="patchgan")

@@ -2,9 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import NoReturn
 
-GENERATORS = ("residual", "unet")
-SCHEDULES = ("constant", "cosine")
+SIZE_MULTIPLES = {"residual": 4, "unet": 256}  # of a generator's height and width, pixels
+CHOICES = {
+    "generator": ("residual", "unet"),
+    "normalization": ("batch", "instance", "none"),
+    "gan_objective": ("vanilla", "lsgan", "hinge"),
+    "schedule": ("constant", "linear", "cosine"),
+    "precision": ("float32", "bfloat16", "float16"),
+}
 
 
 @dataclass(frozen=True)
@@ -13,42 +20,51 @@ class TrainSettings:
 
     epochs: float = 20  # length of the whole run, passes over the training images
     steps: int = 0  # length of the whole run in updates; 0 means as many as --epochs gives
+    max_minutes: float = 0  # stops this call, not the run, after so long; 0 never
+    patience: int = 0  # ends the run after so many validations without a better one; 0 never
     batch: int = 1  # images an update
     seed: int = 0  # of weights, order, augmentation and dropout
     generator: str = "residual"  # residual (quarter resolution) or unet (the paper's)
+    normalization: str = "batch"  # batch, instance or none; of the U-Net and the discriminator
+    gan_objective: str = "vanilla"  # vanilla (cross entropy), lsgan or hinge
     gan_weight: float = 1.0  # weight of the adversarial term; 0 trains without a discriminator
     l1_weight: float = 100.0  # weight of the mean absolute error (Isola et al., Eq. 4)
     learning_rate: float = 1e-3  # Adam's, at the start
     discriminator_learning_rate: float = 2e-4  # Adam's, for the discriminator
     beta1: float = 0.5  # Adam's first moment decay, both networks
-    schedule: str = "cosine"  # constant, or cosine down to 2 % at the end of the run
+    schedule: str = "cosine"  # constant; linear to 0 over the second half; cosine to 2 %
+    crop: int = 0  # side of random crops to train on, pixels; 0 means whole pictures
     jitter_px: int = 0  # random shift of both halves in training, at most; mirroring is always on
+    cache: bool = False  # keeps all training pictures in memory, decoded: 0.4 MB a pair
+    precision: str = "float32"  # float32, or networks computed in bfloat16 or float16
+    xla: bool = False  # compiles the update with XLA
     log_every: int = 50  # steps between lines of log.csv
     sample_every: int = 500  # steps between sample sheets and validations
     checkpoint_minutes: float = 3.0  # time between checkpoints
 
     def __post_init__(self) -> None:
-        for name, known in (("generator", GENERATORS), ("schedule", SCHEDULES)):
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
-                options = " or ".join(known)
-                raise ValueError(f"--{name} must be {options}, got {getattr(self, name)}")
+                self._refuse(name, " or ".join(known))
         for name in ("batch", "log_every", "sample_every"):
             if getattr(self, name) < 1:
-                flag = name.replace("_", "-")
-                raise ValueError(f"--{flag} must be at least 1, got {getattr(self, name)}")
+                self._refuse(name, "at least 1")
         for name in ("epochs", "learning_rate", "discriminator_learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
-                flag = name.replace("_", "-")
-                raise ValueError(f"--{flag} must be a positive number, got {getattr(self, name)}")
-        names = ("steps", "gan_weight", "l1_weight", "jitter_px", "checkpoint_minutes")
-        for name in names:
+                self._refuse(name, "a positive number")
+        durations = ("steps", "max_minutes", "patience", "checkpoint_minutes")
+        for name in (*durations, "gan_weight", "l1_weight", "crop", "jitter_px"):
             if not 0 <= getattr(self, name) < math.inf:
-                flag = name.replace("_", "-")
-                raise ValueError(
-                    f"--{flag} must be 0 or a positive number, got {getattr(self, name)}"
-                )
+                self._refuse(name, "0 or a positive number")
         if not 0 <= self.beta1 < 1:
-            raise ValueError(f"--beta1 must be at least 0 and below 1, got {self.beta1}")
+            self._refuse("beta1", "at least 0 and below 1")
+        multiple = SIZE_MULTIPLES[self.generator]
+        if self.crop % multiple:
+            self._refuse("crop", f"a multiple of {multiple} for the generator {self.generator}")
+
+    def _refuse(self, name: str, expected: str) -> NoReturn:
+        flag = name.replace("_", "-")
+        raise ValueError(f"--{flag} must be {expected}, got {getattr(self, name)}")
 
     def total_steps(self, num_images: int) -> int:
         """Updates in the whole run, given the number of training images."""
@@ -63,3 +79,7 @@ PRESETS = {
         epochs=200, generator="unet", learning_rate=2e-4, schedule="constant", jitter_px=15
     ),
 }
+
+# What may differ when a run goes on: how long, how often, and how the same numbers are had.
+FREE_TO_CHANGE = {"epochs", "steps", "max_minutes", "patience", "log_every", "sample_every"}
+FREE_TO_CHANGE |= {"checkpoint_minutes", "cache"}

@@ -28,26 +28,51 @@ class Networks(tf.Module):
         # Since the last line of the log: the sum of each loss, and the number of steps.
         self.loss_sums = tf.Variable(tf.zeros(len(LOSSES) + 1))
         self.best_psnr_db = tf.Variable(-math.inf)
-        self.generator = build_generator(settings.generator, settings.seed)
+        self.best_step = tf.Variable(0, dtype=tf.int64)
+        self.generator = build_generator(settings.generator, settings.normalization, settings.seed)
         # Where each Dropout's random numbers have come to; Keras counts them among no weights.
         self.dropout_states = [
             each.seed_generator.state.value
             for each in self.generator.layers
             if isinstance(each, keras.layers.Dropout)
         ]
-        self.averaged = build_generator(settings.generator, settings.seed)
-        rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
-        if settings.schedule == "cosine":
-            rate = keras.optimizers.schedules.CosineDecay(rate, num_steps, alpha=0.02)
-        self.generator_optimizer = keras.optimizers.Adam(rate, settings.beta1)
+        self.averaged = build_generator(settings.generator, settings.normalization, settings.seed)
+        self.generator_optimizer = _adam(settings.learning_rate, settings, num_steps)
         self.generator_optimizer.build(self.generator.trainable_variables)
-        if not settings.gan_weight:
-            return
-        self.discriminator = build_patchgan(settings.seed)
-        self.discriminator_optimizer = keras.optimizers.Adam(
-            settings.discriminator_learning_rate, settings.beta1
-        )
-        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        if settings.gan_weight:
+            self.discriminator = build_patchgan(settings.normalization, settings.seed)
+            self.discriminator_optimizer = _adam(
+                settings.discriminator_learning_rate, settings, num_steps
+            )
+            self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    def num_skipped(self) -> int:
+        """Updates of the generator that float16's loss scaling left out, as not finite."""
+        optimizer = self.generator_optimizer
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        return int(self.step) - int(inner.iterations)
+
+
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """The full rate for half of the run, then linearly down to 0 (Zhu et al., CycleGAN, Sec. 5)."""
+
+    def __init__(self, rate: float, num_steps: int) -> None:
+        self.rate, self.num_steps = rate, num_steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        share_left = 1.0 - tf.cast(step, tf.float32) / self.num_steps
+        return self.rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
+
+
+def _adam(rate: float, settings: TrainSettings, num_steps: int) -> keras.optimizers.Optimizer:
+    schedules = {
+        "constant": lambda: rate,
+        "linear": lambda: LinearDecay(rate, num_steps),
+        "cosine": lambda: keras.optimizers.schedules.CosineDecay(rate, num_steps, alpha=0.02),
+    }
+    adam = keras.optimizers.Adam(schedules[settings.schedule](), settings.beta1)
+    scaled = settings.precision == "float16"  # its range needs the loss to be scaled
+    return keras.optimizers.LossScaleOptimizer(adam) if scaled else adam
 
 
 def build_update(networks: Networks, settings: TrainSettings) -> Callable:
@@ -55,7 +80,7 @@ def build_update(networks: Networks, settings: TrainSettings) -> Callable:
     generator = networks.generator
     discriminator = networks.discriminator if settings.gan_weight else None
 
-    @tf.function
+    @tf.function(jit_compile=settings.xla)
     def update(blurred: tf.Tensor, sharp: tf.Tensor) -> None:
         adversarial = discriminator_term = tf.constant(0.0)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
@@ -64,15 +89,20 @@ def build_update(networks: Networks, settings: TrainSettings) -> Callable:
             if settings.gan_weight:
                 restored_logits = discriminator([blurred, restored], training=True)
                 sharp_logits = discriminator([blurred, sharp], training=True)
-                adversarial = adversarial_loss(restored_logits)
-                discriminator_term = discriminator_loss(sharp_logits, restored_logits)
+                adversarial = adversarial_loss(settings.gan_objective, restored_logits)
+                discriminator_term = discriminator_loss(
+                    settings.gan_objective, sharp_logits, restored_logits
+                )
             total = settings.gan_weight * adversarial + settings.l1_weight * l1
+            scaled_total = networks.generator_optimizer.scale_loss(total)
+            if settings.gan_weight:
+                scaled_term = networks.discriminator_optimizer.scale_loss(discriminator_term)
         weights = generator.trainable_variables
-        gradients = generator_tape.gradient(total, weights)
+        gradients = generator_tape.gradient(scaled_total, weights)
         networks.generator_optimizer.apply(gradients, weights)
         if settings.gan_weight:
             weights = discriminator.trainable_variables
-            gradients = discriminator_tape.gradient(discriminator_term, weights)
+            gradients = discriminator_tape.gradient(scaled_term, weights)
             networks.discriminator_optimizer.apply(gradients, weights)
         networks.step.assign_add(1)
         seen = tf.cast(networks.step, tf.float32)
