@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from prepare import PrepareError
 from prepare.ffhq_source import FfhqSettings
-from prepare.flags import FlagError, Parser, add_settings, radius_of, settings_from
+from prepare.flags import FlagError, Parser, add_settings, count_of, radius_of, settings_from
 from prepare.settings import LensBlur, PairSettings
 from train import TrainError
 from train.settings import PRESETS, TrainSettings
@@ -255,7 +255,10 @@ def add_blur(parser: Parser) -> None:
         "--depth", dest="depth_dir", type=Path, help="folder of grey depth maps, named by id"
     )
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="images at a time (default: all cores)"
+        "--workers",
+        type=count_of,
+        default=os.cpu_count(),
+        help="images at a time (default: all cores)",
     )
     add_settings(parser, PairSettings)
     add_settings(parser, LensBlur, skip="radius_px depth")
@@ -265,7 +268,7 @@ def add_dataset(parser: Parser, num_images: int | None = None) -> None:
     """Adds the flags that say which originals are wanted; `num_images` makes them optional."""
     parser.add_argument(
         "--num-images",
-        type=int,
+        type=count_of,
         required=num_images is None,
         default=num_images,
         help="originals to have in all",
