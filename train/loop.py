@@ -16,6 +16,7 @@ from tqdm import tqdm
 from train import TrainError
 from train.checkpoints import (
     best_manager_of,
+    checkpoints_in,
     manager_of,
     restore_newest,
     restore_picture,
@@ -26,11 +27,17 @@ from train.dataset import Pairs, training_batches
 from train.files import read_picture, write_picture
 from train.log import open_log
 from train.metrics import psnr_db, ssim
+from train.networks import size_multiple
 from train.settings import TrainSettings
 from train.update import LOSSES, Networks, build_update
 
 SHEET_IMAGES = 6
+SMALLEST_JUDGED_PX = 24  # below this no patch is left for the discriminator to judge
 MOST_VALIDATION_IMAGES = 64
+
+
+class UnsuitableSizeError(TrainError):
+    """The networks cannot take pictures of this size."""
 
 
 class NonFiniteLossError(TrainError):
@@ -53,9 +60,18 @@ def train(
         False if there was nothing left to train.
 
     Raises:
+        UnsuitableSizeError: if the networks cannot take pictures of this size.
         NonFiniteLossError: with the range of steps; the last checkpoint is before it.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint.
     """
+    multiple = size_multiple(settings.generator)
+    least_px = SMALLEST_JUDGED_PX if settings.gan_weight else multiple
+    if pairs.size % multiple or pairs.size < least_px:
+        raise UnsuitableSizeError(
+            f"--size must be a multiple of {multiple} and at least {least_px} for the "
+            f"{settings.generator} generator, the pictures have {pairs.size} pixels; run "
+            "`make dataset` with another SIZE=.. in a new folder (DATA=..)"
+        )
     num_steps = settings.total_steps(len(pairs.ids))
     write_settings(run_dir, settings, context)
     tf.config.experimental.enable_op_determinism()
@@ -65,7 +81,7 @@ def train(
     networks = Networks(settings, num_steps)
     manager = manager_of(networks, run_dir)
     best = best_manager_of(networks, run_dir)
-    restore_newest(networks, manager.checkpoints)
+    restore_newest(networks, checkpoints_in(run_dir))
     first_step = int(networks.step)
     if first_step >= num_steps:
         return False
