@@ -18,7 +18,15 @@ from typing import NoReturn
 from prepare import PrepareError
 from prepare.ffhq import IdsError
 from prepare.ffhq_source import FfhqSettings
-from prepare.flags import FlagError, Parser, add_settings, radius_of, settings_from, switch_of
+from prepare.flags import (
+    FlagError,
+    Parser,
+    add_settings,
+    count_of,
+    radius_of,
+    settings_from,
+    switch_of,
+)
 from prepare.settings import LensBlur, PairSettings
 from train import TrainError
 from train.settings import PRESETS, SIZE_MULTIPLES, TrainSettings
@@ -254,14 +262,10 @@ def blurs_of(args: argparse.Namespace) -> list[LensBlur]:
 
 
 def check_counts(args: argparse.Namespace) -> None:
-    """Raises FlagError unless --num-images and --workers make sense."""
+    """Raises FlagError if FFHQ has not as many images as are asked for."""
     if args.source in ("ffhq", "drive", "mirror") and not 1 <= args.num_images <= 70_000:
         expected = "between 1 and 70000 (the size of FFHQ)"
         raise FlagError(f"--num-images must be {expected}, got {args.num_images}")
-    for name in ("num_images", "workers"):
-        if getattr(args, name, 1) < 1:
-            flag = name.replace("_", "-")
-            raise FlagError(f"--{flag} must be at least 1, got {getattr(args, name)}")
 
 
 def add_blur(parser: Parser) -> None:
@@ -271,7 +275,10 @@ def add_blur(parser: Parser) -> None:
         "--depth", dest="depth_dir", type=Path, help="folder of grey depth maps, named by id"
     )
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="images at a time (default: all cores)"
+        "--workers",
+        type=count_of,
+        default=os.cpu_count(),
+        help="images at a time (default: all cores)",
     )
     add_settings(parser, PairSettings)
     add_settings(parser, LensBlur, skip="radius_px depth")
@@ -281,7 +288,7 @@ def add_dataset(parser: Parser, num_images: int | None = None) -> None:
     """Adds the flags that say which originals are wanted; `num_images` makes them optional."""
     parser.add_argument(
         "--num-images",
-        type=int,
+        type=count_of,
         required=num_images is None,
         default=num_images,
         help="originals to have in all",

@@ -45,7 +45,8 @@ def write_matched_folders(data_dir, ids, size=64, kernels=("disc-r30",), identic
     for number, image_id in enumerate(ids):
         sharp = photo_u8(number, size)
         write_jpeg(data_dir / "not_blurred_resized" / f"{image_id}.jpg", sharp)
-        for factor, kernel in enumerate(kernels, 2):
+        for halvings, kernel in enumerate(kernels, 1):
+            factor = 2**halvings
             blocks = sharp.reshape(size // factor, factor, size // factor, factor, 3).mean((1, 3))
             blurred = np.kron(np.rint(blocks), np.ones((factor, factor, 1))).astype(np.uint8)
             path = data_dir / "blurred_resized" / kernel / f"{image_id}.jpg"

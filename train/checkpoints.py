@@ -27,8 +27,13 @@ class ChangedSettingsError(TrainError):
     """A run is asked to go on with settings other than those it was begun with."""
 
 
+class DamagedSettingsError(TrainError):
+    """A run's `settings.json` cannot be read."""
+
+
 def manager_of(networks: tf.Module, run_dir: Path) -> tf.train.CheckpointManager:
     """Keeps the newest checkpoints of a run, `ckpt-<step>`."""
+    _mend_list(run_dir)
     checkpoint = tf.train.Checkpoint(root=networks)
     return tf.train.CheckpointManager(checkpoint, str(run_dir), KEPT, checkpoint_name="ckpt")
 
@@ -36,8 +41,9 @@ def manager_of(networks: tf.Module, run_dir: Path) -> tf.train.CheckpointManager
 def best_manager_of(networks: tf.Module, run_dir: Path) -> tf.train.CheckpointManager:
     """Keeps the one checkpoint that validated best, in a folder of its own."""
     checkpoint = tf.train.Checkpoint(root=networks)
-    folder = str(run_dir / "ckpt-best")
-    return tf.train.CheckpointManager(checkpoint, folder, 1, checkpoint_name="ckpt")
+    folder = run_dir / "ckpt-best"
+    _mend_list(folder)
+    return tf.train.CheckpointManager(checkpoint, str(folder), 1, checkpoint_name="ckpt")
 
 
 def save(manager: tf.train.CheckpointManager, step: int) -> None:
@@ -51,6 +57,36 @@ def save(manager: tf.train.CheckpointManager, step: int) -> None:
     except tf.errors.OpError as error:
         reason = error.message.splitlines()[0]
         raise OSError(f"the checkpoint of step {step} cannot be written ({reason})") from error
+
+
+def checkpoints_in(folder: Path) -> list[str]:
+    """Paths of a folder's checkpoints in the order of their steps, without suffix.
+
+    TensorFlow's own list is a file that a power cut may leave empty; then the folder is the list.
+    """
+    names = _listed_in(folder)
+    if not names and (folder / "checkpoint").exists():
+        names = [path.stem for path in folder.glob("ckpt-*.index")]
+    return [str(folder / name) for name in sorted(names, key=lambda n: int(n.rsplit("-", 1)[1]))]
+
+
+def _listed_in(folder: Path) -> list[str]:
+    """Names of the checkpoints that TensorFlow knows of."""
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:  # what it says to an empty list
+        return []
+    return [Path(each).name for each in state.all_model_checkpoint_paths] if state else []
+
+
+def _mend_list(folder: Path) -> None:
+    """Writes TensorFlow's list of checkpoints again if it cannot be read."""
+    path = folder / "checkpoint"
+    if path.exists() and not _listed_in(folder):
+        names = [Path(each).name for each in checkpoints_in(folder)]
+        path.unlink()
+        if names:
+            tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
 
 
 def restore_newest(networks: tf.Module, paths: list[str]) -> None:
@@ -67,7 +103,7 @@ def restore_newest(networks: tf.Module, paths: list[str]) -> None:
             status = checkpoint.restore(path).assert_existing_objects_matched()
             status.expect_partial()  # a generator alone leaves the rest unread, on purpose
             return
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
+        except (tf.errors.OpError, AssertionError, ValueError, IndexError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             print(f"checkpoint {path} is damaged, trying the one before it ({reason})")
     if paths:
@@ -87,15 +123,19 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, dict]:
     """
     settings = read_settings(run_dir)
     for folder in (run_dir / "ckpt-best", run_dir):
-        state = tf.train.get_checkpoint_state(str(folder)) if settings else None
-        if settings and state:
+        paths = checkpoints_in(folder)
+        if settings and paths:
             networks = tf.Module()
             networks.step = tf.Variable(0, dtype=tf.int64)
             networks.averaged = build_generator(
                 settings["generator"], settings["normalization"], settings["seed"]
             )
-            names = [Path(each).name for each in state.all_model_checkpoint_paths]
-            restore_newest(networks, [str(folder / name) for name in names])
+            try:
+                restore_newest(networks, paths)
+            except NoCheckpointError:
+                if folder == run_dir:
+                    raise
+                continue  # the newest may be whole where the best is not
             return networks.averaged, int(networks.step), settings
     raise NoCheckpointError(
         f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
@@ -124,9 +164,18 @@ def _forward(generator: keras.Model, blurred: tf.Tensor) -> tf.Tensor:
 
 
 def read_settings(run_dir: Path) -> dict | None:
-    """A run's `settings.json`, or None for a run that was never begun."""
+    """A run's `settings.json`, or None for a run that was never begun.
+
+    Raises:
+        DamagedSettingsError: if it is there but no JSON object.
+    """
     path = run_dir / "settings.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    try:
+        return dict(json.loads(path.read_text()).items()) if path.exists() else None
+    except (ValueError, AttributeError) as error:
+        raise DamagedSettingsError(
+            f"{path} is damaged; bring it back, or train again as another RUN=.."
+        ) from error
 
 
 def write_settings(run_dir: Path, settings: TrainSettings, context: dict) -> None:

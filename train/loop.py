@@ -16,13 +16,14 @@ from tqdm import tqdm
 from train import TrainError
 from train.checkpoints import (
     best_manager_of,
+    checkpoints_in,
     manager_of,
     restore_newest,
     restore_picture,
     save,
     write_settings,
 )
-from train.dataset import Pairs, UnmatchedPairsError, training_batches
+from train.dataset import Pairs, training_batches
 from train.files import read_picture, write_picture
 from train.log import open_log
 from train.metrics import psnr_db, ssim
@@ -30,7 +31,12 @@ from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.update import LOSSES, Networks, build_update
 
 SHEET_IMAGES = 6
+SMALLEST_JUDGED_PX = 24  # below this no patch is left for the discriminator to judge
 MOST_VALIDATION_IMAGES = 64
+
+
+class UnsuitableSizeError(TrainError):
+    """The networks cannot take pictures of this size."""
 
 
 class NonFiniteLossError(TrainError):
@@ -53,6 +59,7 @@ def train(
         False if there was nothing left to train.
 
     Raises:
+        UnsuitableSizeError: if the networks cannot take pictures of this size.
         NonFiniteLossError: with the range of steps; the last checkpoint is before it.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint.
     """
@@ -71,7 +78,7 @@ def train(
     networks = Networks(settings, num_steps)
     manager = manager_of(networks, run_dir)
     best = best_manager_of(networks, run_dir)
-    restore_newest(networks, manager.checkpoints)
+    restore_newest(networks, checkpoints_in(run_dir))
     first_step = int(networks.step)
     if first_step >= num_steps or out_of_patience(networks, settings):
         return False
@@ -129,12 +136,17 @@ def train(
 
 
 def check_size(pairs: Pairs, settings: TrainSettings) -> None:
-    """Raises UnmatchedPairsError if the generator cannot take pictures of this size."""
+    """Raises UnsuitableSizeError if the networks cannot take pictures, or crops, of this size."""
+    side_px = settings.crop or pairs.size
     multiple = SIZE_MULTIPLES[settings.generator]
-    if pairs.size % multiple or settings.crop > pairs.size:
-        raise UnmatchedPairsError(
-            f"the pictures are {pairs.size} pixels a side; {settings.generator} needs "
-            f"a multiple of {multiple}, and --crop at most their side, got {settings.crop}"
+    least_px = SMALLEST_JUDGED_PX if settings.gan_weight else multiple
+    if settings.crop > pairs.size:
+        raise UnsuitableSizeError(f"--crop must be at most {pairs.size}, got {settings.crop}")
+    if pairs.size % multiple or side_px < least_px:
+        raise UnsuitableSizeError(
+            f"--size must be a multiple of {multiple} and at least {least_px} for the "
+            f"{settings.generator} generator, what it trains on has {side_px} pixels; run "
+            "`make dataset` with another SIZE=.. in a new folder (DATA=..), or change --crop"
         )
 
 

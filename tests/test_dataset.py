@@ -1,0 +1,255 @@
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from pair_files import photo_u8, write_jpeg, write_matched_folders
+from PIL import Image
+
+from train.dataset import (
+    Pairs,
+    UnmatchedPairsError,
+    augment,
+    find_pairs,
+    read_split,
+    training_batches,
+)
+
+IDS = [f"{index:05d}" for index in range(6)]
+KERNELS = ("disc-r15", "disc-r30")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, 48, KERNELS)
+
+
+def pairs_in(data_dir, ids=IDS, kernels=KERNELS):
+    dirs = [data_dir / "blurred_resized" / each for each in kernels]
+    return find_pairs(ids, data_dir / "not_blurred_resized", dirs)
+
+
+def levels(picture_u8):
+    return np.asarray(picture_u8, np.float32) / 127.5 - 1.0
+
+
+def decoded(path):
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def batches_of(pairs, first_step=0, last_step=12, batch=1, jitter_px=0, seed=0):
+    batches = training_batches(
+        pairs,
+        batch=batch,
+        jitter_px=jitter_px,
+        seed=seed,
+        first_step=first_step,
+        last_step=last_step,
+    )
+    return [(blurred.numpy(), sharp.numpy()) for blurred, sharp in batches]
+
+
+# The split.
+
+
+def write_manifest(path, ids_by_split):
+    lines = [{"id": each, "split": split} for split, ids in ids_by_split.items() for each in ids]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_validation_is_a_slice_of_training_and_never_meets_test(tmp_path):
+    training, test = [f"a{n}" for n in range(800)], [f"b{n}" for n in range(200)]
+    split = read_split(write_manifest(tmp_path / "m", {"train": training, "test": test}))
+    assert split["test"] == test
+    assert sorted(split["train"] + split["validation"]) == sorted(training)
+    # One in 16 of 800 is 50, with a standard deviation of 7.
+    assert 25 < len(split["validation"]) < 75
+
+
+def test_split_is_stable_as_images_are_added(tmp_path):
+    training, test = [f"a{n}" for n in range(400)], [f"b{n}" for n in range(100)]
+    small = {"train": training[:200], "test": test[:50]}
+    small = read_split(write_manifest(tmp_path / "small", small))
+    large = read_split(write_manifest(tmp_path / "large", {"train": training, "test": test}))
+    for side in ("train", "validation", "test"):
+        assert set(small[side]) <= set(large[side])
+
+
+def test_few_images_still_have_one_to_validate_on(tmp_path):
+    split = read_split(write_manifest(tmp_path / "m", {"train": ["a", "b"], "test": ["c"]}))
+    assert len(split["validation"]) == len(split["train"]) == 1
+
+
+@pytest.mark.parametrize(("train", "test"), [(1, 5), (5, 0), (0, 0)])
+def test_too_few_images_are_refused_with_their_numbers(tmp_path, train, test):
+    ids = {"train": [f"a{n}" for n in range(train)], "test": [f"b{n}" for n in range(test)]}
+    with pytest.raises(UnmatchedPairsError, match=f"has {train} training and {test} test images"):
+        read_split(write_manifest(tmp_path / "m", ids))
+
+
+def test_missing_manifest_says_what_to_run(tmp_path):
+    with pytest.raises(UnmatchedPairsError, match="run `make dataset` first"):
+        read_split(tmp_path / "m")
+
+
+@pytest.mark.parametrize("content", ['{"id": "a", "spl', '{"id": "a"}\n', "[]\n", "\xff"])
+def test_damaged_manifest_is_refused_by_name(tmp_path, content):
+    (tmp_path / "manifest.jsonl").write_text(content, encoding="latin-1")
+    with pytest.raises(UnmatchedPairsError, match=r"manifest\.jsonl is damaged"):
+        read_split(tmp_path / "manifest.jsonl")
+
+
+# The pairs.
+
+
+def test_pairs_are_joined_by_id_in_the_order_asked_for(data_dir):
+    (data_dir / "not_blurred_resized" / "stranger.jpg").write_bytes(b"in no manifest")
+    pairs = pairs_in(data_dir, ["00003", "00001"])
+    assert pairs.ids == ("00003", "00001")
+    assert pairs.size == 48
+    sharp_dir = data_dir / "not_blurred_resized"
+    assert pairs.sharp == tuple(str(sharp_dir / f"{each}.jpg") for each in pairs.ids)
+    for column, kernel in zip(pairs.blurred, KERNELS, strict=True):
+        folder = data_dir / "blurred_resized" / kernel
+        assert column == tuple(str(folder / f"{each}.jpg") for each in pairs.ids)
+
+
+def test_missing_partner_is_refused_by_name(tmp_path):
+    write_matched_folders(tmp_path, IDS, 32, KERNELS)
+    (tmp_path / "blurred_resized" / "disc-r30" / "00002.jpg").unlink()
+    with pytest.raises(UnmatchedPairsError, match=r"disc-r30/00002\.jpg is missing.*make"):
+        pairs_in(tmp_path)
+    for path in (tmp_path / "not_blurred_resized").iterdir():
+        path.unlink()
+    with pytest.raises(UnmatchedPairsError, match=r"00000\.jpg, .* and 4 more are missing"):
+        pairs_in(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (32, 40)])
+def test_partner_of_another_size_is_refused_by_name(tmp_path, shape):
+    write_matched_folders(tmp_path, IDS, 32, KERNELS)
+    odd = tmp_path / "blurred_resized" / "disc-r30" / "00004.jpg"
+    write_jpeg(odd, photo_u8(0, *shape))
+    with pytest.raises(UnmatchedPairsError, match=r"disc-r30/00004\.jpg is not 32x32"):
+        pairs_in(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no JPEG"])
+def test_partner_that_is_no_picture_is_refused_by_name(tmp_path, content):
+    write_matched_folders(tmp_path, IDS, 32, KERNELS)
+    (tmp_path / "blurred_resized" / "disc-r30" / "00004.jpg").write_bytes(content)
+    with pytest.raises((UnmatchedPairsError, OSError), match=r"00004\.jpg"):
+        pairs_in(tmp_path)
+
+
+# The batches.
+
+
+def test_decoder_equals_pillow_and_opencv(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [photo_u8(0, 64), rng.integers(0, 256, (64, 64, 3)).astype(np.uint8)]
+    for number, picture in enumerate(pictures):
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "JPEG", quality=95, subsampling=0)
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(buffer.getvalue())
+        pillow, opencv = decoded(path), cv2.imread(str(path))[:, :, ::-1]
+        np.testing.assert_array_equal(pillow, opencv)
+        pairs = Pairs(("0",), (str(path),), ((str(path),),), 64)
+        [(blurred, sharp)] = batches_of(pairs, last_step=1)
+        assert sharp.dtype == np.float32
+        mirrored = pillow[:, ::-1]
+        assert any(np.array_equal(sharp[0], levels(each)) for each in (pillow, mirrored))
+        np.testing.assert_array_equal(blurred, sharp)
+
+
+def test_each_epoch_shows_every_image_once_in_an_order_of_its_own(data_dir):
+    pairs = pairs_in(data_dir)
+    pictures = [levels(decoded(path)) for path in pairs.sharp]
+
+    def index_of(shown):
+        [index] = [
+            index
+            for index, picture in enumerate(pictures)
+            if np.array_equal(shown, picture) or np.array_equal(shown, picture[:, ::-1])
+        ]
+        return index
+
+    order = [index_of(sharp[0]) for _, sharp in batches_of(pairs, last_step=30)]
+    epochs = [tuple(order[start : start + 6]) for start in range(0, 30, 6)]
+    assert all(sorted(epoch) == list(range(6)) for epoch in epochs)
+    assert len(set(epochs)) > 1
+    other = [index_of(sharp[0]) for _, sharp in batches_of(pairs, last_step=30, seed=1)]
+    assert other != order
+
+
+def test_halves_belong_together(data_dir):
+    pairs = pairs_in(data_dir)
+    partners = {}
+    for index, sharp_path in enumerate(pairs.sharp):
+        for mirror in (1, -1):
+            sharp = levels(decoded(sharp_path))[:, ::mirror]
+            blurred = [levels(decoded(column[index]))[:, ::mirror] for column in pairs.blurred]
+            partners[sharp.tobytes()] = {each.tobytes(): k for k, each in enumerate(blurred)}
+    kernels = [partners[s[0].tobytes()][b[0].tobytes()] for b, s in batches_of(pairs, 0, 40)]
+    assert set(kernels) == {0, 1}  # every set has its turn
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_batch_of_a_step_is_the_same_whatever_the_first_step(data_dir, batch):
+    pairs = pairs_in(data_dir)
+    whole = batches_of(pairs, 0, 9, batch=batch, jitter_px=3, seed=5)
+    assert len(whole) == 9
+    for first_step in (1, 4, 8):
+        resumed = batches_of(pairs, first_step, 9, batch=batch, jitter_px=3, seed=5)
+        for one, other in zip(whole[first_step:], resumed, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_batches_have_shape_range_and_size(data_dir):
+    for blurred, sharp in batches_of(pairs_in(data_dir), 0, 3, batch=4, jitter_px=3):
+        assert blurred.shape == sharp.shape == (4, 48, 48, 3)
+        assert -1 <= min(blurred.min(), sharp.min()) < 0 < max(blurred.max(), sharp.max()) <= 1
+
+
+@pytest.mark.parametrize("jitter_px", [0, 5])
+def test_augmentation_moves_both_halves_alike(tmp_path, jitter_px):
+    write_matched_folders(tmp_path, IDS, 32, KERNELS[:1], identical=True)
+    pairs = pairs_in(tmp_path, kernels=KERNELS[:1])
+    shown = batches_of(pairs, 0, 24, jitter_px=jitter_px)
+    for blurred, sharp in shown:
+        np.testing.assert_array_equal(blurred, sharp)
+    different = {sharp.tobytes() for _, sharp in shown}
+    assert len(different) > (12 if jitter_px else 6)
+
+
+def test_augmentation_only_shifts_and_mirrors():
+    """No value is new and none is mixed with its neighbor: the blur radius stays as it is."""
+    jitter_px, size = 3, 16
+    picture = photo_u8(4, size)
+    padded = np.pad(picture, ((3, 3), (3, 3), (0, 0)), "reflect")
+    possible = {
+        padded[y : y + size, x : x + size][:, ::mirror].tobytes()
+        for y in range(2 * jitter_px + 1)
+        for x in range(2 * jitter_px + 1)
+        for mirror in (1, -1)
+    }
+    pair, seen = tf.constant(np.stack([picture, picture])), set()
+    for number in range(60):
+        one, other = augment(pair, tf.constant([0, number], tf.int64), jitter_px)
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+        seen.add(one.numpy().tobytes())
+    assert seen <= possible
+    assert len(seen) > 20
+
+
+def test_half_are_mirrored():
+    picture = photo_u8(4, 16)
+    pair = tf.constant(np.stack([picture, picture]))
+    shown = [augment(pair, tf.constant([1, n], tf.int64), 0)[0].numpy() for n in range(200)]
+    mirrored = sum(np.array_equal(each, picture[:, ::-1]) for each in shown)
+    assert 65 < mirrored < 135  # five standard deviations
+    assert sum(np.array_equal(each, picture) for each in shown) == 200 - mirrored

@@ -1,0 +1,345 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pair_files import ROOT, write_matched_folders
+from PIL import Image
+
+from train.checkpoints import (
+    ChangedSettingsError,
+    DamagedSettingsError,
+    NoCheckpointError,
+    load_generator,
+)
+from train.dataset import find_pairs, read_split
+from train.log import open_log
+from train.loop import NonFiniteLossError, UnsuitableSizeError, train
+from train.settings import TrainSettings
+
+SETTINGS = TrainSettings(
+    steps=4, schedule="constant", jitter_px=3, log_every=1, sample_every=2, checkpoint_minutes=0
+)
+IDS = [f"{index:02d}" for index in range(10)]
+KERNEL = "disc-r30"
+
+
+def folders_of(data_dir):
+    """Training and validation pairs of a data folder, as the command line finds them."""
+    split = read_split(data_dir / "manifest.jsonl")
+    sharp_dir, blurred_dirs = (
+        data_dir / "not_blurred_resized",
+        [data_dir / f"blurred_resized/{KERNEL}"],
+    )
+    return [find_pairs(split[side], sharp_dir, blurred_dirs) for side in ("train", "validation")]
+
+
+def run(run_dir, data_dir, settings=SETTINGS, **changes):
+    pairs, validation = folders_of(data_dir)
+    context = {"kernels": [KERNEL], "size": pairs.size}
+    return train(run_dir, pairs, validation, replace(settings, **changes), context)
+
+
+def steps_in(run_dir):
+    return sorted(int(path.stem.split("-")[1]) for path in run_dir.glob("ckpt-*.index"))
+
+
+def tensors_of(run_dir, step):
+    """Everything a checkpoint holds but for the count of savings, by name."""
+    reader = tf.train.load_checkpoint(str(run_dir / f"ckpt-{step}"))
+    names = reader.get_variable_to_shape_map()
+    return {
+        name: reader.get_tensor(name)
+        for name in names
+        if "save_counter" not in name and name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    }
+
+
+def assert_same_run(one_dir, other_dir, step):
+    one, other = tensors_of(one_dir, step), tensors_of(other_dir, step)
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert (one_dir / "log.csv").read_bytes() == (other_dir / "log.csv").read_bytes()
+    sheets = sorted(path.name for path in (one_dir / "samples").iterdir())
+    assert sheets == sorted(path.name for path in (other_dir / "samples").iterdir())
+    for name in sheets:
+        assert (one_dir / "samples" / name).read_bytes() == (
+            other_dir / "samples" / name
+        ).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, size=64)
+
+
+@pytest.fixture(scope="module")
+def finished(data_dir, tmp_path_factory):
+    """A run of 4 steps without a break."""
+    run_dir = tmp_path_factory.mktemp("runs") / "finished"
+    assert run(run_dir, data_dir) is True
+    return run_dir
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "copy")
+
+
+# A run and what it leaves behind.
+
+
+def test_run_folder_holds_what_the_contract_names(finished):
+    assert steps_in(finished) == [2, 3, 4]  # the newest few
+    assert steps_in(finished / "ckpt-best")[0] in (2, 4)
+    record = json.loads((finished / "settings.json").read_text())
+    assert record["steps"] == 4
+    assert record["kernels"] == [KERNEL]
+    assert record["tensorflow"] == tf.__version__
+    assert list(finished.glob("events.*"))
+    with Image.open(finished / "samples" / "step-0000002.jpg") as sheet:
+        assert sheet.width == 3 * 64  # blurred | restored | sharp
+
+
+def test_log_has_one_line_a_log_step_with_the_loss_that_was_differentiated(finished, data_dir):
+    header, *lines = (finished / "log.csv").read_text().splitlines()
+    rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
+    num_training = len(folders_of(data_dir)[0].ids)
+    for row in rows:
+        expected = float(row["adversarial_loss"]) + 100 * float(row["l1"])
+        assert float(row["generator_loss"]) == pytest.approx(expected, rel=1e-5)
+        assert float(row["epoch"]) == pytest.approx(int(row["step"]) / num_training)
+        assert bool(row["validation_psnr_db"]) == (int(row["step"]) % 2 == 0)
+
+
+def test_finished_run_returns_false_and_changes_nothing(copy, data_dir):
+    before = {path: path.read_bytes() for path in copy.rglob("ckpt-*") if path.is_file()}
+    log = (copy / "log.csv").read_bytes()
+    assert run(copy, data_dir) is False
+    assert {path: path.read_bytes() for path in before} == before
+    assert (copy / "log.csv").read_bytes() == log
+
+
+@pytest.mark.slow
+def test_resumed_equals_uninterrupted(finished, data_dir, tmp_path):
+    run(tmp_path / "run", data_dir, steps=2)
+    assert steps_in(tmp_path / "run")[-1] == 2
+    run(tmp_path / "run", data_dir, steps=4)
+    assert_same_run(finished, tmp_path / "run", 4)
+
+
+def test_trained_generator_comes_back(finished):
+    generator, step, settings = load_generator(finished)
+    assert settings["generator"] == "residual"
+    saved = tensors_of(finished / "ckpt-best", step)
+    kernels = [value for name, value in saved.items() if name.startswith("averaged/")]
+    for weight in generator.weights:
+        assert any(np.array_equal(weight.numpy(), each) for each in kernels)
+
+
+# Damage, as power cuts and full disks leave it.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["data-00000-of-00001", "index"])
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(
+    copy, finished, data_dir, capsys, suffix, share
+):
+    path = copy / f"ckpt-4.{suffix}"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert run(copy, data_dir) is True
+    said = capsys.readouterr().out
+    assert "ckpt-4 is damaged, trying the one before it" in said
+    assert_same_run(finished, copy, 4)
+
+
+@pytest.mark.slow
+def test_checkpoint_that_is_gone_falls_back_to_the_one_before(copy, finished, data_dir):
+    for path in copy.glob("ckpt-4.*"):
+        path.unlink()
+    assert run(copy, data_dir) is True
+    assert_same_run(finished, copy, 4)
+
+
+@pytest.mark.parametrize("content", ["", "no list of checkpoints"])
+def test_damaged_list_of_checkpoints_does_not_start_the_run_anew(copy, data_dir, content):
+    (copy / "checkpoint").write_text(content)
+    assert run(copy, data_dir) is False
+    (copy / "ckpt-best" / "checkpoint").write_text(content)
+    assert load_generator(copy)[1] in (2, 4)
+
+
+def test_no_whole_checkpoint_is_an_error_that_says_what_to_do(copy, data_dir):
+    for path in copy.glob("ckpt-*.data*"):
+        path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(NoCheckpointError, match=r"no checkpoint in .* can be read; train again"):
+        run(copy, data_dir)
+
+
+def test_newest_generator_stands_in_for_a_damaged_best_one(copy):
+    for path in (copy / "ckpt-best").glob("*.data*"):
+        path.write_bytes(path.read_bytes()[:1000])
+    assert load_generator(copy)[1] == 4
+
+
+def test_run_without_a_checkpoint_says_what_to_type(tmp_path):
+    with pytest.raises(NoCheckpointError, match="run `make train RUN=none` first"):
+        load_generator(tmp_path / "none")
+
+
+@pytest.mark.parametrize("content", ["", '{"steps": 4, "ba', "[]"])
+def test_damaged_settings_are_an_error_by_name(copy, data_dir, content):
+    (copy / "settings.json").write_text(content)
+    with pytest.raises(DamagedSettingsError, match=r"settings\.json is damaged"):
+        run(copy, data_dir)
+
+
+def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
+    write_row = open_log(tmp_path, 0)
+    for step in (1, 2, 3):
+        write_row({"step": step, "epoch": 0.1, "l1": 0.5})
+    whole = (tmp_path / "log.csv").read_text()
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("1")  # of "12,..."
+    open_log(tmp_path, 20)
+    assert (tmp_path / "log.csv").read_text() == whole
+    open_log(tmp_path, 2)
+    assert (tmp_path / "log.csv").read_text() == "".join(whole.splitlines(keepends=True)[:3])
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("change", [{"batch": 2}, {"seed": 1}, {"l1_weight": 10.0}])
+def test_changed_settings_are_refused_by_name(copy, data_dir, change):
+    [(name, value)] = change.items()
+    before = (copy / "settings.json").read_bytes()
+    with pytest.raises(ChangedSettingsError, match=rf"{name} {value}.*RUN="):
+        run(copy, data_dir, **change)
+    assert (copy / "settings.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("size", "generator", "expected"),
+    [
+        (64, "unet", "a multiple of 256"),
+        (30, "residual", "a multiple of 4"),
+        (20, "residual", "24"),
+    ],
+)
+def test_pictures_of_an_unsuitable_size_are_refused(tmp_path, size, generator, expected):
+    write_matched_folders(tmp_path, IDS, size=size)
+    with pytest.raises(UnsuitableSizeError, match=f"{expected}.* {size} pixels"):
+        run(tmp_path / "run", tmp_path, generator=generator)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_smallest_pictures_can_be_trained_on(tmp_path):
+    write_matched_folders(tmp_path, IDS, size=24)
+    assert run(tmp_path / "run", tmp_path, steps=1) is True
+
+
+@pytest.mark.slow
+def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(
+    data_dir, tmp_path
+):
+    with pytest.raises(NonFiniteLossError, match=r"between steps \d+ and (\d+); .* is step \d+"):
+        run(tmp_path / "run", data_dir, learning_rate=1e15, steps=20, sample_every=20)
+    *_, last = steps_in(tmp_path / "run")
+    assert last < 20
+    for name, value in tensors_of(tmp_path / "run", last).items():
+        if name.startswith("generator/"):
+            assert np.all(np.isfinite(value)), name
+    losses = (tmp_path / "run" / "log.csv").read_text()
+    assert "nan" not in losses
+    assert len(losses.splitlines()) == last + 1
+
+
+@pytest.mark.slow
+def test_without_the_adversarial_term_there_is_no_discriminator(data_dir, tmp_path):
+    run(tmp_path / "run", data_dir, steps=1, gan_weight=0.0)
+    assert not [name for name in tensors_of(tmp_path / "run", 1) if "discriminator" in name]
+
+
+# Stopped from outside, at any moment.
+
+
+def command(data_dir, runs_dir, steps, *more):
+    flags = ("--steps", steps, "--sample-every", 5, "--log-every", 4, "--checkpoint-minutes", *more)
+    arguments = ["train", "--data-dir", data_dir, "--runs-dir", runs_dir, "--run", "r", *flags]
+    return [sys.executable, str(ROOT / "pipeline.py"), *map(str, arguments)]
+
+
+def start_and_stop(arguments, signal_number, is_time):
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until_s = time.monotonic() + 120
+    while not is_time():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until_s
+        time.sleep(0.005)
+    os.kill(process.pid, signal_number)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data_dir, tmp_path_factory):
+    runs_dir = tmp_path_factory.mktemp("undisturbed")
+    subprocess.run(command(data_dir, runs_dir, 12, 100), cwd=ROOT, check=True, timeout=300)
+    return runs_dir / "r"
+
+
+def lines_in(path):
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(
+    data_dir, undisturbed, tmp_path, signal_number
+):
+    run_dir, arguments = tmp_path / "r", command(data_dir, tmp_path, 12, 100)
+    code, errors = start_and_stop(
+        arguments, signal_number, lambda: lines_in(run_dir / "log.csv") >= 2
+    )
+    assert code == 130
+    assert "Traceback" not in errors
+    [step] = steps_in(run_dir)
+    assert 4 <= step < 12
+    subprocess.run(arguments, cwd=ROOT, check=True, timeout=300)
+    assert_same_run(undisturbed, run_dir, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("least_step", [1, 6])
+def test_killed_run_goes_on_to_the_same_end(data_dir, undisturbed, tmp_path, least_step):
+    run_dir, arguments = tmp_path / "r", command(data_dir, tmp_path, 12, 0)
+    start_and_stop(arguments, signal.SIGKILL, lambda: (steps_in(run_dir) or [0])[-1] >= least_step)
+    assert steps_in(run_dir)[-1] < 12
+    subprocess.run(arguments, cwd=ROOT, check=True, timeout=300)
+    assert_same_run(undisturbed, run_dir, 12)
+
+
+@pytest.mark.slow
+def test_resumed_unet_equals_uninterrupted_down_to_its_dropout(tmp_path):
+    data_dir = write_matched_folders(tmp_path / "data", IDS[:6], size=256)
+    changes = {"generator": "unet", "sample_every": 1, "checkpoint_minutes": 100.0}
+    run(tmp_path / "whole", data_dir, steps=2, **changes)
+    run(tmp_path / "resumed", data_dir, steps=1, **changes)
+    run(tmp_path / "resumed", data_dir, steps=2, **changes)
+    assert any("dropout" in name for name in tensors_of(tmp_path / "whole", 2))
+    assert_same_run(tmp_path / "whole", tmp_path / "resumed", 2)

@@ -1,0 +1,529 @@
+"""The command line as people use it: in a process of its own, judged by what it leaves behind."""
+
+import argparse
+import ast
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from pair_files import ROOT, photo_u8, tree, write_matched_folders, write_photos
+from PIL import Image as PillowImage
+
+import pipeline
+
+SUBPARSERS = next(
+    action
+    for action in pipeline.build_parser()._actions
+    if isinstance(action, argparse._SubParsersAction)
+).choices
+PHOTOS = [f"{index:02d}.png" for index in range(10)]
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "pipeline.py"), *map(str, arguments)]
+
+
+def run(*arguments, code=0, cwd=ROOT):
+    done = subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def error_of(*arguments, code=1, cwd=ROOT):
+    """The one error line of a command that fails."""
+    errors = run(*arguments, code=code, cwd=cwd).stderr.splitlines()
+    errors = [line for line in errors if line and not line.startswith("pairs:")]
+    assert len(errors) == 1, errors
+    assert errors[0].startswith("error: ")
+    return errors[0]
+
+
+def dataset(data_dir, photos, num_images, *more, size=32):
+    return (
+        *("dataset", "--data-dir", data_dir, "--num-images", num_images),
+        *("--source", "folder", "--from", photos, "--size", size, *more),
+    )
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return write_photos(tmp_path / "photos", PHOTOS)
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
+
+
+def times_of(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def ids_in(folder):
+    return sorted(path.stem for path in folder.glob("*.jpg"))
+
+
+# What every command shares.
+
+
+@pytest.mark.parametrize("name", ["", *SUBPARSERS])
+def test_help_is_instant_and_loads_neither_tensorflow_nor_opencv(name):
+    arguments = command(*([name] if name else []), "--help")
+    fastest_s = float("inf")
+    for _ in range(3):
+        start_s = time.perf_counter()
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+        fastest_s = min(fastest_s, time.perf_counter() - start_s)
+        assert done.returncode == 0
+        assert "usage: pipeline.py" in done.stdout
+        if fastest_s < 0.5:
+            break
+    assert fastest_s < 0.5
+    traced = [arguments[0], "-X", "importtime", *arguments[1:]]
+    loaded = subprocess.run(traced, cwd=ROOT, capture_output=True, text=True).stderr
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in loaded.splitlines()}
+    assert "argparse" in loaded
+    assert not loaded & {"tensorflow", "keras", "cv2"}
+
+
+@pytest.mark.parametrize("name", SUBPARSERS)
+def test_every_subcommand_and_flag_has_help(name):
+    parser = SUBPARSERS[name]
+    assert parser.description
+    for action in parser._actions:
+        assert action.help, action.option_strings
+        assert all(flag == flag.lower() and "_" not in flag for flag in action.option_strings)
+
+
+@pytest.mark.parametrize("name", SUBPARSERS)
+def test_every_subcommand_takes_the_shared_flags(name):
+    flags = {flag for action in SUBPARSERS[name]._actions for flag in action.option_strings}
+    assert {"--data-dir", "--seed", "--dry-run"} <= flags
+    if name not in ("dataset", "blur", "clean-pairs"):
+        assert {"--runs-dir", "--run"} <= flags
+
+
+def make_targets():
+    text = (ROOT / "Makefile").read_text()
+    return sorted(set(re.findall(r"^([a-z][a-z-]*):(?!=)", text, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("target", make_targets())
+def test_make_target_calls_a_subcommand_that_understands_it(target):
+    variables = ["IN=photo.jpg", "N=3", "RADIUS=15 33.5", "SEED=4", "DATA=d", "RUNS=r"]
+    variables += ["STEPS=3"] if target in ("train", "all", "demo") else []
+    done = subprocess.run(
+        ["make", "-n", target, *variables], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    recipe = done.stdout.replace("\\\n", " ")
+    called = re.findall(r"^\.venv/bin/python pipeline\.py (.*)$", recipe, re.MULTILINE)
+    for arguments in called:
+        args = pipeline.build_parser().parse_args(arguments.split())
+        assert args.subcommand == target
+        assert str(args.data_dir) == "d"
+        assert args.seed == 4
+    if target in SUBPARSERS:
+        assert len(called) == 1
+
+
+def test_make_targets_and_subcommands_are_the_same():
+    own = {"help", "setup", "test", "lint", "bench", "ci", "lock"}
+    assert set(make_targets()) - own == set(SUBPARSERS)
+
+
+def test_make_alone_prints_help():
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    for target in SUBPARSERS:
+        assert re.search(rf"make {target}\b", done.stdout), target
+    assert "N=1000" in done.stdout
+
+
+def test_every_command_of_the_readme_exists():
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        pytest.skip("no README.md yet")
+    text = readme.read_text()
+    quoted = re.findall(r"`+[^`]+`+", text) + re.findall(r"^(?:\$ |    )?make .*$", text, re.M)
+    targets = {t for each in quoted for t in re.findall(r"\bmake ([a-z][a-z-]*)", each)}
+    assert targets <= set(make_targets())
+    for arguments in re.findall(r"pipeline\.py ([a-z][a-z-]*)", text):
+        assert arguments in SUBPARSERS
+
+
+def imports_of(path):
+    """Top-level packages that a file imports anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_packages_meet_on_disk_only():
+    for package, forbidden in (
+        ("prepare", {"tensorflow", "keras", "train", "pipeline"}),
+        ("train", {"cv2", "prepare", "pipeline"}),
+    ):
+        paths = sorted((ROOT / package).rglob("*.py"))
+        assert len(paths) > 5
+        for path in paths:
+            assert not imports_of(path) & forbidden, path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "SUBCOMMAND"),
+        (["bake"], "bake"),
+        (["dataset"], "--num-images"),
+        (["dataset", "--num-images", "many"], "--num-images"),
+        (["dataset", "--num-images", "0"], "--num-images"),
+        (["dataset", "--num-images", "4", "--workers", "0"], "--workers"),
+        (["dataset", "--num-images", "4", "--source", "web"], "--source"),
+        (["dataset", "--num-images", "4", "--radius", "wide"], "--radius"),
+        (["dataset", "--num-images", "4", "--radius", "10-20-30"], "--radius"),
+        (["dataset", "--num-images", "4", "--radius", "40-10"], "--radius"),
+        (["dataset", "--num-images", "4", "--radius", "513"], "--radius"),
+        (["dataset", "--num-images", "4", "--blades", "2"], "--blades"),
+        (["dataset", "--num-images", "4", "--size", "8"], "--size"),
+        (["dataset", "--num-images", "4", "--quality", "101"], "--quality"),
+        (["blur", "--workers", "-1"], "--workers"),
+        (["train", "--preset", "blunt"], "--preset"),
+        (["train", "--batch", "0"], "--batch"),
+        (["train", "--epochs", "nan"], "--epochs"),
+        (["train", "--learning-rate", "-1"], "--learning-rate"),
+        (["deblur", "photo.jpg"], "--out"),
+    ],
+)
+def test_bad_flag_is_one_line_that_names_it_and_exit_code_2(tmp_path, arguments, named):
+    if len(arguments) > 1 and arguments[0] != "deblur":
+        arguments = [*arguments, "--data-dir", tmp_path]
+    assert named in error_of(*arguments, code=2)
+    assert not any(tmp_path.iterdir())
+
+
+# The data folder.
+
+
+def test_dataset_grows_and_leaves_what_is_there(photos, data_dir):
+    run(*dataset(data_dir, photos, 4))
+    before = times_of(data_dir / "not_blurred_resized") | times_of(data_dir / "blurred_resized")
+    assert len(before) == 4 + 4 + 1
+    done = run(*dataset(data_dir, photos, 6))
+    assert "4 of 6 pairs are there, 2 to make" in done.stdout
+    after = times_of(data_dir / "not_blurred_resized") | times_of(data_dir / "blurred_resized")
+    assert {path: after[path] for path in before if path.suffix == ".jpg"} == {
+        path: before[path] for path in before if path.suffix == ".jpg"
+    }
+    assert ids_in(data_dir / "not_blurred_resized") == [name[:2] for name in PHOTOS[:6]]
+    assert ids_in(data_dir / "blurred_resized" / "disc-r30") == [name[:2] for name in PHOTOS[:6]]
+    lines = (data_dir / "manifest.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [name[:2] for name in PHOTOS[:6]]
+
+
+def test_second_run_makes_nothing(photos, data_dir):
+    run(*dataset(data_dir, photos, 3))
+    before = tree(data_dir)
+    jpegs = {path: ns for path, ns in times_of(data_dir).items() if path.suffix == ".jpg"}
+    done = run(*dataset(data_dir, photos, 3))
+    assert "0 to make" in done.stdout
+    assert tree(data_dir) == before
+    assert {path: path.stat().st_mtime_ns for path in jpegs} == jpegs
+
+
+def test_smaller_dataset_after_a_larger_one_takes_nothing_away(photos, data_dir):
+    run(*dataset(data_dir, photos, 5))
+    run(*dataset(data_dir, photos, 2))
+    assert len(ids_in(data_dir / "not_blurred_resized")) == 5
+
+
+def test_truncated_photograph_is_listed_and_another_takes_its_place(photos, data_dir):
+    (photos / "01.png").write_bytes((photos / "01.png").read_bytes()[:2000])
+    run(*dataset(data_dir, photos, 4))
+    assert ids_in(data_dir / "not_blurred_resized") == ["00", "02", "03", "04"]
+    [rejected] = [json.loads(x) for x in (data_dir / "rejected.jsonl").read_text().splitlines()]
+    assert rejected["id"] == "01"
+    assert rejected["reason"]
+
+
+def test_too_few_usable_photographs_are_an_error_after_the_rest_is_made(photos, data_dir):
+    for name in PHOTOS[:3]:
+        (photos / name).write_bytes(b"no PNG")
+    error = error_of(*dataset(data_dir, photos, 10))
+    assert "7 photographs" in error
+    assert "rejected.jsonl" in error
+    assert "N=7" in error
+    assert len(ids_in(data_dir / "not_blurred_resized")) == 7
+
+
+def test_too_few_photographs_in_the_folder_are_an_error(photos, data_dir):
+    assert "holds 10" in error_of(*dataset(data_dir, photos, 11))
+
+
+def test_duplicate_names_are_reported(photos, data_dir):
+    PillowImage.fromarray(photo_u8(50)).save(photos / "00.bmp")
+    run(*dataset(data_dir, photos, 10))
+    [rejected] = [json.loads(x) for x in (data_dir / "rejected.jsonl").read_text().splitlines()]
+    assert rejected["id"] == "00"
+    assert "is taken by" in rejected["reason"]
+    assert rejected["file"].endswith("00.png")  # 00.bmp came first
+
+
+def test_missing_and_damaged_pictures_are_made_again(photos, data_dir):
+    run(*dataset(data_dir, photos, 4))
+    before = tree(data_dir)
+    (data_dir / "not_blurred_resized" / "01.jpg").unlink()
+    cut = data_dir / "blurred_resized" / "disc-r30" / "02.jpg"
+    cut.write_bytes(cut.read_bytes()[:-20])
+    assert "2 of 4 pairs are there, 2 to make" in run(*dataset(data_dir, photos, 4)).stdout
+    assert tree(data_dir) == before
+
+
+def test_changed_original_is_remade(photos, data_dir):
+    run(*dataset(data_dir, photos, 4))
+    before = tree(data_dir)
+    PillowImage.fromarray(photo_u8(77)).save(photos / "01.png")
+    run(*dataset(data_dir, photos, 4))
+    changed = {path for path, content in tree(data_dir).items() if content != before[path]}
+    assert changed == {
+        "not_blurred_resized/01.jpg",
+        "blurred_resized/disc-r30/01.jpg",
+        "manifest.jsonl",
+    }
+
+
+def test_other_folder_with_the_same_names_is_remade_in_full(photos, data_dir, tmp_path):
+    run(*dataset(data_dir, photos, 4))
+    other = tmp_path / "other"
+    other.mkdir()
+    for number, name in enumerate(PHOTOS[:6]):
+        PillowImage.fromarray(photo_u8(200 + number)).save(other / name)
+    run(*dataset(data_dir, other, 6))
+    run(*dataset(tmp_path / "fresh", other, 6))
+    assert tree(data_dir) == tree(tmp_path / "fresh")
+
+
+def test_workers_do_not_change_a_byte(photos, tmp_path):
+    for workers in (1, 2):
+        run(*dataset(tmp_path / f"data-{workers}", photos, 8, "--workers", workers))
+    assert tree(tmp_path / "data-1") == tree(tmp_path / "data-2")
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--size", 64), ("--quality", 80)])
+def test_changed_settings_are_refused_in_one_line(photos, data_dir, flag, value):
+    run(*dataset(data_dir, photos, 2))
+    before = tree(data_dir)
+    error = error_of(*dataset(data_dir, photos, 3, flag, value))
+    assert flag[2:] in error
+    assert "make clean-pairs" in error
+    assert tree(data_dir) == before
+
+
+def test_kinds_of_image_do_not_mix(photos, data_dir):
+    run(*dataset(data_dir, photos, 2))
+    error = error_of("dataset", "--num-images", 3, "--source", "sample", "--data-dir", data_dir)
+    assert "another data folder" in error
+
+
+def test_range_of_radii_can_be_asked_for_twice(photos, data_dir):
+    for num_images in (2, 3):
+        run(*dataset(data_dir, photos, num_images, "--radius", "10-40"))
+    assert len(ids_in(data_dir / "blurred_resized" / "disc-r10-40")) == 3
+
+
+def test_dry_run_writes_nothing(photos, data_dir):
+    assert "2 to make" in run(*dataset(data_dir, photos, 2, "--dry-run")).stdout
+    assert not data_dir.exists()
+    run(*dataset(data_dir, photos, 2))
+    before = times_of(data_dir)
+    run(*dataset(data_dir, photos, 4, "--dry-run"))
+    run("blur", "--radius", 15, "--size", 32, "--data-dir", data_dir, "--dry-run")
+    run("clean-pairs", "--data-dir", data_dir, "--dry-run")
+    assert times_of(data_dir) == before
+
+
+def test_blur_adds_sets_and_leaves_the_sharp_folder_untouched(photos, data_dir):
+    photos = photos.rename(photos.with_name("camera"))
+    (photos / "02.png").rename(photos / "02.PNG")
+    run(*dataset(data_dir, photos, 3))
+    before = times_of(data_dir / "not_blurred_resized")
+    run("blur", "--radius", 15, 45, "--size", 32, "--data-dir", data_dir)
+    assert times_of(data_dir / "not_blurred_resized") == before
+    for name in ("disc-r15", "disc-r45"):
+        assert ids_in(data_dir / "blurred_resized" / name) == ["00", "01", "02"]
+    assert (
+        "0 blurred copies"
+        in run("blur", "--radius", 15, 45, "--size", 32, "--data-dir", data_dir).stdout
+    )
+
+
+def test_blur_makes_what_dataset_would_have_made(photos, tmp_path):
+    run(*dataset(tmp_path / "one", photos, 3, "--radius", 30, 45))
+    run(*dataset(tmp_path / "two", photos, 3))
+    run("blur", "--radius", 45, "--size", 32, "--data-dir", tmp_path / "two")
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_blur_without_a_dataset_says_what_to_run(data_dir):
+    assert "make dataset" in error_of("blur", "--data-dir", data_dir)
+
+
+def test_blur_whose_originals_are_gone_is_an_error(photos, data_dir):
+    run(*dataset(data_dir, photos, 3))
+    (photos / "01.png").unlink()
+    error = error_of("blur", "--radius", 15, "--size", 32, "--data-dir", data_dir)
+    assert "1 of 3 originals" in error
+
+
+def test_clean_pairs_keeps_originals_and_photographs(photos, data_dir):
+    run(*dataset(data_dir, photos, 3))
+    originals, before = tree(data_dir / "originals"), tree(photos)
+    run("clean-pairs", "--data-dir", data_dir)
+    assert [path.name for path in data_dir.iterdir()] == ["originals"]
+    assert tree(data_dir / "originals") == originals
+    assert tree(photos) == before
+    run("clean-pairs", "--data-dir", data_dir)
+
+
+@pytest.mark.parametrize("record", ["manifest.jsonl", "rejected.jsonl"])
+def test_torn_record_is_one_error_line(photos, data_dir, record):
+    run(*dataset(data_dir, photos, 3))
+    with (data_dir / record).open("ab") as file:
+        file.write(b'{"id": "0')
+    assert record in error_of(*dataset(data_dir, photos, 4))
+
+
+def test_data_folder_that_cannot_be_written_is_one_error_line(photos, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    assert "file" in error_of(*dataset(tmp_path / "file", photos, 2))
+    assert "file" in error_of(*dataset(tmp_path / "file" / "below", photos, 2))
+    assert "error" in error_of(*dataset("/proc/data", photos, 2))
+
+
+def test_killed_between_the_record_and_the_first_picture(photos, data_dir, tmp_path):
+    run(*dataset(tmp_path / "undisturbed", photos, 3))
+    kernel_json = "blurred_resized/disc-r30/kernel.json"
+    (data_dir / kernel_json).parent.mkdir(parents=True)
+    shutil.copy(tmp_path / "undisturbed" / kernel_json, data_dir / kernel_json)
+    run(*dataset(data_dir, photos, 3))
+    assert tree(data_dir) == tree(tmp_path / "undisturbed")
+
+
+def start_and_stop(data_dir, arguments, signal_number, num_pictures):
+    """Starts a command, and sends it a signal once so many pictures are there."""
+    process = subprocess.Popen(
+        command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until_s = time.monotonic() + 60
+    while len(ids_in(data_dir / "not_blurred_resized")) < num_pictures:
+        assert process.poll() is None, "finished before it could be stopped"
+        assert time.monotonic() < until_s
+        time.sleep(0.002)
+    os.kill(process.pid, signal_number)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.fixture(scope="module")
+def large_photos(tmp_path_factory):
+    """Photographs that take long enough to be interrupted."""
+    names = [f"{index:03d}.png" for index in range(24)]
+    return write_photos(tmp_path_factory.mktemp("large"), names, height=600)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(large_photos, tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("undisturbed") / "data"
+    run(*dataset(data_dir, large_photos, 20, size=128))
+    return tree(data_dir)
+
+
+@pytest.mark.parametrize("num_pictures", [1, 9])
+def test_killed_and_run_again_is_as_if_undisturbed(
+    large_photos, undisturbed, data_dir, num_pictures
+):
+    arguments = dataset(data_dir, large_photos, 20, size=128)
+    start_and_stop(data_dir, arguments, signal.SIGKILL, num_pictures)
+    for path in data_dir.rglob("*.jpg"):
+        if not path.name.startswith("."):
+            assert path.read_bytes() == undisturbed[str(path.relative_to(data_dir))]
+    run(*arguments)
+    assert tree(data_dir) == undisturbed
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_dataset_exits_130_and_keeps_what_it_made(
+    large_photos, undisturbed, data_dir, signal_number
+):
+    arguments = dataset(data_dir, large_photos, 20, size=128)
+    code, errors = start_and_stop(data_dir, arguments, signal_number, 3)
+    assert code == 130
+    assert "Traceback" not in errors
+    assert "goes on" in errors
+    assert len((data_dir / "manifest.jsonl").read_text().splitlines()) >= 3
+    run(*arguments)
+    assert tree(data_dir) == undisturbed
+
+
+# Training and restoring: what they say when something is missing (a second or five each).
+
+
+def test_training_without_a_blurred_set_names_those_there_are(data_dir):
+    write_matched_folders(data_dir, [f"{index}" for index in range(10)], kernels=["disc-r15"])
+    error = error_of("train", "--radius", 45, "--data-dir", data_dir)
+    assert "no blurred set disc-r45" in error
+    assert "found disc-r15" in error
+    assert "make blur RADIUS=45" in error
+
+
+def test_commands_that_need_a_run_say_what_to_type(tmp_path):
+    flags = ["--runs-dir", tmp_path, "--data-dir", tmp_path, "--run", "x"]
+    assert "make evaluate RUN=x" in error_of("report", *flags)
+    out = ["photo.jpg", "--out", tmp_path / "out"]
+    assert "make train RUN=x" in error_of("deblur", *out, *flags)
+
+
+@pytest.mark.slow
+def test_whole_chain_on_small_pictures(tmp_path, data_dir):
+    names = [f"{index:02d}.png" for index in range(16)]
+    photos = write_photos(tmp_path / "photos", names, height=96)
+    flags = ("--data-dir", data_dir, "--runs-dir", tmp_path / "runs", "--run", "r")
+    train_flags = ("--steps", 4, "--sample-every", 2, "--log-every", 1)
+    every = dataset(data_dir, photos, 16)[3:] + flags + train_flags
+    run("all", *every)
+    run_dir = tmp_path / "runs" / "r"
+    metrics = json.loads((run_dir / "evaluation" / "disc-r30" / "metrics.json").read_text())
+    assert metrics["step"] in (2, 4)
+    assert {"blurred", "restored"} <= set(metrics["rows"])
+    assert (run_dir / "evaluation" / "disc-r30" / "report.html").exists()
+    assert len((run_dir / "log.csv").read_text().splitlines()) == 5
+
+    # Again: nothing is left to do; fewer images are no other dataset.
+    checkpoints = {path: path.stat().st_mtime_ns for path in run_dir.glob("ckpt-*.index")}
+    done = run("all", *every)
+    assert "0 to make" in done.stdout
+    assert "is finished" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
+
+    # A photograph of any size, never written over another.
+    PillowImage.fromarray(photo_u8(1, 53, 70)).save(tmp_path / "one.png")
+    run("deblur", tmp_path / "one.png", "--out", tmp_path / "out", *flags)
+    [restored] = (tmp_path / "out").iterdir()
+    with PillowImage.open(restored) as image:
+        assert image.size == (70, 53)
+    before = (tmp_path / "one.png").read_bytes()
+    error = error_of("deblur", tmp_path / "one.png", "--out", tmp_path, *flags)
+    assert "one.png" in error
+    assert (tmp_path / "one.png").read_bytes() == before
