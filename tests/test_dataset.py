@@ -16,6 +16,7 @@ from train.dataset import (
     read_split,
     training_batches,
 )
+from train.settings import TrainSettings
 
 IDS = [f"{index:05d}" for index in range(6)]
 KERNELS = ("disc-r15", "disc-r30")
@@ -39,15 +40,8 @@ def decoded(path):
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def batches_of(pairs, first_step=0, last_step=12, batch=1, jitter_px=0, seed=0):
-    batches = training_batches(
-        pairs,
-        batch=batch,
-        jitter_px=jitter_px,
-        seed=seed,
-        first_step=first_step,
-        last_step=last_step,
-    )
+def batches_of(pairs, first_step=0, last_step=12, **settings):
+    batches = training_batches(pairs, TrainSettings(**settings), first_step, last_step)
     return [(blurred.numpy(), sharp.numpy()) for blurred, sharp in batches]
 
 
@@ -253,3 +247,26 @@ def test_half_are_mirrored():
     mirrored = sum(np.array_equal(each, picture[:, ::-1]) for each in shown)
     assert 65 < mirrored < 135  # five standard deviations
     assert sum(np.array_equal(each, picture) for each in shown) == 200 - mirrored
+
+
+def test_crops_are_windows_of_the_same_place_in_both_halves(data_dir):
+    pairs = pairs_in(data_dir)
+    for (_, whole), (_, crop) in zip(batches_of(pairs), batches_of(pairs, crop=16), strict=True):
+        assert crop.shape == (1, 16, 16, 3)
+        windows = np.lib.stride_tricks.sliding_window_view(whole[0], (16, 16), axis=(0, 1))
+        distance = np.abs(np.moveaxis(windows, 2, -1) - crop[0]).max(axis=(2, 3, 4))
+        assert distance.min() == 0
+
+
+def test_cached_batches_are_the_same(data_dir):
+    pairs = pairs_in(data_dir)
+    for ours, cached in zip(batches_of(pairs), batches_of(pairs, cache=True), strict=True):
+        np.testing.assert_array_equal(ours[0], cached[0])
+        np.testing.assert_array_equal(ours[1], cached[1])
+
+
+def test_blurred_picture_without_a_sharp_partner_is_refused_by_name(tmp_path):
+    data_dir = write_matched_folders(tmp_path, IDS, 48, KERNELS)
+    (data_dir / "not_blurred_resized" / f"{IDS[5]}.jpg").unlink()
+    with pytest.raises(UnmatchedPairsError, match=f"{IDS[5]}.jpg"):
+        pairs_in(data_dir, ids=IDS[:5])

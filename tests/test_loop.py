@@ -208,7 +208,7 @@ def test_damaged_settings_are_an_error_by_name(copy, data_dir, content):
 def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
     write_row = open_log(tmp_path, 0)
     for step in (1, 2, 3):
-        write_row({"step": step, "epoch": 0.1, "l1": 0.5})
+        write_row({"step": step, "epoch": 0.1, "l1": 0.5}, {})
     whole = (tmp_path / "log.csv").read_text()
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1")  # of "12,..."
@@ -265,6 +265,20 @@ def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoin
     losses = (tmp_path / "run" / "log.csv").read_text()
     assert "nan" not in losses
     assert len(losses.splitlines()) == last + 1
+
+
+def test_a_run_out_of_patience_is_finished(copy, data_dir):
+    # Of the validations at steps 2 and 4 the later was no better, or patience never runs out.
+    _, step, _ = load_generator(copy)
+    assert step in (2, 4)
+    assert run(copy, data_dir, steps=4, patience=1) is False
+    if step == 2:
+        assert run(copy, data_dir, steps=8, patience=1) is False
+
+
+def test_max_minutes_ends_the_call_and_keeps_the_step(data_dir, tmp_path):
+    assert run(tmp_path, data_dir, max_minutes=1e-9, checkpoint_minutes=60) is True
+    assert steps_in(tmp_path) == [1]
 
 
 @pytest.mark.slow

@@ -7,20 +7,20 @@ import tensorflow as tf
 from keras import layers
 
 from train.networks import (
-    BatchStatisticsNorm,
     DepthToSpace,
     SpaceToDepth,
+    StatisticsNorm,
     build_generator,
     build_patchgan,
     build_residual,
     build_unet,
-    size_multiple,
 )
+from train.settings import SIZE_MULTIPLES
 
 
 @pytest.fixture(scope="module")
 def unet():
-    return build_unet(seed=0)
+    return build_unet("batch", seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def residual():
 
 @pytest.fixture(scope="module")
 def patchgan():
-    return build_patchgan(seed=0)
+    return build_patchgan("batch", seed=0)
 
 
 def pictures(num, height, width=None, seed=0):
@@ -82,10 +82,7 @@ def test_patch_logits_are_30x30(patchgan):
 
 def test_receptive_field_of_a_logit_is_70_pixels():
     # Norms mix the whole picture on purpose, and leaks only scale: the reach is the convolutions'.
-    patchgan = build_patchgan(seed=0)
-    for layer in patchgan.layers:
-        if isinstance(layer, BatchStatisticsNorm):
-            layer.call = lambda x, training=False: x
+    patchgan = build_patchgan("none", seed=0)
     judged = tf.Variable(pictures(1, 256))
     with tf.GradientTape() as tape:
         logit = patchgan([tf.zeros((1, 256, 256, 3)), judged], training=True)[0, 15, 15, 0]
@@ -156,7 +153,7 @@ def test_residual_generator_takes_any_multiple_of_4(residual, height, width):
 @pytest.mark.parametrize("name", ["unet", "residual"])
 def test_answer_for_an_image_does_not_depend_on_its_batch(name, request):
     generator = request.getfixturevalue(name)
-    blurred = pictures(3, size_multiple(name), seed=5)
+    blurred = pictures(3, SIZE_MULTIPLES[name], seed=5)
     blurred[1] *= 0.1
     together = generator(blurred, training=False).numpy()
     for index in range(3):
@@ -168,7 +165,11 @@ def test_answer_for_an_image_does_not_depend_on_its_batch(name, request):
 @pytest.mark.parametrize("kind", ["residual", "patchgan"])
 def test_two_builds_of_one_seed_have_equal_weights(kind):
     def build(seed):
-        network = build_patchgan(seed) if kind == "patchgan" else build_generator(kind, seed)
+        network = (
+            build_patchgan("batch", seed)
+            if kind == "patchgan"
+            else build_generator(kind, "batch", seed)
+        )
         return [weight.numpy() for weight in network.weights]
 
     first, second, other = build(7), build(7), build(8)
@@ -184,13 +185,13 @@ def test_two_builds_of_one_seed_have_equal_weights(kind):
 
 
 def test_two_unets_of_one_seed_have_equal_weights(unet):
-    for one, two in zip(unet.weights, build_unet(seed=0).weights, strict=True):
+    for one, two in zip(unet.weights, build_unet("batch", seed=0).weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), two.numpy())
 
 
 def test_norm_is_batch_normalization_in_training_and_instance_normalization_after():
     x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
-    norm = BatchStatisticsNorm(seed=1)
+    norm = StatisticsNorm(over_batch=True, seed=1)
     norm.build(x.shape)
     gamma, beta = np.array([1, 2, 0.5, 1], np.float32), np.array([0, 1, -1, 3], np.float32)
     norm.gamma.assign(gamma)
@@ -203,7 +204,7 @@ def test_norm_is_batch_normalization_in_training_and_instance_normalization_afte
 
 def test_norm_agrees_with_keras_in_training():
     x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
-    norm = BatchStatisticsNorm(seed=1)
+    norm = StatisticsNorm(over_batch=True, seed=1)
     norm.build(x.shape)
     norm.gamma.assign(np.ones(4))
     expected = keras.layers.BatchNormalization(epsilon=1e-5)(x, training=True)
@@ -217,3 +218,17 @@ def test_space_to_depth_loses_nothing():
     expected = blurred.reshape(2, 2, 4, 3, 4, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 3, 48)
     np.testing.assert_array_equal(folded, expected)
     np.testing.assert_array_equal(DepthToSpace()(folded), blurred)
+
+
+def test_instance_normalization_looks_at_each_image_alone():
+    norm = StatisticsNorm(over_batch=False, seed=1)
+    x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
+    together = norm(x, training=True)
+    np.testing.assert_allclose(together[:1], norm(x[:1], training=True), atol=1e-6)
+
+
+def test_networks_without_normalization_have_biases_everywhere():
+    for network in (build_patchgan("none", seed=0), build_unet("none", seed=0)):
+        convolutions = [each for each in network.layers if hasattr(each, "kernel")]
+        assert all(each.use_bias for each in convolutions)
+        assert not any(isinstance(each, StatisticsNorm) for each in network.layers)

@@ -23,7 +23,12 @@ def test_pair_settings_at_their_limits_are_allowed():
     "change",
     [
         {"generator": "transformer"},
-        {"schedule": "linear"},
+        {"schedule": "steps"},
+        {"crop": 30},
+        {"gan_objective": "wasserstein"},
+        {"normalization": "layer"},
+        {"precision": "float64"},
+        {"patience": -1},
         {"batch": 0},
         {"log_every": 0},
         {"sample_every": -1},
