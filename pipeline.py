@@ -70,12 +70,21 @@ def dataset(args: argparse.Namespace) -> None:
 
     layout, blurs, settings = Layout(args), blurs_of(args), settings_from(args, PairSettings())
     folders = pairs.PairFolders(layout.sharp, layout.blurred, layout.manifest, layout.rejected)
-    have = pairs.complete_ids(folders, blurs)
     known = sources.check_same_source(layout.manifest, args.source)
+    pairs.claim_folders(folders, blurs, settings, dry_run=args.dry_run)
+    have = pairs.complete_ids(folders, blurs)
+    if args.source == "folder":
+        have -= sources.changed_photographs(
+            args.from_dir,
+            layout.originals / "folder",
+            layout.manifest,
+            have,
+            folders.made_at_ns,
+            relink=not args.dry_run,
+        )
     num_images = max(args.num_images, known)
     num_missing = num_images - len(have)
     print(f"{len(have)} of {num_images} pairs are there, {max(0, num_missing)} to make")
-    pairs.claim_folders(folders, blurs, settings, dry_run=args.dry_run)
     if num_missing <= 0 or args.dry_run:
         return
     originals = sources.originals_from(

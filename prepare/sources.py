@@ -5,10 +5,12 @@ could be used, so it may offer more than is asked for and never does work that n
 """
 
 import functools
+import glob
+import hashlib
 import io
 import itertools
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,7 +143,7 @@ def folder_originals(
         folder: searched with its subfolders.
         originals_dir: where the links are made, named by id.
         num_images: how many are wanted in all.
-        have: ids that need not be offered again, unless their link had to be renewed.
+        have: ids that need not be offered again.
 
     Raises:
         NoPhotographsError: see `photographs_in`; or if the folder holds fewer than are wanted.
@@ -160,19 +162,66 @@ def folder_originals(
             yield Original(path.stem, path, "folder", problem=problem)
             continue
         taken[path.stem] = path
-        link = originals_dir / path.name
-        renewed = _link(link, path.resolve())
-        if renewed or path.stem not in have:
+        if path.stem not in have:
+            link = originals_dir / path.name
+            _link(link, path.resolve())
             yield Original(path.stem, link, "folder")
 
 
-def _link(link: Path, target: Path) -> bool:
-    """Makes `link` lead to `target`; whether that was news."""
-    if link.is_symlink() and Path(os.readlink(link)) == target:
-        return False
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
-    return True
+def changed_photographs(
+    folder: Path | None,
+    originals_dir: Path,
+    manifest_path: Path,
+    have: Collection[str],
+    made_at_ns: Callable[[str], int],
+    *,
+    relink: bool,
+) -> set[str]:
+    """Ids in `have` whose photograph is no longer the one that their pair was made from.
+
+    Content is compared only where the photograph is newer than the pair, or is another file.
+
+    Args:
+        folder: as for `folder_originals`; None or a missing one, and a copy of FFHQ, tell nothing.
+        originals_dir: holds the links that were made.
+        manifest_path: tells which bytes were used.
+        have: ids of complete pairs.
+        made_at_ns: when the pair of an id was made, in nanoseconds.
+        relink: lets the links lead to photographs that were moved.
+    """
+    if folder is None or not folder.is_dir() or is_ffhq_copy(folder):
+        return set()
+    images = read_manifest(manifest_path)
+    first: dict[str, Path] = {}
+    for path in photographs_in(folder):
+        first.setdefault(path.stem, path)
+    changed = set()
+    for image_id in sorted(first.keys() & set(have)):
+        path = first[image_id].resolve()
+        link = originals_dir / first[image_id].name
+        moved = not _leads_to(link, path)
+        if moved and relink:
+            originals_dir.mkdir(parents=True, exist_ok=True)
+            _link(link, path)
+        # The change time, not the modification time: a file moved into place keeps the latter.
+        if moved or path.stat().st_ctime_ns >= made_at_ns(image_id):
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            if sha256 != images[image_id].sha256:
+                changed.add(image_id)
+    return changed
+
+
+def _leads_to(link: Path, target: Path) -> bool:
+    return link.is_symlink() and Path(os.readlink(link)) == target
+
+
+def _link(link: Path, target: Path) -> None:
+    """Makes `link` lead to `target`, and no other link of its id lead elsewhere."""
+    for other in link.parent.glob(f"{glob.escape(link.stem)}.*"):
+        if other.is_symlink() and (other != link or not _leads_to(link, target)):
+            other.unlink()
+    if not link.is_symlink():
+        link.symlink_to(target)
 
 
 def sample_originals(originals_dir: Path, seed: int, have: Collection[str]) -> Iterator[Original]:
