@@ -155,6 +155,15 @@ def test_file_that_was_mended_is_rejected_no_longer(tmp_path):
     assert read_lines(tmp_path / "r.jsonl") == []
 
 
+def test_original_that_became_unusable_is_forgotten_with_its_pictures(tmp_path):
+    originals = originals_of(tmp_path / "photos", ["a.png", "b.png"])
+    write(tmp_path, originals)
+    originals[0].path.write_bytes(b"no PNG")
+    assert write(tmp_path, originals[:1]) == 0
+    assert list(read_manifest(tmp_path / "m.jsonl")) == ["b"]
+    assert not list(tmp_path.rglob("a.jpg"))
+
+
 def test_source_that_fails_does_so_after_what_it_gave_was_made(tmp_path, originals):
     def source():
         yield from originals[:3]
