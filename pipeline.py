@@ -76,18 +76,28 @@ class Layout:
 def dataset(args: argparse.Namespace) -> None:
     """gets originals and makes matched pairs"""
     from prepare import pairs, sources
+    from prepare.folder import changed_photographs
 
     layout, blurs, settings = Layout(args), blurs_of(args), settings_from(args, PairSettings())
     check_counts(args)
     folders = pairs.PairFolders(layout.sharp, layout.blurred, layout.manifest, layout.rejected)
-    have = pairs.complete_ids(folders, blurs)
     sources.check_same_source(layout.manifest, args.source)
+    pairs.claim_folders(folders, blurs, settings, dry_run=args.dry_run)
+    have = pairs.complete_ids(folders, blurs)
+    if args.source == "folder":
+        have -= changed_photographs(
+            args.from_dir,
+            layout.originals / "folder",
+            layout.manifest,
+            have,
+            folders.made_at_ns,
+            relink=not args.dry_run,
+        )
     ffhq = settings_from(args, FfhqSettings())
     num_missing = sources.count_missing(
         args.source, ffhq.ids, args.num_images, layout.manifest, have
     )
     print(f"{len(have)} pairs are there, {num_missing} to make")
-    pairs.claim_folders(folders, blurs, settings, dry_run=args.dry_run)
     if not num_missing or args.dry_run:
         return
     originals = sources.originals_from(

@@ -62,6 +62,10 @@ class PairFolders:
     def blurred_path(self, blur: LensBlur, image_id: str) -> Path:
         return self.blurred / blur.name / f"{image_id}.jpg"
 
+    def made_at_ns(self, image_id: str) -> int:
+        """When the sharp half was last written, in nanoseconds."""
+        return self.sharp_path(image_id).stat().st_mtime_ns
+
 
 def complete_ids(folders: PairFolders, blurs: Sequence[LensBlur]) -> set[str]:
     """Ids in the manifest whose sharp and blurred pictures are all there and whole."""
@@ -99,7 +103,7 @@ def claim_folders(
         found = _read_kernel_record(kernel_path) if kernel_path.exists() else {}
         wanted = records.get(folder.name, asdict(settings))
         changed = [key for key in wanted if found.get(key) != wanted[key]]
-        if changed and (found or any(folder.glob("*.jpg"))):
+        if changed and any(folder.glob("*.jpg")):
             was = ", ".join(f"{key} {found.get(key, 'unknown')}" for key in changed)
             now = ", ".join(f"{key} {wanted[key]}" for key in changed)
             raise MixedSettingsError(
@@ -199,6 +203,8 @@ def write_pairs(
                 if num_made % SAVE_EVERY == 0:
                     save()
             else:
+                if not original.problem and not keep_sharp and images.pop(original.id, None):
+                    _remove_pictures(original.id, folders)
                 rejected[file] = {"id": original.id, "file": file, "reason": str(outcome)}
     finally:
         progress.close()
@@ -245,8 +251,13 @@ def _forget_other_versions(
         return
     if keep_sharp:
         raise UnusablePhotograph("the original changed since its sharp half; run `make dataset`")
-    for stale in folders.blurred.glob(f"*/{glob.escape(image.id)}.jpg"):
+    _remove_pictures(image.id, folders)
+
+
+def _remove_pictures(image_id: str, folders: PairFolders) -> None:
+    for stale in folders.blurred.glob(f"*/{glob.escape(image_id)}.jpg"):
         stale.unlink()
+    folders.sharp_path(image_id).unlink(missing_ok=True)
 
 
 def _read_depth(depth_dir: Path, image_id: str) -> np.ndarray:

@@ -20,18 +20,12 @@ from prepare.ffhq import FACIAL_RECOGNITION_NOTICE, wanted_ids
 from prepare.ffhq_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
 from prepare.ffhq_plan import download_plan
 from prepare.ffhq_source import FfhqSettings, ffhq_originals
+from prepare.folder import SUFFIXES, NoPhotographsError, folder_originals, link_to
 from prepare.manifest import read_manifest, write_atomically
 from prepare.originals import Original
 from prepare.samples import portrait
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-
-
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
-
-
-class NoPhotographsError(PrepareError):
-    """The folder named by --from is missing or holds too few photographs."""
 
 
 class DiskTooSmallError(PrepareError):
@@ -76,7 +70,7 @@ def originals_from(
     if folder is None:
         raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
     if is_ffhq_copy(folder):
-        _link(originals_dir / "folder" / "images1024x1024", images_folder(folder).resolve())
+        link_to(originals_dir / "folder" / "images1024x1024", images_folder(folder).resolve())
         return ffhq_copy_originals(originals_dir / "folder", num_images, ffhq.ids, have)
     return folder_originals(folder, originals_dir / "folder", num_images, have)
 
@@ -181,68 +175,6 @@ def originals_at_hand(
         for each in images.values()
         if each.id not in have
     ]
-
-
-def photographs_in(folder: Path) -> list[Path]:
-    """Paths of the photographs below `folder`, in the order of their names.
-
-    Raises:
-        NoPhotographsError: if there is no such folder, or no photograph in it.
-    """
-    if not folder.is_dir():
-        raise NoPhotographsError(f"--from {folder}: no such folder; name a folder of photographs")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
-    if not paths:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise NoPhotographsError(f"--from {folder}: no photographs there (looked for {kinds})")
-    return paths
-
-
-def folder_originals(
-    folder: Path, originals_dir: Path, num_images: int, have: Collection[str]
-) -> Iterator[Original]:
-    """Photographs of a folder, linked into `originals_dir` and never copied or changed.
-
-    Args:
-        folder: searched with its subfolders.
-        originals_dir: where the links are made, named by id.
-        num_images: how many are wanted in all.
-        have: ids that need not be offered again, unless their link had to be renewed.
-
-    Raises:
-        NoPhotographsError: see `photographs_in`; or if the folder holds fewer than are wanted.
-    """
-    paths = photographs_in(folder)
-    if len(paths) < num_images:
-        raise NoPhotographsError(
-            f"--num-images asks for {num_images}, but --from {folder} holds {len(paths)} "
-            f"photographs; add some, or ask for N={len(paths)}"
-        )
-    taken: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in taken:
-            problem = f"id {path.stem} is taken by {taken[path.stem]}; rename one of them"
-            yield Original(path.stem, path, "folder", problem=problem)
-            continue
-        taken[path.stem] = path
-        link = originals_dir / path.name
-        renewed = _link(link, path.resolve())
-        if renewed or path.stem not in have:
-            yield Original(path.stem, link, "folder")
-
-
-def _link(link: Path, target: Path) -> bool:
-    """Makes `link` lead to `target`; whether that was news."""
-    if link.is_symlink() and Path(os.readlink(link)) == target:
-        return False
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
-    return True
 
 
 def sample_originals(originals_dir: Path, seed: int, have: Collection[str]) -> Iterator[Original]:

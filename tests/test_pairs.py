@@ -155,6 +155,15 @@ def test_file_that_was_mended_is_rejected_no_longer(tmp_path):
     assert read_lines(tmp_path / "r.jsonl") == []
 
 
+def test_original_that_became_unusable_is_forgotten_with_its_pictures(tmp_path):
+    originals = originals_of(tmp_path / "photos", ["a.png", "b.png"])
+    write(tmp_path, originals)
+    originals[0].path.write_bytes(b"no PNG")
+    assert write(tmp_path, originals[:1]) == 0
+    assert list(read_manifest(tmp_path / "m.jsonl")) == ["b"]
+    assert not list(tmp_path.rglob("a.jpg"))
+
+
 def test_source_that_fails_does_so_after_what_it_gave_was_made(tmp_path, originals):
     def source():
         yield from originals[:3]
@@ -239,11 +248,17 @@ def test_set_with_a_range_of_radii_can_be_claimed_again(tmp_path):
 @pytest.mark.parametrize("changed", [PairSettings(size=64), PairSettings(size=32, quality=90)])
 def test_other_size_or_quality_is_refused_and_writes_nothing(tmp_path, changed):
     claim_folders(folders_in(tmp_path), BLURS[:1], SETTINGS)
+    write_jpeg(tmp_path / "blurred" / "disc-r30" / "a.jpg", photo_u8(0))
     before = tree(tmp_path)
     for blurs in (BLURS[:1], BLURS[1:]):
         with pytest.raises(MixedSettingsError, match=r"disc-r30 was made with .*now asked for"):
             claim_folders(folders_in(tmp_path), blurs, changed)
     assert tree(tmp_path) == before
+
+
+def test_set_that_holds_no_picture_yet_can_be_claimed_with_other_settings(tmp_path):
+    claim_folders(folders_in(tmp_path), BLURS[:1], SETTINGS)
+    claim_folders(folders_in(tmp_path), BLURS[:1], PairSettings(size=64))
 
 
 def test_pictures_without_a_record_are_refused(tmp_path):

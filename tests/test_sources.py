@@ -8,15 +8,18 @@ from pair_files import write_photos
 from PIL import Image as PillowImage
 
 from prepare.ffhq_source import FfhqSettings
+from prepare.folder import (
+    NoPhotographsError,
+    changed_photographs,
+    folder_originals,
+    photographs_in,
+)
 from prepare.manifest import Image, write_manifest
 from prepare.sources import (
     MixedSourcesError,
-    NoPhotographsError,
     check_same_source,
-    folder_originals,
     originals_at_hand,
     originals_from,
-    photographs_in,
     sample_originals,
 )
 
@@ -25,6 +28,10 @@ def manifest_of(path, **sources):
     images = {key: Image(key, "train", source, "0", 64, 64) for key, source in sources.items()}
     write_manifest(path, images)
     return path
+
+
+def digest_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_photographs_are_found_in_subfolders_in_order_of_path(tmp_path):
@@ -77,13 +84,34 @@ def test_what_is_there_is_not_offered_again(tmp_path):
     assert [each.id for each in again] == ["c"]
 
 
-def test_photograph_of_another_file_is_offered_again(tmp_path):
-    folder = write_photos(tmp_path / "photos", ["a.png", "b.png"])
-    list(folder_originals(folder, tmp_path / "originals", 2, ()))
-    other = write_photos(tmp_path / "other", ["a.png"])
-    again = list(folder_originals(other, tmp_path / "originals", 1, {"a", "b"}))
-    assert [each.id for each in again] == ["a"]
-    assert again[0].path.resolve() == other / "a.png"
+def test_photographs_that_moved_are_linked_again_and_those_that_changed_are_named(tmp_path):
+    folder = write_photos(tmp_path / "photos", ["a.png", "b.png", "c.png"])
+    originals_dir, ids = tmp_path / "originals", {"a", "b", "c"}
+    list(folder_originals(folder, originals_dir, 3, ()))
+    images = {
+        each: Image(each, "train", "folder", digest_of(folder / f"{each}.png"), 64, 64)
+        for each in ids
+    }
+    write_manifest(tmp_path / "m", images)
+
+    def changed(folder, made_at_ns, relink=True):
+        return changed_photographs(
+            folder, originals_dir, tmp_path / "m", ids, lambda _: made_at_ns, relink=relink
+        )
+
+    always, never = 0, 2**63
+    assert changed(folder, always) == changed(folder, never) == set()
+    shutil.copy(folder / "a.png", folder / "b.png")
+    assert changed(folder, never) == set()  # by the clock it is older than its pair
+    assert changed(folder, always) == {"b"}
+    other = folder.rename(tmp_path / "other")
+    (other / "c.png").rename(other / "c.PNG")
+    assert changed(other, never, relink=False) == {"b"}
+    assert not (originals_dir / "a.png").exists()
+    assert changed(other, never) == {"b"}
+    assert {path.name for path in originals_dir.iterdir()} == {"a.png", "b.png", "c.PNG"}
+    assert all(path.resolve().parent == other for path in originals_dir.iterdir())
+    assert changed(None, always) == changed(tmp_path / "nowhere", always) == set()
 
 
 def test_second_photograph_of_one_id_is_a_problem_that_names_both(tmp_path):
@@ -139,9 +167,9 @@ def test_kinds_of_image_do_not_mix(tmp_path):
     check_same_source(path, "folder")
     with pytest.raises(MixedSourcesError, match=r"images from folder, now asked for sample"):
         check_same_source(path, "sample")
-    assert check_same_source(tmp_path / "none", "sample") == 0
+    check_same_source(tmp_path / "none", "sample")
     drive = manifest_of(tmp_path / "ffhq.jsonl", a="drive", b="mirror")
-    assert check_same_source(drive, "ffhq") == 2  # both carry the same photographs
+    check_same_source(drive, "ffhq")  # both carry the same photographs
 
 
 def test_originals_at_hand_are_those_of_the_manifest(tmp_path):

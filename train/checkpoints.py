@@ -100,8 +100,9 @@ def restore_newest(networks: tf.Module, paths: list[str]) -> None:
     checkpoint = tf.train.Checkpoint(root=networks)
     for path in reversed(paths):
         try:
-            status = checkpoint.restore(path).assert_existing_objects_matched()
-            status.expect_partial()  # a generator alone leaves the rest unread, on purpose
+            status = checkpoint.restore(path)
+            status.assert_existing_objects_matched()
+            status.expect_partial()  # a generator alone leaves the rest of the checkpoint unread
             return
         except (tf.errors.OpError, AssertionError, ValueError, IndexError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
