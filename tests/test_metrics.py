@@ -32,7 +32,7 @@ def test_psnr_of_a_constant_error(error: int, expected: float) -> None:
 def test_psnr_and_ssim_of_the_noisy_camera() -> None:
     """Computed by IPOL's separate program, for the noisy picture of scikit-image's own tests."""
     camera = skimage.data.camera()
-    noise = 20.0 * np.random.RandomState(1234).randn(*camera.shape)
+    noise = 20.0 * np.random.RandomState(5).randn(*camera.shape)
     noisy = np.clip(camera + noise, 0, 255).astype(np.uint8)
     assert metrics.psnr_db(gray(noisy), gray(camera)) == pytest.approx(22.4094, abs=1e-4)
     assert metrics.ssim(gray(noisy), gray(camera)) == pytest.approx(0.3580, abs=1e-4)
