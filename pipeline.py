@@ -5,6 +5,7 @@ it, so that `--help` is instant.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -162,34 +163,45 @@ def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
     load_tensorflow()
     from train.checkpoints import load_generator, restore_picture
+    from train.curve import write_curve
     from train.dataset import find_pairs, read_split
     from train.evaluate import evaluate as evaluate_run
 
     layout = Layout(args)
     generator, step, settings = load_generator(layout.run_dir)
     kernels = [each.name for each in blurs_of(args)] if hasattr(args, "radius") else []
-    test_ids = read_split(layout.manifest)["test"]
+    split = read_split(layout.manifest)
+    evaluation_dirs = []
     for blurred_dir in layout.blurred_dirs(kernels or settings["kernels"]):
-        pairs = find_pairs(test_ids, layout.sharp, [blurred_dir])
+        pairs = find_pairs(split["test"], layout.sharp, [blurred_dir])
+        tuning = find_pairs(split["train"], layout.sharp, [blurred_dir])
         print(f"{args.run}, step {step}: {len(pairs.ids)} test images of {blurred_dir.name}")
         if args.dry_run:
             continue
-        context = {"kernel": blurred_dir.name, "step": step, "seed": settings["seed"]}
-        evaluation_dir = layout.run_dir / "evaluation" / blurred_dir.name
-        metrics = evaluate_run(partial(restore_picture, generator), pairs, evaluation_dir, context)
+        blur = json.loads((blurred_dir / "kernel.json").read_text(encoding="utf-8"))
+        context = {"kernel": blurred_dir.name, "step": step, "seed": settings["seed"], "blur": blur}
+        evaluation_dirs.append(layout.run_dir / "evaluation" / blurred_dir.name)
+        restore = partial(restore_picture, generator)
+        metrics = evaluate_run(restore, pairs, tuning, evaluation_dirs[-1], context)
         for name, row in metrics["rows"].items():
-            print(f"{name:10} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}")
+            print(
+                f"{name:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
+                f"HaarPSI {row['haarpsi']:.3f}"
+            )
+    if evaluation_dirs:
+        write_curve(layout.run_dir / "evaluation", settings["kernels"])
+    for evaluation_dir in evaluation_dirs:
         report_one(layout, evaluation_dir)
 
 
 def report(args: argparse.Namespace) -> None:
     """writes the report again, without evaluating"""
     layout = Layout(args)
-    evaluation_dirs = sorted((layout.run_dir / "evaluation").glob("*"))
-    if not evaluation_dirs:
+    metrics_paths = sorted((layout.run_dir / "evaluation").glob("*/metrics.json"))
+    if not metrics_paths:
         raise TrainError(f"no evaluation of {args.run} yet; run `make evaluate RUN={args.run}`")
-    for evaluation_dir in evaluation_dirs:
-        report_one(layout, evaluation_dir, dry_run=args.dry_run)
+    for metrics_path in metrics_paths:
+        report_one(layout, metrics_path.parent, dry_run=args.dry_run)
 
 
 def report_one(layout: Layout, evaluation_dir: Path, dry_run: bool = False) -> None:
@@ -198,7 +210,7 @@ def report_one(layout: Layout, evaluation_dir: Path, dry_run: bool = False) -> N
 
     if not dry_run:
         blurred_dir = layout.blurred / evaluation_dir.name
-        write_report(layout.run_dir.name, evaluation_dir, layout.sharp, blurred_dir)
+        write_report(layout.run_dir, evaluation_dir, layout.sharp, blurred_dir)
     print(f"report: {evaluation_dir / 'report.html'}")
 
 

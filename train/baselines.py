@@ -16,8 +16,8 @@ from train.metrics import psnr_db
 
 WIDTH_OF_RADIUS = 1024  # radius_px in kernel.json counts pixels of an original this wide
 SUBSAMPLES = 16  # points a pixel's side, to measure how much of the pixel the aperture covers
-ITERATIONS = (5, 10, 20, 30, 40, 60, 80)
-BALANCES = tuple(10.0 ** (-k / 2) for k in range(2, 10))
+ITERATIONS = (5, 10, 20, 40, 60, 80, 120, 160)
+BALANCES = tuple(10.0 ** (-k / 2) for k in range(10))
 UNSHARP = tuple((sigma, amount) for sigma in (1.0, 2.0, 3.0, 4.0) for amount in (0.5, 1.0, 2.0))
 
 Restore = Callable[[np.ndarray], np.ndarray]  # of a picture, uint8 (height, width, 3), RGB
@@ -93,7 +93,7 @@ def richardson_lucy(
 
     Reference: Richardson, JOSA 62, 1972, Eq. 12; Lucy, AJ 79, 1974.
     """
-    reach = 2 * psf.shape[0]
+    reach = psf.shape[0]
     blurred = np.pad(blurred_srgb, [(reach, reach), (reach, reach), (0, 0)], "edge")
     blurred = np.moveaxis(blurred, 2, 0).astype(np.float32)
     shape = [fft.next_fast_len(side, real=True) for side in blurred.shape[1:]]
@@ -122,7 +122,7 @@ def wiener_filter(
     blurred_srgb: np.ndarray, psf: np.ndarray, balances: Sequence[float]
 ) -> list[np.ndarray]:
     """scikit-image's Wiener filter at each of several balances of fidelity and smoothness."""
-    reach = 2 * psf.shape[0]
+    reach = psf.shape[0]
     padded = np.pad(blurred_srgb, [(reach, reach), (reach, reach), (0, 0)], "edge")
     results = []
     for balance in balances:
@@ -145,9 +145,9 @@ def unsharp_mask(
 
 
 METHODS = {
-    "richardson_lucy": (richardson_lucy, ITERATIONS),
-    "wiener": (wiener_filter, BALANCES),
-    "unsharp_mask": (unsharp_mask, UNSHARP),
+    "richardson_lucy": (richardson_lucy, ITERATIONS, ("iterations",)),
+    "wiener": (wiener_filter, BALANCES, ("balance",)),
+    "unsharp_mask": (unsharp_mask, UNSHARP, ("sigma_px", "amount")),
 }
 
 
@@ -169,7 +169,7 @@ def tuned_baselines(
         psf = small_psf(kernel["radius_px"], kernel["blades"], kernel["rotation"], kernel["size"])
     methods: dict[str, Restore] = {}
     record: dict[str, dict] = {}
-    for name, (method, choices) in METHODS.items():
+    for name, (method, choices, names) in METHODS.items():
         blind = method is unsharp_mask
         if reason and not blind:
             record[name] = {"left_out": f"needs one PSF for the set, and {reason}"}
@@ -181,7 +181,8 @@ def tuned_baselines(
             scores += [psnr_db(_u8(each, linear), sharp) for each in pictures]
         best = choices[int(scores.argmax())]
         methods[name] = _bound(method, psf, best, linear)
-        record[name] = {"parameter": best, "blind": blind, "tuned_on_training_images": len(tuning)}
+        parameters = dict(zip(names, best if blind else (best,), strict=True))
+        record[name] = parameters | {"blind": blind, "tuned_on_training_images": len(tuning)}
     return methods, record
 
 
