@@ -93,7 +93,7 @@ def richardson_lucy(
 
     Reference: Richardson, JOSA 62, 1972, Eq. 12; Lucy, AJ 79, 1974.
     """
-    reach = psf.shape[0]
+    reach = 2 * psf.shape[0]  # a narrower frame costs 1 dB: borders ring far into the picture
     blurred = np.pad(blurred_srgb, [(reach, reach), (reach, reach), (0, 0)], "edge")
     blurred = np.moveaxis(blurred, 2, 0).astype(np.float32)
     shape = [fft.next_fast_len(side, real=True) for side in blurred.shape[1:]]
@@ -122,7 +122,7 @@ def wiener_filter(
     blurred_srgb: np.ndarray, psf: np.ndarray, balances: Sequence[float]
 ) -> list[np.ndarray]:
     """scikit-image's Wiener filter at each of several balances of fidelity and smoothness."""
-    reach = psf.shape[0]
+    reach = 2 * psf.shape[0]  # a narrower frame costs 1 dB: borders ring far into the picture
     padded = np.pad(blurred_srgb, [(reach, reach), (reach, reach), (0, 0)], "edge")
     results = []
     for balance in balances:
