@@ -61,7 +61,7 @@ report: $(READY) ## the page again, without evaluating
 
 deblur: $(READY) ## restores IN=photo.jpg, or a folder of photographs, into OUT=restored
 	$(PIPELINE) deblur $(or $(IN),$(error name the photograph: make deblur IN=photo.jpg)) --out $(OUT) \
-	  --run $(RUN) $(runs)
+	  --run $(RUN) $(runs) $(call flags,STRENGTH) $(if $(COMPARE),--compare)
 
 all: $(READY) ## dataset, train and evaluate, each only where something is missing
 	$(PIPELINE) all --num-images $(N) --run $(RUN) $(runs) $(call flags,$(DATASET_FLAGS) $(TRAIN_FLAGS))

@@ -226,7 +226,12 @@ def deblur(args: argparse.Namespace) -> None:
     if not args.dry_run:
         multiple = size_multiple(settings["generator"])
         num_done = deblur_files(
-            partial(restore_picture, generator), args.photographs, args.out, multiple
+            partial(restore_picture, generator),
+            args.photographs,
+            args.out,
+            multiple,
+            strength=args.strength,
+            compare=args.compare,
         )
         print(f"{num_done} restored, in {args.out}")
 
@@ -293,6 +298,14 @@ def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--radius", type=radius_of, nargs="+", default=argparse.SUPPRESS, help=text)
 
 
+def share_of(text: str) -> float:
+    """A number from 0 to 1."""
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
+    return share
+
+
 def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
     add_settings(parser, TrainSettings, skip="seed")
@@ -328,6 +341,12 @@ def build_parser() -> Parser:
     command = add(deblur)
     command.add_argument("photographs", type=Path, nargs="+", help="files or folders")
     command.add_argument("--out", type=Path, required=True, help="folder of the results")
+    command.add_argument(
+        "--strength", type=share_of, default=1.0, help="0 leaves a photograph as it is, 1 restores"
+    )
+    command.add_argument(
+        "--compare", action="store_true", help="also write before and after side by side"
+    )
     command = add(run_all, "all")
     add_dataset(command)
     add_train(command)
