@@ -25,6 +25,8 @@ from train.settings import PRESETS, TrainSettings
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
 
+FORMATS = ("savedmodel", "onnx", "tflite")
+
 DEMO = {
     "run": "demo",
     "data_dir": Path("data/demo"),
@@ -236,6 +238,37 @@ def deblur(args: argparse.Namespace) -> None:
         print(f"{num_done} restored, in {args.out}")
 
 
+def export(args: argparse.Namespace) -> None:
+    """writes the trained generator as SavedModel, ONNX and TFLite, and checks each"""
+    load_tensorflow()
+    from train.checkpoints import load_generator
+    from train.dataset import find_pairs, read_split
+    from train.export import export as export_generator
+    from train.files import read_picture
+
+    layout = Layout(args)
+    generator, step, settings = load_generator(layout.run_dir)
+    blurred_dirs = layout.blurred_dirs(settings["kernels"][:1])
+    pairs = find_pairs(read_split(layout.manifest)["test"][:8], layout.sharp, blurred_dirs)
+    out_dir = layout.run_dir / "export"
+    print(f"{args.run}, step {step}: {', '.join(args.formats)} into {out_dir}")
+    if not args.dry_run:
+        pictures = [read_picture(path) for path in pairs.blurred[0]]
+        export_generator(generator, out_dir, pictures, args.formats)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """puts several evaluated runs into one table and one page"""
+    from train.compare import compare as compare_runs
+
+    layout = Layout(args)
+    run_dirs = [args.runs_dir / run for run in args.runs]
+    out_dir = args.runs_dir / f"comparison-{'-'.join(args.runs)}"
+    print(f"{', '.join(args.runs)} into {out_dir}")
+    if not args.dry_run:
+        print(f"report: {compare_runs(run_dirs, layout.sharp, layout.blurred, out_dir)}")
+
+
 def run_all(args: argparse.Namespace) -> None:
     """dataset, train and evaluate in this order, each only where something is missing"""
     for stage in (dataset, train, evaluate):
@@ -347,6 +380,12 @@ def build_parser() -> Parser:
     command.add_argument(
         "--compare", action="store_true", help="also write before and after side by side"
     )
+    command = add(export)
+    command.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="to write (default: all)"
+    )
+    command = add(compare)
+    command.add_argument("--with", dest="runs", nargs="+", required=True, help="names of the runs")
     command = add(run_all, "all")
     add_dataset(command)
     add_train(command)

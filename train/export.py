@@ -17,7 +17,6 @@ import tensorflow as tf
 from train import TrainError
 from train.files import write_atomically
 
-FORMATS = ("savedmodel", "onnx", "tflite")
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
 NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
 
@@ -37,7 +36,7 @@ def export(
         generator: the trained network.
         out_dir: gets `savedmodel/`, `generator.onnx` and `generator.tflite`.
         pictures: blurred test pictures, uint8, (height, width, 3), of one size.
-        formats: some of FORMATS.
+        formats: some of "savedmodel", "onnx" and "tflite".
 
     Returns:
         for each format, its largest difference from the original over all pixels, of 0..1.
