@@ -98,4 +98,4 @@ def test_the_curve_joins_evaluations_of_one_step(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "evaluation" / "curve.json").read_text()) == content
     (curve,) = content["curves"]
     assert [point["radius_px"] for point in curve["points"]] == [10, 30]
-    assert [point["trained"] for point in curve["points"]] == [False, True]
+    assert content["trained"] == ["disc-r30"]

@@ -138,12 +138,10 @@ def test_charts_of_a_training_that_still_writes_its_log(layout: Layout) -> None:
 
 def test_the_radius_curve_is_shown(layout: Layout) -> None:
     rows = metrics_of(1)["rows"]
-    points = [
-        {"kernel": f"disc-r{r}", "radius_px": r, "trained": r == 30, "rows": rows} for r in (10, 30)
-    ]
-    curve = {"step": 400, "curves": [{"blur": {}, "points": points}]}
+    points = [{"kernel": f"disc-r{r}", "radius_px": r, "rows": rows} for r in (10, 30)]
+    curve = {"step": 400, "trained": ["disc-r30"], "curves": [{"blur": {}, "points": points}]}
     write_json(layout.evaluation.parent / "curve.json", curve)
-    assert "trained on radius 30" in layout.write()
+    assert "trained on disc-r30" in layout.write()
 
 
 def test_no_evaluation_says_what_to_run(tmp_path: Path) -> None:

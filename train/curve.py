@@ -18,8 +18,8 @@ def write_curve(evaluations_dir: Path, trained_kernels: Sequence[str]) -> dict:
         trained_kernels: names of the sets the run was trained on.
 
     Returns:
-        what `curve.json` holds: {"step", "curves": [{"blur", "points": [{"kernel", "radius_px",
-        "trained", "rows"}]}]}, points by radius.
+        what `curve.json` holds: {"step", "trained", "curves": [{"blur", "points": [{"kernel", "radius_px",
+        "rows"}]}]}, points by radius; "trained" names the kernels of the training.
     """
     evaluations = [json.loads(path.read_text()) for path in evaluations_dir.glob("*/metrics.json")]
     step = max((each["step"] for each in evaluations), default=0)
@@ -35,12 +35,15 @@ def write_curve(evaluations_dir: Path, trained_kernels: Sequence[str]) -> dict:
             {
                 "kernel": each["kernel"],
                 "radius_px": radius_px,
-                "trained": each["kernel"] in trained_kernels,
                 "rows": each["rows"],
             }
         )
     for curve in curves.values():
         curve["points"].sort(key=lambda point: point["radius_px"])
-    content = {"step": step, "curves": [curves[key] for key in sorted(curves)]}
+    content = {
+        "step": step,
+        "trained": list(trained_kernels),
+        "curves": [curves[key] for key in sorted(curves)],
+    }
     write_json(evaluations_dir / "curve.json", content)
     return content

@@ -1,7 +1,7 @@
 """Restores files and folders of photographs, and keeps what else is in them.
 
-On 2 cores a megapixel takes about 3 s. Memory is that of the decoded photograph, thrice, and of
-one row of tiles.
+On 2 cores a megapixel takes about a second with the residual generator. Memory is that of a few
+copies of the decoded photograph and of one row of tiles: under 2 GB for 87 megapixels.
 """
 
 import contextlib

@@ -127,8 +127,7 @@ def _radius_charts(content: dict, kernel: str) -> list[dict]:
     for curve in content.get("curves", []):
         points = curve["points"]
         if len(points) > 1 and kernel in [point["kernel"] for point in points]:
-            trained = ", ".join(f"{p['radius_px']:g}" for p in points if p["trained"])
-            note = f"trained on radius {trained}" if trained else "trained on none of these radii"
+            note = f"trained on {', '.join(content['trained'])}; equal pictures are left out"
             return [
                 line_chart(
                     f"{METRIC_NAMES[metric][0]} over the strength of the blur",
@@ -142,7 +141,7 @@ def _radius_charts(content: dict, kernel: str) -> list[dict]:
                         ]
                         for name in ("restored", "blurred", "richardson_lucy")
                     },
-                    note=f"{note}; equal pictures are left out",
+                    note=note,
                 )
                 for metric in ("psnr_db", "haarpsi")
             ]
