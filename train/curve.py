@@ -18,8 +18,8 @@ def write_curve(evaluations_dir: Path, trained_kernels: Sequence[str]) -> dict:
         trained_kernels: names of the sets the run was trained on.
 
     Returns:
-        what `curve.json` holds: {"step", "trained", "curves": [{"blur", "points": [{"kernel", "radius_px",
-        "rows"}]}]}, points by radius; "trained" names the kernels of the training.
+        what `curve.json` holds: {"step", "trained", "curves": [{"blur", "points": [{"kernel",
+        "radius_px", "rows"}]}]}, points by radius; "trained" names the kernels of the training.
     """
     evaluations = [json.loads(path.read_text()) for path in evaluations_dir.glob("*/metrics.json")]
     step = max((each["step"] for each in evaluations), default=0)
