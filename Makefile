@@ -22,7 +22,7 @@ READY    := .venv/ready-$(DEVICE)
 PIPELINE  = .venv/bin/python pipeline.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dataset blur train evaluate report deblur all test lint bench clean-pairs
+.PHONY: help setup demo dataset blur train evaluate report deblur export compare all test lint bench clean-pairs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -59,9 +59,15 @@ evaluate: $(READY) ## scores RUN on its test images, writes metrics and the repo
 report: $(READY) ## the page again, without evaluating
 	$(PIPELINE) report --run $(RUN) $(runs)
 
-deblur: $(READY) ## restores IN=photo.jpg, or a folder of photographs, into OUT=restored
+deblur: $(READY) ## restores IN=photo.jpg, or a folder, into OUT=restored; STRENGTH=0.5, COMPARE=1
 	$(PIPELINE) deblur $(or $(IN),$(error name the photograph: make deblur IN=photo.jpg)) --out $(OUT) \
-	  --run $(RUN) $(runs)
+	  --run $(RUN) $(runs) $(call flags,STRENGTH) $(if $(COMPARE),--compare)
+
+export: $(READY) ## the trained generator as SavedModel, ONNX and TFLite, each checked; FORMATS=..
+	$(PIPELINE) export --run $(RUN) $(runs) $(call flags,FORMATS)
+
+compare: $(READY) ## the evaluated runs WITH="run-01 run-02" in one table and one page
+	$(PIPELINE) compare --with $(WITH) $(runs)
 
 all: $(READY) ## dataset, train and evaluate, each only where something is missing
 	$(PIPELINE) all --num-images $(N) --run $(RUN) $(runs) $(call flags,$(DATASET_FLAGS) $(TRAIN_FLAGS))

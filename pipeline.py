@@ -5,6 +5,7 @@ it, so that `--help` is instant.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -32,6 +33,8 @@ from train import TrainError
 from train.settings import PRESETS, SIZE_MULTIPLES, TrainSettings
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
+
+FORMATS = ("savedmodel", "onnx", "tflite")
 
 DEMO = {
     "run": "demo",
@@ -186,34 +189,45 @@ def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
     load_tensorflow()
     from train.checkpoints import load_generator, restore_picture
+    from train.curve import write_curve
     from train.dataset import find_pairs, read_split
     from train.evaluate import evaluate as evaluate_run
 
     layout = Layout(args)
     generator, step, settings = load_generator(layout.run_dir)
     kernels = [each.name for each in blurs_of(args)] if hasattr(args, "radius") else []
-    test_ids = read_split(layout.manifest)["test"]
+    split = read_split(layout.manifest)
+    evaluation_dirs = []
     for blurred_dir in layout.blurred_dirs(kernels or settings["kernels"]):
-        pairs = find_pairs(test_ids, layout.sharp, [blurred_dir])
+        pairs = find_pairs(split["test"], layout.sharp, [blurred_dir])
+        tuning = find_pairs(split["train"], layout.sharp, [blurred_dir])
         print(f"{args.run}, step {step}: {len(pairs.ids)} test images of {blurred_dir.name}")
         if args.dry_run:
             continue
-        context = {"kernel": blurred_dir.name, "step": step, "seed": settings["seed"]}
-        evaluation_dir = layout.run_dir / "evaluation" / blurred_dir.name
-        metrics = evaluate_run(partial(restore_picture, generator), pairs, evaluation_dir, context)
+        blur = json.loads((blurred_dir / "kernel.json").read_text(encoding="utf-8"))
+        context = {"kernel": blurred_dir.name, "step": step, "seed": settings["seed"], "blur": blur}
+        evaluation_dirs.append(layout.run_dir / "evaluation" / blurred_dir.name)
+        restore = partial(restore_picture, generator)
+        metrics = evaluate_run(restore, pairs, tuning, evaluation_dirs[-1], context)
         for name, row in metrics["rows"].items():
-            print(f"{name:10} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}")
+            print(
+                f"{name:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
+                f"HaarPSI {row['haarpsi']:.3f}"
+            )
+    if evaluation_dirs:
+        write_curve(layout.run_dir / "evaluation", settings["kernels"])
+    for evaluation_dir in evaluation_dirs:
         report_one(layout, evaluation_dir)
 
 
 def report(args: argparse.Namespace) -> None:
     """writes the report again, without evaluating"""
     layout = Layout(args)
-    evaluation_dirs = sorted((layout.run_dir / "evaluation").glob("*"))
-    if not evaluation_dirs:
+    metrics_paths = sorted((layout.run_dir / "evaluation").glob("*/metrics.json"))
+    if not metrics_paths:
         raise TrainError(f"no evaluation of {args.run} yet; run `make evaluate RUN={args.run}`")
-    for evaluation_dir in evaluation_dirs:
-        report_one(layout, evaluation_dir, dry_run=args.dry_run)
+    for metrics_path in metrics_paths:
+        report_one(layout, metrics_path.parent, dry_run=args.dry_run)
 
 
 def report_one(layout: Layout, evaluation_dir: Path, dry_run: bool = False) -> None:
@@ -222,7 +236,7 @@ def report_one(layout: Layout, evaluation_dir: Path, dry_run: bool = False) -> N
 
     if not dry_run:
         blurred_dir = layout.blurred / evaluation_dir.name
-        write_report(layout.run_dir.name, evaluation_dir, layout.sharp, blurred_dir)
+        write_report(layout.run_dir, evaluation_dir, layout.sharp, blurred_dir)
     print(f"report: {evaluation_dir / 'report.html'}")
 
 
@@ -237,9 +251,45 @@ def deblur(args: argparse.Namespace) -> None:
     if not args.dry_run:
         multiple = SIZE_MULTIPLES[settings["generator"]]
         num_done = deblur_files(
-            partial(restore_picture, generator), args.photographs, args.out, multiple
+            partial(restore_picture, generator),
+            args.photographs,
+            args.out,
+            multiple,
+            strength=args.strength,
+            compare=args.compare,
         )
         print(f"{num_done} restored, in {args.out}")
+
+
+def export(args: argparse.Namespace) -> None:
+    """writes the trained generator as SavedModel, ONNX and TFLite, and checks each"""
+    load_tensorflow()
+    from train.checkpoints import load_generator
+    from train.dataset import find_pairs, read_split
+    from train.export import export as export_generator
+    from train.files import read_picture
+
+    layout = Layout(args)
+    generator, step, settings = load_generator(layout.run_dir)
+    blurred_dirs = layout.blurred_dirs(settings["kernels"][:1])
+    pairs = find_pairs(read_split(layout.manifest)["test"][:8], layout.sharp, blurred_dirs)
+    out_dir = layout.run_dir / "export"
+    print(f"{args.run}, step {step}: {', '.join(args.formats)} into {out_dir}")
+    if not args.dry_run:
+        pictures = [read_picture(path) for path in pairs.blurred[0]]
+        export_generator(generator, out_dir, pictures, args.formats)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """puts several evaluated runs into one table and one page"""
+    from train.compare import compare as compare_runs
+
+    layout = Layout(args)
+    run_dirs = [args.runs_dir / run for run in args.runs]
+    out_dir = args.runs_dir / f"comparison-{'-'.join(args.runs)}"
+    print(f"{', '.join(args.runs)} into {out_dir}")
+    if not args.dry_run:
+        print(f"report: {compare_runs(run_dirs, layout.sharp, layout.blurred, out_dir)}")
 
 
 def run_all(args: argparse.Namespace) -> None:
@@ -321,6 +371,14 @@ def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--radius", type=radius_of, nargs="+", default=argparse.SUPPRESS, help=text)
 
 
+def share_of(text: str) -> float:
+    """A number from 0 to 1."""
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
+    return share
+
+
 def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
     add_settings(parser, TrainSettings, skip="seed")
@@ -356,6 +414,18 @@ def build_parser() -> Parser:
     command = add(deblur)
     command.add_argument("photographs", type=Path, nargs="+", help="files or folders")
     command.add_argument("--out", type=Path, required=True, help="folder of the results")
+    command.add_argument(
+        "--strength", type=share_of, default=1.0, help="0 leaves a photograph as it is, 1 restores"
+    )
+    command.add_argument(
+        "--compare", action="store_true", help="also write before and after side by side"
+    )
+    command = add(export)
+    command.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="to write (default: all)"
+    )
+    command = add(compare)
+    command.add_argument("--with", dest="runs", nargs="+", required=True, help="names of the runs")
     command = add(run_all, "all")
     add_dataset(command)
     add_train(command)

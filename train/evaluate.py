@@ -1,81 +1,146 @@
-"""Scores a run on test images it never saw, beside the blurred pictures it was given."""
+"""Scores a run on test images it never saw, beside its input and the classical methods.
+
+200 images of 256 pixels take about a minute and a half on 2 cores, most of it Richardson-Lucy.
+"""
 
 import csv
 import io
 import os
 import platform
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import bootstrap
+import tensorflow as tf
 from tqdm import tqdm
 
+from train import metrics
+from train.baselines import tuned_baselines
 from train.dataset import Pairs
 from train.files import read_picture, write_json, write_picture, write_text
-from train.metrics import psnr_db, ssim
+from train.intervals import mean_with_ci95
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"psnr_db": psnr_db, "ssim": ssim}
+Restore = Callable[[np.ndarray], np.ndarray]
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "psnr_db": metrics.psnr_db,
+    "ssim": metrics.ssim,
+    "ms_ssim": metrics.ms_ssim,
+    "haarpsi": metrics.haarpsi,
+    "detail_returned": metrics.detail_returned,
+    "detail_invented": metrics.detail_invented,
+}
+MOST_TUNING_IMAGES = 8
 
 
 def evaluate(
-    restore: Callable[[np.ndarray], np.ndarray],
-    pairs: Pairs,
-    evaluation_dir: Path,
-    context: dict,
+    restore: Restore, pairs: Pairs, tuning: Pairs, evaluation_dir: Path, context: dict
 ) -> dict:
     """Restores every test image and writes `metrics.json`, `per_image.csv` and the pictures.
 
     Args:
         restore: from a blurred picture, uint8 (height, width, 3), to the restored one.
         pairs: the test images, of one kernel.
+        tuning: training images of that kernel; the classical methods' parameters are chosen on
+            the first few.
         evaluation_dir: where the results go.
-        context: what `metrics.json` tells beside the scores: kernel, step, seed.
+        context: what `metrics.json` tells beside the scores: kernel, step, seed, and "blur", the
+            set's `kernel.json`.
 
     Returns:
         what `metrics.json` holds.
     """
+    begun_s = time.monotonic()
+    baselines, record = tuned_baselines(context["blur"], list(_first_pictures(tuning)))
+    methods = {"restored": restore} | baselines
     restored_dir = evaluation_dir / "restored"
-    scores: list[dict] = []
-    paths = zip(pairs.ids, pairs.blurred[0], pairs.sharp, strict=True)
-    for image_id, blurred_path, sharp_path in tqdm(
-        paths, total=len(pairs.ids), desc="evaluate", unit="image", disable=None
-    ):
+
+    def score(image_id: str, blurred_path: str, sharp_path: str) -> dict:
         blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
-        restored = restore(blurred)
-        write_picture(restored_dir / f"{image_id}.png", restored)
-        pictures = {"blurred": blurred, "restored": restored}
-        scores.append(
-            {"id": image_id}
-            | {
-                f"{row}_{name}": metric(picture, sharp)
-                for row, picture in pictures.items()
-                for name, metric in METRICS.items()
-            }
-        )
-    rows = {row: _means(scores, row, context["seed"]) for row in ("blurred", "restored")}
-    hardware = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
-    metrics = {**context, "num_images": len(scores), "hardware": hardware, "rows": rows}
+        pictures = {"blurred": blurred}
+        for name, method in methods.items():
+            pictures[name] = method(blurred)
+        write_picture(restored_dir / f"{image_id}.png", pictures["restored"])
+        return {"id": image_id} | {
+            f"{row}_{name}": float(metric(picture, sharp))
+            for row, picture in pictures.items()
+            for name, metric in METRICS.items()
+        }
+
+    scores = _in_threads(score, pairs)
+    _write_table(evaluation_dir / "per_image.csv", scores)
+    rows = {name: _means(scores, name, context["seed"]) for name in ("blurred", *methods)}
+    result = {
+        **context,
+        "split": "test",
+        "num_images": len(scores),
+        "size": pairs.size,
+        "hardware": _hardware(),
+        "seconds": round(time.monotonic() - begun_s, 1),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "rows": rows,
+        "gains": {
+            name: _gains(scores, name, context["seed"]) for name in rows if name != "restored"
+        },
+        "baselines": record,
+    }
+    write_json(evaluation_dir / "metrics.json", result)
+    return result
+
+
+def _first_pictures(pairs: Pairs):
+    paths = zip(pairs.blurred[0], pairs.sharp, strict=True)
+    for blurred_path, sharp_path in islice(paths, MOST_TUNING_IMAGES):
+        yield read_picture(blurred_path), read_picture(sharp_path)
+
+
+def _in_threads(score: Callable[[str, str, str], dict], pairs: Pairs) -> list[dict]:
+    """Scores of all images in their order; the heavy parts run outside Python's lock."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        try:
+            scores = threads.map(score, pairs.ids, pairs.blurred[0], pairs.sharp)
+            return list(
+                tqdm(scores, total=len(pairs.ids), desc="evaluate", unit="image", disable=None)
+            )
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _write_table(path: Path, scores: Sequence[dict]) -> None:
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, scores[0])
     writer.writeheader()
     writer.writerows(scores)
-    write_text(evaluation_dir / "per_image.csv", table.getvalue())
-    write_json(evaluation_dir / "metrics.json", metrics)
-    return metrics
+    write_text(path, table.getvalue())
 
 
-def _means(scores: list[dict], row: str, seed: int) -> dict:
+def _means(scores: Sequence[Mapping], row: str, seed: int) -> dict:
     """Mean of each metric with its 95 % bootstrap interval."""
     means: dict[str, float | list[float]] = {}
     for name in METRICS:
-        values = np.array([score[f"{row}_{name}"] for score in scores])
-        means[name] = float(values.mean())
-        if len(values) > 1 and np.ptp(values) > 0:
-            interval = bootstrap(
-                (values,), np.mean, method="percentile", rng=np.random.default_rng(seed)
-            ).confidence_interval
-            means[f"{name}_ci95"] = [float(interval.low), float(interval.high)]
-        else:
-            means[f"{name}_ci95"] = [means[name], means[name]]
+        values = [score[f"{row}_{name}"] for score in scores]
+        means[name], means[f"{name}_ci95"] = mean_with_ci95(values, seed)
     return means
+
+
+def _gains(scores: Sequence[Mapping], row: str, seed: int) -> dict:
+    """Mean of restored less `row`, image by image, with its 95 % bootstrap interval."""
+    gains: dict[str, float | list[float]] = {}
+    for name in METRICS:
+        differences = [score[f"restored_{name}"] - score[f"{row}_{name}"] for score in scores]
+        gains[name], gains[f"{name}_ci95"] = mean_with_ci95(differences, seed)
+    return gains
+
+
+def _hardware() -> str:
+    devices = [
+        tf.config.experimental.get_device_details(each).get("device_name", "GPU")
+        for each in tf.config.list_physical_devices("GPU")
+    ]
+    cores = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
+    return ", ".join([*devices, cores])

@@ -1,0 +1,104 @@
+"""The classical methods against scikit-image, and the reduced PSF against geometry."""
+
+import math
+
+import numpy as np
+import pytest
+import skimage
+from scipy.ndimage import convolve
+from scipy.signal import fftconvolve
+from skimage.metrics import peak_signal_noise_ratio
+
+from train import baselines
+
+DISC = {"radius_px": 30.0, "blades": 0, "rotation": 0.0, "size": 256}
+
+
+@pytest.fixture
+def sharp() -> np.ndarray:
+    return np.ascontiguousarray(skimage.data.astronaut()[:128, 140:268])
+
+
+def lens_blurred(sharp: np.ndarray, psf: np.ndarray) -> np.ndarray:
+    channels = [convolve(sharp[..., c].astype(float), psf, mode="nearest") for c in range(3)]
+    return np.rint(np.dstack(channels)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("radius_px", [4.0, 30.0, 45.5])
+def test_disc_covers_its_area(radius_px: float) -> None:
+    psf = baselines.small_psf(radius_px, 0, 0.0, 256)
+    assert psf.sum() == pytest.approx(1)
+    assert np.allclose(psf, psf[::-1])
+    assert np.allclose(psf, psf.T)
+    assert 1 / psf.max() == pytest.approx(math.pi * (radius_px / 4) ** 2, rel=0.03)
+
+
+def test_a_triangles_corner_points_up_and_turns_counterclockwise() -> None:
+    rows = baselines.small_psf(40.0, 3, 0.0, 256).sum(1)
+    middle = rows.size // 2
+    assert np.nonzero(rows)[0].min() == middle - 10
+    assert np.nonzero(rows)[0].max() == middle + 5
+    columns = baselines.small_psf(40.0, 3, 90.0, 256).sum(0)
+    assert np.nonzero(columns)[0].min() == middle - 10
+
+
+def test_richardson_lucy_equals_its_equation_inside(sharp: np.ndarray) -> None:
+    psf = baselines.small_psf(12.0, 5, 20.0, 256)
+    blurred = lens_blurred(sharp, psf) / 255
+    ours = baselines.richardson_lucy(blurred, psf, [4])[0]
+    reach = 2 * psf.shape[0]
+    padded = np.pad(blurred, [(reach, reach), (reach, reach), (0, 0)], "edge")
+    theirs = padded.copy()
+    mirrored = psf[::-1, ::-1]
+    for _ in range(4):
+        for c in range(3):
+            seen = fftconvolve(theirs[..., c], psf, "same")
+            theirs[..., c] *= fftconvolve(padded[..., c] / (seen + 1e-12), mirrored, "same")
+    inside = slice(30, -30)
+    expected = theirs[reach:-reach, reach:-reach][inside, inside].clip(0, 1)
+    assert np.abs(ours[inside, inside] - expected).max() < 2e-3
+
+
+def test_methods_bring_a_known_blur_back(sharp: np.ndarray) -> None:
+    psf = baselines.small_psf(16.0, 0, 0.0, 256)
+    blurred = lens_blurred(sharp, psf)
+    methods, record = baselines.tuned_baselines(DISC | {"radius_px": 16.0}, [(blurred, sharp)])
+    before = peak_signal_noise_ratio(sharp, blurred)
+    gains = {
+        name: peak_signal_noise_ratio(sharp, restore(blurred)) - before
+        for name, restore in methods.items()
+    }
+    assert gains["richardson_lucy"] > 2
+    assert gains["wiener"] > 1.5
+    assert 0 < gains["unsharp_mask"] < gains["richardson_lucy"]
+    assert record["unsharp_mask"]["blind"]
+    assert not record["wiener"]["blind"]
+
+
+def test_parameters_come_from_the_tuning_images_alone(sharp: np.ndarray) -> None:
+    untouched = [(sharp, sharp)]
+    _, record = baselines.tuned_baselines(DISC, untouched)
+    assert record["richardson_lucy"]["iterations"] == min(baselines.ITERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"radius_px": [10.0, 40.0]}, "differs"),
+        ({"radius_px": 0.0}, "smaller"),
+        ({"depth": True}, "depth"),
+        ({"curvature": 50.0}, "curved"),
+        ({"brightness": 20.0, "threshold": 200.0}, "highlights"),
+    ],
+)
+def test_sets_without_one_psf_are_left_out_with_a_reason(
+    sharp: np.ndarray, change: dict, word: str
+) -> None:
+    methods, record = baselines.tuned_baselines(DISC | change, [(sharp, sharp)])
+    assert set(methods) == {"unsharp_mask"}
+    assert word in record["wiener"]["left_out"]
+
+
+def test_linear_light_returns_what_it_was_given() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
+    assert np.array_equal(baselines._u8(baselines._floats(levels, True), True), levels)

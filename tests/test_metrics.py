@@ -1,0 +1,143 @@
+"""PSNR, SSIM, MS-SSIM, HaarPSI and the detail shares, against independent programs."""
+
+import numpy as np
+import pytest
+import skimage
+from scipy.ndimage import gaussian_filter
+from scipy.signal import convolve2d
+
+from train import metrics
+
+
+@pytest.fixture
+def sharp() -> np.ndarray:
+    return np.ascontiguousarray(skimage.data.astronaut()[:256, 100:356])
+
+
+@pytest.fixture
+def blurred(sharp: np.ndarray) -> np.ndarray:
+    return gaussian_filter(sharp, (2, 2, 0))
+
+
+def gray(picture: np.ndarray) -> np.ndarray:
+    return np.repeat(picture[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize(("error", "expected"), [(1, 48.1308), (10, 28.1308)])
+def test_psnr_of_a_constant_error(error: int, expected: float) -> None:
+    flat = np.full((32, 32, 3), 100, np.uint8)
+    assert metrics.psnr_db(flat + np.uint8(error), flat) == pytest.approx(expected, abs=1e-4)
+
+
+def test_psnr_and_ssim_of_the_noisy_camera() -> None:
+    """Computed by IPOL's separate program, for the noisy picture of scikit-image's own tests."""
+    camera = skimage.data.camera()
+    noise = 20.0 * np.random.RandomState(5).randn(*camera.shape)
+    noisy = np.clip(camera + noise, 0, 255).astype(np.uint8)
+    assert metrics.psnr_db(gray(noisy), gray(camera)) == pytest.approx(22.4094, abs=1e-4)
+    assert metrics.ssim(gray(noisy), gray(camera)) == pytest.approx(0.3580, abs=1e-4)
+
+
+def test_equal_pictures_score_best_and_stay_finite(sharp: np.ndarray) -> None:
+    assert metrics.psnr_db(sharp, sharp) == metrics.MOST_PSNR_DB
+    assert metrics.ssim(sharp, sharp) == pytest.approx(1)
+    assert metrics.ms_ssim(sharp, sharp) == pytest.approx(1)
+    assert metrics.haarpsi(sharp, sharp) == pytest.approx(1)
+    assert metrics.detail_returned(sharp, sharp) == pytest.approx(1)
+    assert metrics.detail_invented(sharp, sharp) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "metric", [metrics.ms_ssim, metrics.haarpsi, metrics.detail_returned, metrics.detail_invented]
+)
+def test_flat_pictures_have_finite_scores(metric) -> None:
+    flat = np.full((64, 64, 3), 77, np.uint8)
+    assert np.isfinite(metric(flat, flat))
+
+
+def test_ssim_and_ms_ssim_equal_tensorflow(sharp: np.ndarray, blurred: np.ndarray) -> None:
+    import tensorflow as tf
+
+    expected = float(tf.image.ssim_multiscale(blurred, sharp, 255))
+    assert metrics.ms_ssim(blurred, sharp) == pytest.approx(expected, abs=2e-5)
+    expected = float(tf.image.ssim(blurred, sharp, 255))  # without the border, unlike ours
+    assert metrics.ssim(blurred, sharp) == pytest.approx(expected, abs=5e-3)
+
+
+def test_ms_ssim_of_a_small_picture(sharp: np.ndarray, blurred: np.ndarray) -> None:
+    assert 0 < metrics.ms_ssim(blurred[:50, :60], sharp[:50, :60]) < 1
+
+
+def slow_haarpsi(distorted: np.ndarray, reference: np.ndarray) -> float:
+    """HaarPSI by plain convolutions, written from the paper's Sec. 2 and 3."""
+
+    def same(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        start = kernel.shape[0] // 2
+        height, width = picture.shape
+        return convolve2d(picture, kernel)[start : start + height, start : start + width]
+
+    def channels(picture: np.ndarray) -> list[np.ndarray]:
+        r, g, b = np.moveaxis(picture.astype(float), 2, 0)
+        yiq = [
+            0.299 * r + 0.587 * g + 0.114 * b,
+            0.596 * r - 0.274 * g - 0.322 * b,
+            0.211 * r - 0.523 * g + 0.312 * b,
+        ]
+        return [same(each, np.full((2, 2), 0.25))[::2, ::2] for each in yiq]
+
+    def kernel(scale: int) -> np.ndarray:
+        side = 2**scale
+        half = np.repeat([-1.0, 1.0], side // 2)
+        return np.outer(half, np.ones(side)) / side
+
+    def similar(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        a, b = np.abs(a), np.abs(b)
+        return (2 * a * b + 30) / (a**2 + b**2 + 30)
+
+    a, b = channels(distorted), channels(reference)
+    maps, weights = [], []
+    for turn in (lambda k: k, np.transpose):
+        filtered = [(same(a[0], turn(kernel(s))), same(b[0], turn(kernel(s)))) for s in (1, 2, 3)]
+        maps.append((similar(*filtered[0]) + similar(*filtered[1])) / 2)
+        weights.append(np.maximum(np.abs(filtered[2][0]), np.abs(filtered[2][1])))
+    box = np.full((2, 2), 0.25)
+    maps.append(sum(similar(same(a[c], box), same(b[c], box)) for c in (1, 2)) / 2)
+    weights.append((weights[0] + weights[1]) / 2)
+    logistic = [1 / (1 + np.exp(-4.2 * each)) for each in maps]
+    value = sum((m * w).sum() for m, w in zip(logistic, weights, strict=True))
+    value /= sum(w.sum() for w in weights)
+    return float((np.log(value / (1 - value)) / 4.2) ** 2)
+
+
+@pytest.mark.parametrize("crop", [(256, 256), (101, 64)])
+def test_haarpsi_equals_the_papers_equations(
+    sharp: np.ndarray, blurred: np.ndarray, crop: tuple[int, int]
+) -> None:
+    part = slice(0, crop[0]), slice(0, crop[1])
+    expected = slow_haarpsi(blurred[part], sharp[part])
+    assert metrics.haarpsi(blurred[part], sharp[part]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_more_blur_scores_worse_everywhere(sharp: np.ndarray) -> None:
+    copies = [gaussian_filter(sharp, (sigma, sigma, 0)) for sigma in (1, 2, 4)]
+    for metric in (
+        metrics.psnr_db,
+        metrics.ssim,
+        metrics.ms_ssim,
+        metrics.haarpsi,
+        metrics.detail_returned,
+    ):
+        scores = [metric(copy, sharp) for copy in copies]
+        assert scores == sorted(scores, reverse=True), metric.__name__
+
+
+def test_detail_shares_tell_exaggeration_from_invention() -> None:
+    rng = np.random.default_rng(0)
+    detail, other = rng.normal(0, 20, (2, 256, 256))
+    sharp = gray(np.clip(128 + detail, 0, 255).astype(np.uint8))
+    half = gray(np.clip(128 + 0.5 * detail, 0, 255).astype(np.uint8))
+    noisy = gray(np.clip(128 + detail + other, 0, 255).astype(np.uint8))
+    assert metrics.detail_returned(half, sharp) == pytest.approx(0.25, abs=0.01)
+    assert metrics.detail_invented(half, sharp) == pytest.approx(0, abs=0.01)
+    assert metrics.detail_returned(noisy, sharp) == pytest.approx(1, abs=0.03)
+    assert metrics.detail_invented(noisy, sharp) == pytest.approx(1, abs=0.05)

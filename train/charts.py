@@ -1,0 +1,93 @@
+"""Numbers of the report's charts, as coordinates of an SVG drawing of 480 x 260."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 470.0, 10.0, 214.0
+NUM_BINS = 20
+
+Series = Sequence[tuple[float, float]]
+
+
+def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str = "") -> dict:
+    """A chart of one or more named lines; points that are not finite are left out.
+
+    Args:
+        title: what is drawn, with its unit.
+        x_label: the same of the horizontal axis.
+        lines: points (x, y) of each line by name.
+        note: what the reader should know beside.
+
+    Returns:
+        what the template's macro draws; "lines" is empty when there is nothing to draw.
+    """
+    finite = {
+        name: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        for name, points in lines.items()
+    }
+    finite = {name: points for name, points in finite.items() if points}
+    chart = {"title": title, "x_label": x_label, "note": note, "lines": []}
+    if not finite:
+        return chart
+    xs, ys = zip(*(point for points in finite.values() for point in points), strict=True)
+    x_ticks, y_ticks = nice_ticks(min(xs), max(xs)), nice_ticks(min(ys), max(ys))
+    x_ends = (min(xs), max(xs)) if max(xs) > min(xs) else (x_ticks[0], x_ticks[-1])
+    y_ends = (y_ticks[0], y_ticks[-1])
+    for name, points in finite.items():
+        drawn = [(_across(x, *x_ends), _up(y, *y_ends)) for x, y in points]
+        chart["lines"].append({"name": name, "style": name.replace(" ", "-"), "points": drawn})
+    shown = [tick for tick in x_ticks if x_ends[0] <= tick <= x_ends[1]]
+    chart["x_ticks"] = [{"at": _across(x, *x_ends), "text": f"{x:g}"} for x in shown]
+    chart["y_ticks"] = [{"at": _up(y, *y_ends), "text": f"{y:g}"} for y in y_ticks]
+    return chart
+
+
+def histogram(title: str, x_label: str, values: Sequence[float]) -> dict:
+    """A chart of how often values fall into each of some equal bins, one edge of which is 0."""
+    ticks = nice_ticks(min(*values, 0.0), max(*values, 0.0))
+    width = (ticks[-1] - ticks[0]) / NUM_BINS
+    first = math.floor(ticks[0] / width)
+    edges = width * np.arange(first, first + NUM_BINS + 2)
+    counts, _ = np.histogram(values, edges)
+    y_ticks = [tick for tick in nice_ticks(0, max(counts)) if tick == int(tick)]
+    ends, y_ends = (edges[0], edges[-1]), (0, max(*y_ticks, *counts))
+    bars = []
+    for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+        x, y = _across(low, *ends), _up(count, *y_ends)
+        bars.append(
+            {
+                "x": x,
+                "y": y,
+                "width": round(_across(high, *ends) - x - 1, 1),
+                "height": round(BOTTOM - y, 1),
+                "negative": high <= width / 2,
+                "text": f"{low:.2f} to {high:.2f}: {count}",
+            }
+        )
+    return {
+        "title": title,
+        "x_label": x_label,
+        "bars": bars,
+        "x_ticks": [{"at": _across(x, *ends), "text": f"{x:g}"} for x in ticks],
+        "y_ticks": [{"at": _up(y, *y_ends), "text": f"{y:g}"} for y in y_ticks],
+    }
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Four to ten round numbers (steps of 1, 2 or 5 times a power of ten) that enclose a range."""
+    span = high - low if high > low else abs(low) * 0.1 or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(each * power for each in (1, 2, 5, 10) if span / (each * power) <= 6)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    last = max(last, first + 1)
+    return [round(k * step, 10) for k in range(first, last + 1)]
+
+
+def _across(x: float, low: float, high: float) -> float:
+    return round(LEFT + (RIGHT - LEFT) * (x - low) / (high - low), 1)
+
+
+def _up(y: float, low: float, high: float) -> float:
+    return round(BOTTOM - (BOTTOM - TOP) * (y - low) / (high - low), 1)

@@ -1,0 +1,157 @@
+"""A generator as an ONNX graph, layer by layer.
+
+Written out here because the usual converter works on TensorFlow's graphs and lags behind its
+releases; the generators consist of few kinds of layers. Needs the package `onnx`.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from train import TrainError
+
+OPSET = 17
+
+
+class UnknownLayerError(TrainError):
+    """The generator holds a layer that has no translation to ONNX yet."""
+
+
+def onnx_of(generator: keras.Model) -> onnx.ModelProto:
+    """The generator as an ONNX model of the same input and output.
+
+    Returns:
+        a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1.
+
+    Raises:
+        UnknownLayerError: if a layer is of a kind that no generator here had before.
+    """
+    graph = _Graph()
+    names = {id(generator.inputs[0]): graph.add("Transpose", ["blurred"], perm=[0, 3, 1, 2])}
+    for layer in generator.operations:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        node = layer._inbound_nodes[-1]
+        translate = TRANSLATIONS.get(type(layer).__name__)
+        if translate is None:
+            raise UnknownLayerError(
+                f"{layer.name} ({type(layer).__name__}) has no ONNX translation; add one to "
+                "train/onnx_graph.py, or export SavedModel and TFLite alone (FORMATS=..)"
+            )
+        inputs = [names[id(tensor)] for tensor in node.input_tensors]
+        names[id(node.outputs[0])] = translate(graph, layer, inputs)
+    last = names[id(generator.outputs[0])]
+    graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
+    shape = [1, "height", "width", 3]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name in ("blurred", "restored")
+    ]
+    model = helper.make_model(
+        helper.make_graph(graph.nodes, generator.name, ends[:1], ends[1:], graph.weights),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=8,
+        producer_name="pix2pix-deblurrer",
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
+class _Graph:
+    """Nodes and weights so far; values are named by number."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+
+    def add(self, kind: str, inputs: list[str], **attributes) -> str:
+        """Adds a node of one output; returns the output's name."""
+        name = f"value_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def weight(self, values: np.ndarray) -> str:
+        """Adds a constant array; returns its name."""
+        array = np.ascontiguousarray(values)
+        name = f"weight_{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
+
+
+def _conv(graph: _Graph, layer: keras.layers.Conv2D, inputs: list[str]) -> str:
+    (kernel,), (stride,), (dilation,) = map(
+        set, (layer.kernel_size, layer.strides, layer.dilation_rate)
+    )
+    pad = 0
+    if layer.padding == "same":
+        # As TensorFlow pads sides that the stride divides, and only those.
+        pad = dilation * (kernel - 1) + 1 - stride
+    pads = [pad // 2] * 2 + [pad - pad // 2] * 2
+    weights = [graph.weight(layer.kernel.numpy().transpose(3, 2, 0, 1))]
+    weights += [graph.weight(layer.bias.numpy())] if layer.use_bias else []
+    result = graph.add(
+        "Conv", inputs + weights, strides=[stride] * 2, dilations=[dilation] * 2, pads=pads
+    )
+    return _activated(graph, layer, [result])
+
+
+def _conv_transpose(graph: _Graph, layer: keras.layers.Conv2DTranspose, inputs: list[str]) -> str:
+    (kernel,), (stride,) = map(set, (layer.kernel_size, layer.strides))
+    pad = kernel - stride
+    pads = [pad // 2] * 2 + [pad - pad // 2] * 2
+    weights = [graph.weight(layer.kernel.numpy().transpose(3, 2, 0, 1))]
+    weights += [graph.weight(layer.bias.numpy())] if layer.use_bias else []
+    result = graph.add("ConvTranspose", inputs + weights, strides=[stride] * 2, pads=pads)
+    return _activated(graph, layer, [result])
+
+
+def _activated(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+    name = layer.activation.__name__
+    if name == "linear":
+        return inputs[0]
+    kinds = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
+    if name not in kinds:
+        raise UnknownLayerError(f"{layer.name}: activation {name} has no ONNX translation")
+    return graph.add(kinds[name], inputs)
+
+
+def _norm(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+    weights = [graph.weight(layer.gamma.numpy()), graph.weight(layer.beta.numpy())]
+    return graph.add("InstanceNormalization", inputs + weights, epsilon=1e-5)
+
+
+def _resized(graph: _Graph, layer: keras.layers.UpSampling2D, inputs: list[str]) -> str:
+    scales = graph.weight(np.array([1, 1, *layer.size], np.float32))
+    mode = {"nearest": "nearest", "bilinear": "linear"}[layer.interpolation]
+    return graph.add("Resize", [inputs[0], "", scales], mode=mode)
+
+
+def _padded(graph: _Graph, layer: keras.layers.ZeroPadding2D, inputs: list[str]) -> str:
+    (top, bottom), (left, right) = layer.padding
+    pads = graph.weight(np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
+    return graph.add("Pad", [inputs[0], pads])
+
+
+Translate = Callable[[_Graph, keras.layers.Layer, list[str]], str]
+TRANSLATIONS: dict[str, Translate] = {
+    "Conv2D": _conv,
+    "Conv2DTranspose": _conv_transpose,
+    "BatchStatisticsNorm": _norm,
+    "Activation": _activated,
+    "UpSampling2D": _resized,
+    "ZeroPadding2D": _padded,
+    "ReLU": lambda graph, _layer, inputs: graph.add("Relu", inputs),
+    "LeakyReLU": lambda graph, layer, inputs: graph.add(
+        "LeakyRelu", inputs, alpha=float(layer.negative_slope)
+    ),
+    "Add": lambda graph, _layer, inputs: graph.add("Add", inputs),
+    "Concatenate": lambda graph, _layer, inputs: graph.add("Concat", inputs, axis=1),
+    "Dropout": lambda _graph, _layer, inputs: inputs[0],  # off, as at inference
+    "SpaceToDepth": lambda graph, _layer, inputs: graph.add("SpaceToDepth", inputs, blocksize=4),
+    "DepthToSpace": lambda graph, _layer, inputs: graph.add(
+        "DepthToSpace", inputs, blocksize=4, mode="DCR"
+    ),
+}
