@@ -149,7 +149,7 @@ def restore_picture(generator: keras.Model, blurred_u8: np.ndarray) -> np.ndarra
     Args:
         generator: as built by `train.networks`.
         blurred_u8: uint8, shape (height, width, 3), RGB, 0..255; both sides as the generator
-            needs them (see `size_multiple`).
+            needs them (see `SIZE_MULTIPLES`).
 
     Returns:
         uint8, the same shape.

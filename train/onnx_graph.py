@@ -139,7 +139,7 @@ Translate = Callable[[_Graph, keras.layers.Layer, list[str]], str]
 TRANSLATIONS: dict[str, Translate] = {
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,
-    "BatchStatisticsNorm": _norm,
+    "StatisticsNorm": _norm,
     "Activation": _activated,
     "UpSampling2D": _resized,
     "ZeroPadding2D": _padded,
