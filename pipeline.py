@@ -40,7 +40,7 @@ DEMO = {
     "run": "demo",
     "data_dir": Path("data/demo"),
     "runs_dir": Path("tf_checkpoints/demo"),
-    "steps": 400,
+    "steps": 600,
     "sample_every": 100,
     "log_every": 20,
 }
@@ -242,23 +242,19 @@ def report_one(layout: Layout, evaluation_dir: Path, dry_run: bool = False) -> N
 
 def deblur(args: argparse.Namespace) -> None:
     """restores photographs of any size"""
+    from train.deblur import deblur as deblur_files
+    from train.deblur import plan
+
+    planned = plan(args.photographs, args.out)
     load_tensorflow()
     from train.checkpoints import load_generator, restore_picture
-    from train.deblur import deblur as deblur_files
 
     generator, step, settings = load_generator(Layout(args).run_dir)
-    print(f"{args.run}, step {step}: restoring into {args.out}")
+    print(f"{args.run}, step {step}: {len(planned)} to restore into {args.out}")
     if not args.dry_run:
+        restore = partial(restore_picture, generator)
         multiple = SIZE_MULTIPLES[settings["generator"]]
-        num_done = deblur_files(
-            partial(restore_picture, generator),
-            args.photographs,
-            args.out,
-            multiple,
-            strength=args.strength,
-            compare=args.compare,
-        )
-        print(f"{num_done} restored, in {args.out}")
+        deblur_files(restore, planned, multiple, strength=args.strength, compare=args.compare)
 
 
 def export(args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from train import tiles
-from train.deblur import NothingRestoredError, deblur
+from train.deblur import NothingRestoredError, deblur, plan
 from train.files import write_picture
 
 
@@ -102,7 +102,7 @@ def test_keeps_exif_profile_resolution_and_turns_upright(tmp_path: Path, photo: 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.fromarray(photo)
     image.save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, dpi=(300, 300), quality=100)
-    deblur(nothing, [tmp_path / "a.jpg"], tmp_path / "out", 4)
+    deblur(nothing, plan([tmp_path / "a.jpg"], tmp_path / "out"), 4)
     with Image.open(tmp_path / "out" / "a.png") as result:
         assert result.size == (333, 518)
         assert result.info["icc_profile"] == profile
@@ -117,7 +117,7 @@ def test_keeps_transparency_and_grayness(tmp_path: Path, photo: np.ndarray) -> N
     alpha = np.tile(np.arange(518) % 256, (333, 1)).astype(np.uint8)
     Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "rgba.png")
     Image.fromarray(photo[..., 0]).save(tmp_path / "gray.png")
-    deblur(negative, [tmp_path], tmp_path / "out", 4)
+    deblur(negative, plan([tmp_path], tmp_path / "out"), 4)
     result = np.asarray(Image.open(tmp_path / "out" / "rgba.png"))
     assert np.array_equal(result[..., 3], alpha)
     assert np.array_equal(result[..., :3], 255 - photo)
@@ -129,7 +129,7 @@ def test_keeps_transparency_and_grayness(tmp_path: Path, photo: np.ndarray) -> N
 def test_says_what_it_drops(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     deep = (np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    deblur(nothing, [tmp_path / "deep.png"], tmp_path / "out", 4)
+    deblur(nothing, plan([tmp_path / "deep.png"], tmp_path / "out"), 4)
     assert "deep.png: not kept: more than 8 bits a channel" in capsys.readouterr().out
     result = np.asarray(Image.open(tmp_path / "out" / "deep.png"))
     assert np.abs(result - deep / 257.0).max() <= 0.51
@@ -138,14 +138,14 @@ def test_says_what_it_drops(tmp_path: Path, capsys: pytest.CaptureFixture) -> No
 @pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128), (1.0, 155)])
 def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
     write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
-    deblur(negative, [tmp_path / "a.png"], tmp_path / "out", 4, strength=strength)
+    deblur(negative, plan([tmp_path / "a.png"], tmp_path / "out"), 4, strength=strength)
     assert np.all(np.asarray(Image.open(tmp_path / "out" / "a.png")) == expected)
 
 
 def test_side_by_side(tmp_path: Path, photo: np.ndarray) -> None:
     write_picture(tmp_path / "wide.png", photo)
     write_picture(tmp_path / "tall.png", np.rot90(photo))
-    deblur(negative, [tmp_path], tmp_path / "out", 4, compare=True)
+    deblur(negative, plan([tmp_path], tmp_path / "out"), 4, compare=True)
     assert Image.open(tmp_path / "out" / "wide-compare.jpg").size == (518, 666)
     assert Image.open(tmp_path / "out" / "tall-compare.jpg").size == (666, 518)
 
@@ -158,7 +158,7 @@ def test_a_corrupt_file_is_reported_and_the_rest_done(
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
     with pytest.raises(NothingRestoredError, match=r"2 of 4 could not be read \(b.jpg, d.png\)"):
-        deblur(nothing, [tmp_path], tmp_path / "out", 4)
+        deblur(nothing, plan([tmp_path], tmp_path / "out"), 4)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
     assert "b.jpg: cannot be read (not a picture)" in capsys.readouterr().out
 
@@ -169,24 +169,25 @@ def test_inputs_are_never_overwritten(tmp_path: Path, photo: np.ndarray) -> None
     for inputs in ([tmp_path / "a.png"], [tmp_path / "sub" / "a.jpg", tmp_path / "a.png"]):
         before = (tmp_path / "a.png").read_bytes()
         with pytest.raises(NothingRestoredError, match="overwritten"):
-            deblur(negative, inputs, tmp_path, 4)
+            plan(inputs, tmp_path)
         assert (tmp_path / "a.png").read_bytes() == before
     with pytest.raises(NothingRestoredError, match="same name"):
-        deblur(negative, [tmp_path / "a.png", tmp_path / "sub"], tmp_path / "out", 4)
+        plan([tmp_path / "a.png", tmp_path / "sub"], tmp_path / "out")
 
 
 def test_missing_and_empty_inputs(tmp_path: Path) -> None:
     with pytest.raises(NothingRestoredError, match="no such file"):
-        deblur(nothing, [tmp_path / "none.jpg"], tmp_path / "out", 4)
+        plan([tmp_path / "none.jpg"], tmp_path / "out")
     with pytest.raises(NothingRestoredError, match="holds no photographs"):
-        deblur(nothing, [tmp_path], tmp_path / "out", 4)
+        plan([tmp_path], tmp_path / "out")
 
 
 def test_large_photographs_are_no_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     write_picture(tmp_path / "a.png", np.zeros((80, 80, 3), np.uint8))
-    assert deblur(nothing, [tmp_path / "a.png"], tmp_path / "out", 4) == 1
+    deblur(nothing, plan([tmp_path / "a.png"], tmp_path / "out"), 4)
+    assert (tmp_path / "out" / "a.png").exists()
     assert Image.MAX_IMAGE_PIXELS == 1000
     monkeypatch.setattr("train.deblur.MOST_PIXELS", 6000)
     with pytest.raises(NothingRestoredError, match="could not be read"):
-        deblur(nothing, [tmp_path / "a.png"], tmp_path / "out", 4)
+        deblur(nothing, plan([tmp_path / "a.png"], tmp_path / "out"), 4)

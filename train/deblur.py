@@ -6,7 +6,7 @@ copies of the decoded photograph and of one row of tiles: under 2 GB for 87 mega
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,39 +42,45 @@ class Photograph:
     dropped: list[str] = field(default_factory=list)  # what the result will not hold
 
 
+def plan(inputs: Sequence[Path], out_dir: Path) -> dict[Path, Path]:
+    """Where the restored copy of each photograph goes: from path to path, a PNG of the same name.
+
+    Args:
+        inputs: files, and folders whose photographs are taken without those of their subfolders.
+        out_dir: of the results.
+
+    Raises:
+        NothingRestoredError: if an input is missing, or would be overwritten.
+    """
+    paths = _photographs(inputs)
+    return dict(zip(paths, _targets(paths, out_dir), strict=True))
+
+
 def deblur(
     restore: Restore,
-    inputs: Sequence[Path],
-    out_dir: Path,
+    planned: Mapping[Path, Path],
     multiple: int,
     *,
     strength: float = 1.0,
     compare: bool = False,
-) -> int:
-    """Restores files, and the photographs directly in folders, to PNG files of the same names.
+) -> None:
+    """Restores photographs to PNG files.
 
     EXIF, ICC profile, resolution and transparency are kept, and photographs are turned upright;
     what is not kept (more than 8 bits a channel, further frames) is said.
 
     Args:
         restore: from uint8 (height, width, 3), both divisible by `multiple`, to the same shape.
-        inputs: files and folders.
-        out_dir: where the results go; made when missing.
+        planned: see `plan`; folders are made when missing.
         multiple: what the network's input must be a multiple of, pixels.
         strength: 0 leaves the photograph as it is, 1 is fully restored, between is a blend.
         compare: also writes before and after side by side, as `<name>-compare.jpg`.
 
-    Returns:
-        how many were restored.
-
     Raises:
-        NothingRestoredError: if an input is missing or would be overwritten, before anything is
-            done; if some could not be read, after all others are done.
+        NothingRestoredError: if some could not be read, after all others are done.
     """
-    paths = _photographs(inputs)
-    targets = _targets(paths, out_dir)
     failed = []
-    for path, target in zip(paths, targets, strict=True):
+    for path, target in planned.items():
         try:
             photograph = read_photograph(path)
         except (OSError, SyntaxError, ValueError) as error:
@@ -91,10 +97,9 @@ def deblur(
             print(f"{path.name}: not kept: {', '.join(photograph.dropped)}")
     if failed:
         raise NothingRestoredError(
-            f"{len(failed)} of {len(paths)} could not be read ({', '.join(failed[:5])}); the "
-            f"others are in {out_dir}"
+            f"{len(failed)} of {len(planned)} could not be read ({', '.join(failed[:5])}); the "
+            "others are done"
         )
-    return len(paths)
 
 
 def _restored(
