@@ -205,6 +205,14 @@ def test_damaged_settings_are_an_error_by_name(copy, data_dir, content):
         run(copy, data_dir)
 
 
+def test_settings_of_another_version_are_an_error_by_name(copy, data_dir):
+    path = copy / "settings.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({key: settings[key] for key in settings if key != "schedule"}))
+    with pytest.raises(DamagedSettingsError, match=r"settings\.json lacks schedule"):
+        run(copy, data_dir)
+
+
 def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
     write_row = open_log(tmp_path, 0)
     for step in (1, 2, 3):

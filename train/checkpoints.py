@@ -168,15 +168,24 @@ def read_settings(run_dir: Path) -> dict | None:
     """A run's `settings.json`, or None for a run that was never begun.
 
     Raises:
-        DamagedSettingsError: if it is there but no JSON object.
+        DamagedSettingsError: if it is there but no JSON object, or lacks a setting.
     """
     path = run_dir / "settings.json"
+    if not path.exists():
+        return None
     try:
-        return dict(json.loads(path.read_text()).items()) if path.exists() else None
+        settings = dict(json.loads(path.read_text()).items())
     except (ValueError, AttributeError) as error:
         raise DamagedSettingsError(
             f"{path} is damaged; bring it back, or train again as another RUN=.."
         ) from error
+    missing = sorted({each.name for each in fields(TrainSettings)} - settings.keys())
+    if missing:
+        raise DamagedSettingsError(
+            f"{path} lacks {', '.join(missing)} (of an older version?); bring it back, or train "
+            "again as another RUN=.."
+        )
+    return settings
 
 
 def write_settings(run_dir: Path, settings: TrainSettings, context: dict) -> None:
