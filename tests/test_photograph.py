@@ -7,6 +7,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from icc_profiles import cmyk_profile, gray_profile
 from PIL import Image, ImageCms
 
 from prepare.photograph import (
@@ -236,3 +237,35 @@ def test_jpeg_keeps_color_at_full_resolution():
         assert np.abs(np.array(image).astype(int) - photo).mean() < 8
     assert encode_jpeg(photo, 95) == data
     assert len(encode_jpeg(photo, 50)) < len(data)
+
+
+def test_gray_profile_is_converted(tmp_path):
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (16, 1))
+    path = tmp_path / "gray.jpg"
+    Image.fromarray(ramp).save(path, quality=100, icc_profile=gray_profile(1.8))
+    linear = (np.asarray(Image.open(path)) / 255) ** 1.8
+    expected = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    got = read_photograph(path)
+    assert np.abs(got - 255 * expected[..., None]).max() <= 1.5
+
+
+def test_cmyk_jpeg_with_profile_has_white_paper_and_black_ink(tmp_path):
+    inks = np.zeros((32, 96, 4), np.uint8)
+    inks[:, 32:64, 3] = 255
+    inks[:, 64:, 0] = 255
+    path = tmp_path / "cmyk.jpg"
+    Image.fromarray(inks, "CMYK").save(path, quality=100, icc_profile=cmyk_profile())
+    paper, black, cyan = (read_photograph(path)[16, x] for x in (16, 48, 80))
+    assert paper.min() >= 253
+    assert black.max() <= 2
+    np.testing.assert_allclose(cyan, 185, atol=3)  # L* = 75 in sRGB
+
+
+def test_first_picture_of_a_telephones_file_is_meant(tmp_path):
+    first, second = (Image.fromarray(picture(64, 48) + np.uint8(seed)) for seed in (1, 2))
+    path = tmp_path / "phone.jpg"
+    first.save(path, "MPO", save_all=True, append_images=[second], quality=95)
+    alone = tmp_path / "alone.jpg"
+    first.save(alone, quality=95)
+    assert Image.open(path).n_frames == 2
+    np.testing.assert_array_equal(read_photograph(path), read_photograph(alone))
