@@ -5,6 +5,7 @@ import ast
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -431,6 +432,23 @@ def test_data_folder_that_cannot_be_written_is_one_error_line(photos, tmp_path):
     assert "file" in error_of(*dataset(tmp_path / "file", photos, 2))
     assert "file" in error_of(*dataset(tmp_path / "file" / "below", photos, 2))
     assert "error" in error_of(*dataset("/proc/data", photos, 2))
+
+
+def test_full_disk_is_one_error_line_and_leaves_nothing_half_written(photos, data_dir, tmp_path):
+    def fill_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # the kernel refuses to write more
+
+    arguments = dataset(data_dir, photos, 6, size=64)
+    done = subprocess.run(command(*arguments), preexec_fn=fill_disk, capture_output=True, text=True)
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("pairs:")]
+    assert len(errors) == 1
+    assert re.match(r"error: .*File too large", errors[0])
+    assert not list(data_dir.rglob("*.part"))
+    assert not list(data_dir.rglob("*.jpg"))
+    run(*arguments)
+    run(*dataset(tmp_path / "fresh", photos, 6, size=64))
+    assert tree(data_dir) == tree(tmp_path / "fresh")
 
 
 def test_killed_between_the_record_and_the_first_picture(photos, data_dir, tmp_path):
