@@ -6,7 +6,6 @@ it, so that `--help` is instant.
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import sys
@@ -17,22 +16,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from prepare import PrepareError
+from prepare.arguments import add_blur, add_dataset, add_radius, blurs_of, check_counts
 from prepare.ffhq import IdsError
 from prepare.ffhq_source import FfhqSettings
-from prepare.flags import (
-    FlagError,
-    Parser,
-    add_settings,
-    count_of,
-    radius_of,
-    settings_from,
-    switch_of,
-)
-from prepare.settings import LensBlur, PairSettings
+from prepare.flags import FlagError, Parser, add_settings, settings_from, share_of
+from prepare.settings import PairSettings
 from train import TrainError
 from train.settings import PRESETS, SIZE_MULTIPLES, TrainSettings
-
-SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
+from train.startup import load_tensorflow
 
 FORMATS = ("savedmodel", "onnx", "tflite")
 
@@ -310,71 +301,6 @@ def clean_pairs(args: argparse.Namespace) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def blurs_of(args: argparse.Namespace) -> list[LensBlur]:
-    """One blur for each radius asked for; "10-40" draws one for every image."""
-    radii = getattr(args, "radius", None) or [LensBlur.radius_px]
-    depth = getattr(args, "depth_dir", None) is not None
-    return [settings_from(args, LensBlur(), radius_px=each, depth=depth) for each in radii]
-
-
-def check_counts(args: argparse.Namespace) -> None:
-    """Raises FlagError if FFHQ has not as many images as are asked for."""
-    if args.source in ("ffhq", "drive", "mirror") and not 1 <= args.num_images <= 70_000:
-        expected = "between 1 and 70000 (the size of FFHQ)"
-        raise FlagError(f"--num-images must be {expected}, got {args.num_images}")
-
-
-def add_blur(parser: Parser) -> None:
-    """Adds the flags that say how the blurred sets are made."""
-    add_radius(parser, "radii of the sets: pixels of a 1024-wide original, or a range 10-40")
-    parser.add_argument(
-        "--depth", dest="depth_dir", type=Path, help="folder of grey depth maps, named by id"
-    )
-    parser.add_argument(
-        "--workers",
-        type=count_of,
-        default=os.cpu_count(),
-        help="images at a time (default: all cores)",
-    )
-    add_settings(parser, PairSettings)
-    add_settings(parser, LensBlur, skip="radius_px depth")
-
-
-def add_dataset(parser: Parser, num_images: int | None = None) -> None:
-    """Adds the flags that say which originals are wanted; `num_images` makes them optional."""
-    parser.add_argument(
-        "--num-images",
-        type=count_of,
-        required=num_images is None,
-        default=num_images,
-        help="originals to have in all",
-    )
-    source = "ffhq" if num_images is None else "sample"
-    parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
-    parser.add_argument("--from", dest="from_dir", type=Path, help="folder of --source folder")
-    parser.add_argument(
-        "--keep",
-        type=switch_of,
-        default=True,
-        metavar="0|1",
-        help="0 removes each fetched or drawn original once its pairs are made (default: 1)",
-    )
-    add_settings(parser, FfhqSettings, skip="source")
-    add_blur(parser)
-
-
-def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("--radius", type=radius_of, nargs="+", default=argparse.SUPPRESS, help=text)
-
-
-def share_of(text: str) -> float:
-    """A number from 0 to 1."""
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
-    return share
-
-
 def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
     add_settings(parser, TrainSettings, skip="seed")
@@ -431,21 +357,6 @@ def build_parser() -> Parser:
     command.set_defaults(**DEMO)
     add(clean_pairs, "clean-pairs", with_run=False)
     return parser
-
-
-def load_tensorflow() -> None:
-    """Imports TensorFlow without its start-up chatter, which no setting of its own turns off."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    stderr = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import tensorflow
-
-        tensorflow.config.list_logical_devices()
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 def interrupt(*_: object) -> NoReturn:

@@ -76,6 +76,14 @@ def count_of(text: str) -> int:
     return int(text)
 
 
+def share_of(text: str) -> float:
+    """A number from 0 to 1."""
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
+    return share
+
+
 def switch_of(text: str) -> bool:
     """0 or 1 from the command line."""
     if text not in ("0", "1"):

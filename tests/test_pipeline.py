@@ -79,13 +79,14 @@ def test_help_is_instant_and_loads_neither_tensorflow_nor_opencv(name):
     arguments = command(*([name] if name else []), "--help")
     fastest_s = float("inf")
     for _ in range(3):
-        start_s = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
-        fastest_s = min(fastest_s, time.perf_counter() - start_s)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # The processor's time, not the wall's: other work on the machine is none of its doing.
+        used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        fastest_s = min(fastest_s, used_s)
         assert done.returncode == 0
         assert "usage: pipeline.py" in done.stdout
-        if fastest_s < 0.5:
-            break
     assert fastest_s < 0.5
     traced = [arguments[0], "-X", "importtime", *arguments[1:]]
     loaded = subprocess.run(traced, cwd=ROOT, capture_output=True, text=True).stderr
@@ -533,6 +534,9 @@ def test_commands_that_need_a_run_say_what_to_type(tmp_path):
     flags = ["--runs-dir", tmp_path, "--data-dir", tmp_path, "--run", "x"]
     assert "make evaluate RUN=x" in error_of("report", *flags)
     out = ["photo.jpg", "--out", tmp_path / "out"]
+    assert "photo.jpg: no such file" in error_of("deblur", *out, *flags)
+    write_photos(tmp_path, ["photo.png"])
+    out[0] = tmp_path / "photo.png"
     assert "make train RUN=x" in error_of("deblur", *out, *flags)
 
 

@@ -1,0 +1,18 @@
+"""Gets TensorFlow going. Needs nothing else, so that the command line can ask for it late."""
+
+import os
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without its start-up chatter, which no setting of its own turns off."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow
+
+        tensorflow.config.list_logical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
