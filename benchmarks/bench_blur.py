@@ -6,6 +6,7 @@ machine too. Peers come from benchmarks/requirements.txt; a missing one is named
 
 import argparse
 import resource
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,16 +99,13 @@ def main() -> None:
     """Times on the photograph given, or on a drawn one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo", type=Path, help="1024-pixel PNG (default: a drawn one)")
-    parser.add_argument("--scratch", type=Path, default=Path("demo"), help="for the drawn one")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    path = arguments.photo
-    if path is None:
-        arguments.scratch.mkdir(parents=True, exist_ok=True)
-        path = drawn_original(arguments.scratch / "bench_original.png")
-    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, OpenCV {cv2.__version__}, one core")
-    time_pairs(path)
-    time_blurs(square_crop(read_photograph(path)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = arguments.photo or drawn_original(Path(folder, "drawn.png"))
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, OpenCV {cv2.__version__}, one core")
+        time_pairs(path)
+        time_blurs(square_crop(read_photograph(path)))
 
 
 if __name__ == "__main__":
