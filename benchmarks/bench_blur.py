@@ -103,7 +103,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.photo or drawn_original(Path(folder, "drawn.png"))
-        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, OpenCV {cv2.__version__}, one core")
+        size_mb = path.stat().st_size / 1e6
+        print(f"{path.name}: {size_mb:.2f} MB, OpenCV {cv2.__version__}, one core")
         time_pairs(path)
         time_blurs(square_crop(read_photograph(path)))
 
