@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from train.settings import TrainSettings
 
 IDS = [f"{index:05d}" for index in range(6)]
 KERNELS = ("disc-r15", "disc-r30")
+WHOLE = TrainSettings(batch=1, crop=0, turns=False)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def decoded(path):
 
 
 def batches_of(pairs, first_step=0, last_step=12, **settings):
-    batches = training_batches(pairs, TrainSettings(**settings), first_step, last_step)
+    batches = training_batches(pairs, replace(WHOLE, **settings), first_step, last_step)
     return [(blurred.numpy(), sharp.numpy()) for blurred, sharp in batches]
 
 
@@ -233,7 +235,7 @@ def test_augmentation_only_shifts_and_mirrors():
     }
     pair, seen = tf.constant(np.stack([picture, picture])), set()
     for number in range(60):
-        one, other = augment(pair, tf.constant([0, number], tf.int64), jitter_px)
+        one, other = augment(pair, tf.constant([0, number], tf.int64), jitter_px, size, True, False)
         assert one.numpy().tobytes() == other.numpy().tobytes()
         seen.add(one.numpy().tobytes())
     assert seen <= possible
@@ -243,10 +245,40 @@ def test_augmentation_only_shifts_and_mirrors():
 def test_half_are_mirrored():
     picture = photo_u8(4, 16)
     pair = tf.constant(np.stack([picture, picture]))
-    shown = [augment(pair, tf.constant([1, n], tf.int64), 0)[0].numpy() for n in range(200)]
+    seeds = [tf.constant([1, number], tf.int64) for number in range(200)]
+    shown = [augment(pair, seed, 0, 16, True, False)[0].numpy() for seed in seeds]
     mirrored = sum(np.array_equal(each, picture[:, ::-1]) for each in shown)
     assert 65 < mirrored < 135  # five standard deviations
     assert sum(np.array_equal(each, picture) for each in shown) == 200 - mirrored
+
+
+def test_eight_ways_to_turn_and_mirror_are_all_as_frequent():
+    picture = photo_u8(4, 16)
+    pair = tf.constant(np.stack([picture, picture]))
+    seeds = [tf.constant([2, number], tf.int64) for number in range(800)]
+    shown = [augment(pair, seed, 0, 16, True, True)[0].numpy().tobytes() for seed in seeds]
+    sides = (picture, picture[:, ::-1])
+    ways = [np.rot90(side, turns).tobytes() for side in sides for turns in range(4)]
+    assert all(53 < shown.count(way) < 147 for way in ways)  # five standard deviations
+    assert sum(shown.count(way) for way in ways) == 800
+
+
+@pytest.mark.parametrize(
+    ("blur", "mirror", "turn"),
+    [
+        ({"blades": 0, "curvature": 0, "rotation": 20}, True, True),
+        ({"blades": 5, "curvature": 100, "rotation": 20}, True, True),
+        ({"blades": 6, "curvature": 0, "rotation": 0}, True, False),
+        ({"blades": 5, "curvature": 50, "rotation": 20}, False, False),
+    ],
+)
+def test_only_what_leaves_the_blur_as_it_is_is_done_to_the_pictures(tmp_path, blur, mirror, turn):
+    data_dir = write_matched_folders(tmp_path, IDS, 48, KERNELS)
+    (data_dir / "blurred_resized" / KERNELS[0] / "kernel.json").write_text(json.dumps(blur))
+    disc = json.dumps({"blades": 0, "curvature": 0, "rotation": 0})
+    (data_dir / "blurred_resized" / KERNELS[1] / "kernel.json").write_text(disc)
+    pairs = pairs_in(data_dir)
+    assert (pairs.mirror, pairs.turn) == (mirror, turn)
 
 
 def test_crops_are_windows_of_the_same_place_in_both_halves(data_dir):

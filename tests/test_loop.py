@@ -25,7 +25,15 @@ from train.loop import NonFiniteLossError, UnsuitableSizeError, train
 from train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
-    steps=4, schedule="constant", jitter_px=3, log_every=1, sample_every=2, checkpoint_minutes=0
+    batch=1,
+    crop=0,
+    gan_start=0,
+    steps=4,
+    schedule="constant",
+    jitter_px=3,
+    log_every=1,
+    sample_every=2,
+    checkpoint_minutes=0,
 )
 IDS = [f"{index:02d}" for index in range(10)]
 KERNEL = "disc-r30"

@@ -63,7 +63,7 @@ def test_presets():
 
 
 def test_steps_of_a_run():
-    settings = TrainSettings(epochs=20)
+    settings = TrainSettings(epochs=20, batch=1)
     assert settings.total_steps(80) == 1600
     assert replace(settings, batch=4).total_steps(80) == 400
     assert replace(settings, epochs=0.5).total_steps(80) == 40

@@ -31,6 +31,8 @@ class Pairs:
     sharp: tuple[str, ...]
     blurred: tuple[tuple[str, ...], ...]  # one tuple a kernel
     size: int  # side of the pictures, pixels
+    mirror: bool = True  # whether the blur is the same in a mirror
+    turn: bool = False  # whether it is the same after a quarter turn
 
 
 def read_split(manifest_path: Path) -> dict[str, list[str]]:
@@ -99,7 +101,21 @@ def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]
             "pairs, or remove what you put there"
         )
     sharp, *blurred = (tuple(map(str, column)) for column in paths)
-    return Pairs(tuple(ids), sharp, tuple(blurred), size[0])
+    return Pairs(tuple(ids), sharp, tuple(blurred), size[0], *_symmetry(blurred_dirs))
+
+
+def _symmetry(blurred_dirs: Sequence[Path]) -> tuple[bool, bool]:
+    """Whether the blurs of all sets are the same in a mirror, and after a quarter turn."""
+    mirror = turn = True
+    for path in (folder / "kernel.json" for folder in blurred_dirs):
+        try:
+            blur = dict(json.loads(path.read_text())) if path.exists() else {}
+        except (ValueError, TypeError) as error:
+            raise UnmatchedPairsError(f"{path} is damaged; run `make clean-pairs`") from error
+        disc = blur.get("blades") == 0 or blur.get("curvature") == 100
+        turn &= disc
+        mirror &= disc or blur.get("rotation", 0) == 0  # then a corner of the polygon points up
+    return mirror, turn
 
 
 def _first_few(names: Sequence[str]) -> str:
@@ -121,6 +137,7 @@ def training_batches(
     if settings.cache:
         read = tf.stack([tf.stack([_decode(each) for each in column]) for column in paths])
     seed = tf.constant(settings.seed, tf.int64)
+    side = min(settings.crop or pairs.size, pairs.size)
 
     def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         epoch, position = number // num_images, number % num_images
@@ -135,7 +152,8 @@ def training_batches(
             pair = tf.stack([read[kernel, index], read[0, index]])
         else:
             pair = tf.stack([_decode(paths[kernel, index]), _decode(paths[0, index])])
-        return augment(pair, augment_seed, settings.jitter_px, settings.crop)
+        turn = pairs.turn and settings.turns
+        return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
 
     batch = settings.batch
     samples = tf.data.Dataset.range(first_step * batch, last_step * batch)
@@ -145,9 +163,9 @@ def training_batches(
 
 
 def augment(
-    pair: tf.Tensor, seed: tf.Tensor, jitter_px: int, crop: int = 0
+    pair: tf.Tensor, seed: tf.Tensor, jitter_px: int, side: int, mirror: bool, turn: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mirrors, shifts and crops both pictures of a pair alike, without changing their scale.
+    """Shifts, crops, mirrors and turns both pictures of a pair alike, never changing their scale.
 
     Pix2pix resizes to 286 and crops 256; that would widen the blur by 12 %, and the network would
     learn a radius it never meets again.
@@ -156,15 +174,19 @@ def augment(
         pair: shape (2, height, width, 3).
         seed: integer, shape (2,), for `tf.random`'s stateless functions.
         jitter_px: largest shift; the pictures are continued by reflection.
-        crop: side of the results, pixels; 0 keeps the pictures' own.
+        side: of the results, pixels; where it is less than the pictures', any part of them.
+        mirror: exchanges left and right half of the time.
+        turn: by any multiple of 90 degrees, each as often.
     """
-    shift_seed, mirror_seed = tf.unstack(tf.random.experimental.stateless_split(seed))
-    side = crop or tf.shape(pair)[1]
+    place_seed, mirror_seed, turn_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     border = [jitter_px, jitter_px]
     pair = tf.pad(pair, [[0, 0], border, border, [0, 0]], "REFLECT")
-    pair = tf.image.stateless_random_crop(pair, [2, side, side, 3], shift_seed)
-    mirror = tf.random.stateless_uniform([], mirror_seed) < 0.5
-    pair = tf.cond(mirror, lambda: tf.reverse(pair, [2]), lambda: pair)
+    pair = tf.image.stateless_random_crop(pair, [2, side, side, 3], place_seed)
+    if mirror:
+        mirrored = tf.random.stateless_uniform([], mirror_seed) < 0.5
+        pair = tf.cond(mirrored, lambda: tf.reverse(pair, [2]), lambda: pair)
+    if turn:
+        pair = tf.image.rot90(pair, tf.random.stateless_uniform([], turn_seed, 0, 4, tf.int32))
     return pair[0], pair[1]
 
 

@@ -137,11 +137,9 @@ def train(
 
 def check_size(pairs: Pairs, settings: TrainSettings) -> None:
     """Raises UnsuitableSizeError if the networks cannot take pictures, or crops, of this size."""
-    side_px = settings.crop or pairs.size
+    side_px = min(settings.crop or pairs.size, pairs.size)
     multiple = SIZE_MULTIPLES[settings.generator]
     least_px = SMALLEST_JUDGED_PX if settings.gan_weight else multiple
-    if settings.crop > pairs.size:
-        raise UnsuitableSizeError(f"--crop must be at most {pairs.size}, got {settings.crop}")
     if pairs.size % multiple or side_px < least_px:
         raise UnsuitableSizeError(
             f"--size must be a multiple of {multiple} and at least {least_px} for the "

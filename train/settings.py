@@ -18,23 +18,25 @@ CHOICES = {
 class TrainSettings:
     """How a run is trained; the defaults are the preset `sharp`."""
 
-    epochs: float = 20  # length of the whole run, passes over the training images
+    epochs: float = 100  # length of the whole run, passes over the training images
     steps: int = 0  # length of the whole run in updates; 0 means as many as --epochs gives
     max_minutes: float = 0  # stops this call, not the run, after so long; 0 never
     patience: int = 0  # ends the run after so many validations without a better one; 0 never
-    batch: int = 1  # images an update
+    batch: int = 4  # images, or crops of them, an update
     seed: int = 0  # of weights, order, augmentation and dropout
     generator: str = "residual"  # residual (quarter resolution) or unet (the paper's)
     normalization: str = "batch"  # batch, instance or none; of the U-Net and the discriminator
     gan_objective: str = "vanilla"  # vanilla (cross entropy), lsgan or hinge
     gan_weight: float = 1.0  # weight of the adversarial term; 0 trains without a discriminator
+    gan_start: float = 0.6  # share of the run that is trained on the pixel term alone, before it
     l1_weight: float = 100.0  # weight of the mean absolute error (Isola et al., Eq. 4)
     learning_rate: float = 1e-3  # Adam's, at the start
     discriminator_learning_rate: float = 2e-4  # Adam's, for the discriminator
     beta1: float = 0.5  # Adam's first moment decay, both networks
     schedule: str = "cosine"  # constant; linear to 0 over the second half; cosine to 2 %
-    crop: int = 0  # side of random crops to train on, pixels; 0 means whole pictures
-    jitter_px: int = 0  # random shift of both halves in training, at most; mirroring is always on
+    crop: int = 128  # side of random crops to train on, pixels, at most; 0 means whole pictures
+    turns: bool = True  # also trains on quarter turns, where the blur is the same turned
+    jitter_px: int = 0  # random shift of both halves in training, at most, pixels
     cache: bool = False  # keeps all training pictures in memory, decoded: 0.4 MB a pair
     precision: str = "float32"  # float32, or networks computed in bfloat16 or float16
     xla: bool = False  # compiles the update with XLA
@@ -56,8 +58,9 @@ class TrainSettings:
         for name in (*durations, "gan_weight", "l1_weight", "crop", "jitter_px"):
             if not 0 <= getattr(self, name) < math.inf:
                 self._refuse(name, "0 or a positive number")
-        if not 0 <= self.beta1 < 1:
-            self._refuse("beta1", "at least 0 and below 1")
+        for name in ("beta1", "gan_start"):
+            if not 0 <= getattr(self, name) < 1:
+                self._refuse(name, "at least 0 and below 1")
         multiple = SIZE_MULTIPLES[self.generator]
         if self.crop % multiple:
             self._refuse("crop", f"a multiple of {multiple} for the generator {self.generator}")
@@ -70,13 +73,25 @@ class TrainSettings:
         """Updates in the whole run, given the number of training images."""
         return self.steps or max(1, round(self.epochs * num_images / self.batch))
 
+    def first_judged_step(self, num_steps: int) -> int:
+        """The first update with an adversarial term; after the last one if there is none."""
+        return 1 + (round(self.gan_start * num_steps) if self.gan_weight else num_steps)
+
 
 PRESETS = {
     "sharp": TrainSettings(),
     # Isola et al., arXiv 1611.07004, Sec. 3.3 and appendix. Their resize to 286 before the crop
     # would widen the blur by 12 %, so the same range of shifts is had by padding instead.
     "paper": TrainSettings(
-        epochs=200, generator="unet", learning_rate=2e-4, schedule="constant", jitter_px=15
+        epochs=200,
+        batch=1,
+        generator="unet",
+        learning_rate=2e-4,
+        schedule="constant",
+        gan_start=0.0,
+        crop=0,
+        turns=False,
+        jitter_px=15,
     ),
 }
 
