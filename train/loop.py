@@ -5,6 +5,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from train.checkpoints import (
 from train.dataset import Pairs, training_batches
 from train.files import read_picture, write_picture
 from train.log import open_log
+from train.machines import build_on_any, check_shares, lost_machines_named, strategy_for
 from train.metrics import psnr_db, ssim
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.update import LOSSES, Networks, build_update
@@ -44,7 +46,12 @@ class NonFiniteLossError(TrainError):
 
 
 def train(
-    run_dir: Path, pairs: Pairs, validation: Pairs, settings: TrainSettings, context: dict
+    run_dir: Path,
+    pairs: Pairs,
+    validation: Pairs,
+    settings: TrainSettings,
+    context: dict,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> bool:
     """Trains a run to its end, going on from its newest checkpoint where there is one.
 
@@ -54,6 +61,7 @@ def train(
         validation: images to watch, never trained on; of the training side of the split.
         settings: the recipe.
         context: what else `settings.json` should tell: kernels, size.
+        strategy: the devices to train on, in place of all at hand.
 
     Returns:
         False if there was nothing left to train.
@@ -65,7 +73,11 @@ def train(
     """
     num_steps = settings.total_steps(len(pairs.ids))
     check_size(pairs, settings)
-    write_settings(run_dir, settings, context)
+    strategy = strategy or strategy_for(settings)
+    check_shares(settings, strategy)
+    writes = strategy.extended.should_checkpoint  # of several machines, one
+    if writes:
+        write_settings(run_dir, settings, context)
     tf.config.experimental.enable_op_determinism()  # costs nothing that could be measured
     # One fusion of TensorFlow's trips over LeakyReLU's gradient, says so, and gains nothing here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
@@ -75,24 +87,28 @@ def train(
         keras.config.set_dtype_policy(f"mixed_{settings.precision}")
 
     # Networks and optimizers, as they were last saved.
-    networks = Networks(settings, num_steps)
+    with strategy.scope():
+        networks = Networks(settings, num_steps)
     manager = manager_of(networks, run_dir)
     best = best_manager_of(networks, run_dir)
     restore_newest(networks, checkpoints_in(run_dir))
-    first_step = int(networks.step)
+    first_step = int(networks.step.numpy())
     if first_step >= num_steps or out_of_patience(networks, settings):
         return False
 
     # Data, logs and the compiled update.
-    batches = training_batches(pairs, settings, first_step, num_steps)
-    update = build_update(networks, settings)
-    write_row = open_log(run_dir, first_step)
+    batches = strategy.distribute_datasets_from_function(
+        partial(training_batches, pairs, settings, first_step, num_steps)
+    )
+    update = build_update(networks, settings, strategy)
+    on_any = build_on_any(strategy)
+    write_row = open_log(run_dir, first_step) if writes else lambda *_: None
     bar = {"desc": "train", "unit": "step", "dynamic_ncols": True, "disable": None}
     progress = tqdm(total=num_steps, initial=first_step, **bar)
     began_s = saved_s = fetched_s = time.monotonic()
     waited_s = 0.0
 
-    with deferred_interrupts() as interrupts, progress:
+    with deferred_interrupts() as interrupts, lost_machines_named(), progress:
         for step, (blurred, sharp) in enumerate(batches, first_step + 1):
             waited_s += time.monotonic() - fetched_s
             update(blurred, sharp)
@@ -106,7 +122,10 @@ def train(
                 networks.loss_sums.assign(tf.zeros_like(networks.loss_sums))
                 row |= {"skipped_steps": networks.num_skipped()}
                 if sampling:
-                    row |= validate(networks.averaged, validation, run_dir, step)
+                    scores, sheet = validate(networks.averaged, validation)
+                    row |= scores
+                    if writes:
+                        write_picture(run_dir / "samples" / f"step-{step:07d}.jpg", sheet)
                 wait = waited_s / (time.monotonic() - began_s)
                 epoch = step * settings.batch / len(pairs.ids)
                 write_row({"step": step, "epoch": epoch} | row, {"data_wait_share": wait})
@@ -116,19 +135,23 @@ def train(
             if sampling and row["validation_psnr_db"] > networks.best_psnr_db.numpy():
                 networks.best_psnr_db.assign(row["validation_psnr_db"])
                 networks.best_step.assign(step)
-                save(best, step)
-            last = last or out_of_patience(networks, settings)
+                if writes:
+                    save(best, step)
             now_s = time.monotonic()
-            stopping = bool(interrupts) or 0 < settings.max_minutes * 60 <= now_s - began_s
-            if last or stopping or now_s - saved_s >= settings.checkpoint_minutes * 60:
+            out_of_time = 0 < settings.max_minutes * 60 <= now_s - began_s
+            last, interrupted, out_of_time = on_any(
+                last or out_of_patience(networks, settings), bool(interrupts), out_of_time
+            )
+            stopping = last or interrupted or out_of_time
+            if writes and (stopping or now_s - saved_s >= settings.checkpoint_minutes * 60):
                 mean_losses(networks, step, manager)  # raises before a bad network is saved
                 save(manager, step)
                 saved_s = now_s
             if last:
                 break
-            if interrupts:
+            if interrupted:
                 raise KeyboardInterrupt
-            if stopping:
+            if out_of_time:
                 tqdm.write(f"{settings.max_minutes:g} minutes are over at step {step}")
                 break
             fetched_s = time.monotonic()
@@ -152,7 +175,7 @@ def check_size(pairs: Pairs, settings: TrainSettings) -> None:
 
 def out_of_patience(networks: Networks, settings: TrainSettings) -> bool:
     """Whether too many validations have passed since the best one."""
-    since_best = int(networks.step) - int(networks.best_step)
+    since_best = int(networks.step.numpy()) - int(networks.best_step.numpy())
     return 0 < settings.patience * settings.sample_every <= since_best
 
 
@@ -195,10 +218,8 @@ def mean_losses(
     return means
 
 
-def validate(
-    generator: keras.Model, validation: Pairs, run_dir: Path, step: int
-) -> dict[str, float]:
-    """Scores the validation images and writes the sample sheet of a step."""
+def validate(generator: keras.Model, validation: Pairs) -> tuple[dict[str, float], np.ndarray]:
+    """Scores of the validation images, and the sample sheet: blurred | restored | sharp."""
     psnrs, ssims, rows = [], [], []
     paths = zip(validation.blurred[0], validation.sharp, strict=True)
     for blurred_path, sharp_path in islice(paths, MOST_VALIDATION_IMAGES):
@@ -207,9 +228,8 @@ def validate(
         psnrs.append(psnr_db(restored, sharp))
         ssims.append(ssim(restored, sharp))
         rows.append(np.hstack([blurred, restored, sharp]))
-    sheet_path = run_dir / "samples" / f"step-{step:07d}.jpg"
-    write_picture(sheet_path, np.vstack(rows[:SHEET_IMAGES]))
-    return {
+    scores = {
         "validation_psnr_db": float(np.mean(psnrs)),
         "validation_ssim": float(np.mean(ssims)),
     }
+    return scores, np.vstack(rows[:SHEET_IMAGES])
