@@ -27,7 +27,7 @@ from train.checkpoints import (
 from train.dataset import Pairs, training_batches
 from train.files import read_picture, write_picture
 from train.log import open_log
-from train.machines import build_on_any, check_shares, lost_machines_named, strategy_for
+from train.machines import build_mean, check_same, check_shares, lost_machines_named, strategy_for
 from train.metrics import psnr_db, ssim
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.update import LOSSES, Networks, build_update
@@ -45,6 +45,7 @@ class NonFiniteLossError(TrainError):
     """A loss became NaN or infinite."""
 
 
+@lost_machines_named()
 def train(
     run_dir: Path,
     pairs: Pairs,
@@ -93,6 +94,8 @@ def train(
     best = best_manager_of(networks, run_dir)
     restore_newest(networks, checkpoints_in(run_dir))
     first_step = int(networks.step.numpy())
+    over_machines = build_mean(strategy)
+    check_same(over_machines, first_step, num_steps, settings.batch, len(pairs.ids))
     if first_step >= num_steps or out_of_patience(networks, settings):
         return False
 
@@ -101,14 +104,13 @@ def train(
         partial(training_batches, pairs, settings, first_step, num_steps)
     )
     update = build_update(networks, settings, strategy)
-    on_any = build_on_any(strategy)
     write_row = open_log(run_dir, first_step) if writes else lambda *_: None
     bar = {"desc": "train", "unit": "step", "dynamic_ncols": True, "disable": None}
     progress = tqdm(total=num_steps, initial=first_step, **bar)
     began_s = saved_s = fetched_s = time.monotonic()
     waited_s = 0.0
 
-    with deferred_interrupts() as interrupts, lost_machines_named(), progress:
+    with deferred_interrupts() as interrupts, progress:
         for step, (blurred, sharp) in enumerate(batches, first_step + 1):
             waited_s += time.monotonic() - fetched_s
             update(blurred, sharp)
@@ -139,7 +141,8 @@ def train(
                     save(best, step)
             now_s = time.monotonic()
             out_of_time = 0 < settings.max_minutes * 60 <= now_s - began_s
-            last, interrupted, out_of_time = on_any(
+            # All machines stop at the same step, whichever of them has a reason to.
+            last, interrupted, out_of_time = over_machines(
                 last or out_of_patience(networks, settings), bool(interrupts), out_of_time
             )
             stopping = last or interrupted or out_of_time

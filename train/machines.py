@@ -6,6 +6,7 @@ over the whole batch: how many devices there are changes the time that a run tak
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 
@@ -59,33 +60,55 @@ def check_shares(settings: TrainSettings, strategy: tf.distribute.Strategy) -> N
         raise UnsharedBatchError(f"--xla compiles for one device, not for {num_devices}")
 
 
-def build_on_any(strategy: tf.distribute.Strategy) -> Callable[..., list[bool]]:
-    """A function that tells which of its arguments are true on at least one machine.
+def finite_on_all(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Gradients as they are or, if one is not finite on any of the devices, not finite on all.
 
-    Every machine has to call it at the same step: all stop together, or those left would wait.
+    Keras' loss scaling looks at a device's own gradients to decide whether to skip the update.
+    Devices that decide differently would wait for each other, or add the infinite to the finite.
+    """
+    here = tf.distribute.get_replica_context()
+    if here.num_replicas_in_sync == 1:
+        return gradients
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in gradients])
+    spoil = here.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(finite, 0.0, math.inf))
+    return [gradients[0] + spoil, *gradients[1:]]
+
+
+def build_mean(strategy: tf.distribute.Strategy) -> Callable[..., list[float]]:
+    """A function that takes numbers, and gives the mean of each over all machines.
+
+    Every machine has to call it at the same moment, or those that did would wait.
     """
     if strategy.cluster_resolver is None:
-        return lambda *flags: list(flags)
+        return lambda *numbers: list(numbers)
 
     @tf.function
-    def total(flags: tf.Tensor) -> tf.Tensor:
+    def mean(numbers: tf.Tensor) -> tf.Tensor:
         def over_devices() -> tf.Tensor:
             here = tf.distribute.get_replica_context()
-            return here.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(flags))
+            return here.all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(numbers))
 
         return strategy.experimental_local_results(strategy.run(over_devices))[0]
 
-    return lambda *flags: [bool(each) for each in total(tf.cast(flags, tf.float32)).numpy()]
+    return lambda *numbers: mean(tf.cast(numbers, tf.float64)).numpy().tolist()
+
+
+def check_same(over_machines: Callable[..., list[float]], *numbers: float) -> None:
+    """Raises ClusterError if the numbers are not the same on all machines."""
+    if over_machines(*numbers) != list(numbers):
+        raise ClusterError(
+            "the machines differ in flags, number of images or checkpoint: start the same command "
+            "on all, each with all the images, and the run folder on a disk that all share"
+        )
 
 
 @contextlib.contextmanager
 def lost_machines_named() -> Iterator[None]:
     """Turns what TensorFlow raises when another machine is gone into a ClusterError."""
-    gone = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
     try:
         yield
-    except gone as error:
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         raise ClusterError(
-            "another machine is gone; start the same command on all again, it goes on from the "
-            f"newest checkpoint ({error.message.splitlines()[0]})"
+            "another machine is gone; start the same command on all of them again, it goes on from "
+            "the newest checkpoint"
         ) from error

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from train.losses import adversarial_loss, discriminator_loss, l1_loss
+from train.machines import finite_on_all
 from train.networks import build_generator, build_patchgan
 from train.settings import TrainSettings
 
@@ -89,6 +90,7 @@ def build_update(
     generator = networks.generator
     discriminator = networks.discriminator if settings.gan_weight else None
     num_devices = strategy.num_replicas_in_sync
+    agreed = finite_on_all if settings.precision == "float16" else list
 
     def update_on_share(blurred: tf.Tensor, sharp: tf.Tensor) -> None:
         adversarial = discriminator_term = tf.constant(0.0)
@@ -110,20 +112,20 @@ def build_update(
                 )
         weights = generator.trainable_variables
         gradients = generator_tape.gradient(scaled_total, weights)
-        networks.generator_optimizer.apply(gradients, weights)
+        networks.generator_optimizer.apply(agreed(gradients), weights)
         if settings.gan_weight:
             weights = discriminator.trainable_variables
             gradients = discriminator_tape.gradient(scaled_term, weights)
-            networks.discriminator_optimizer.apply(gradients, weights)
+            networks.discriminator_optimizer.apply(agreed(gradients), weights)
         networks.step.assign_add(1)
+        seen = tf.cast(networks.step, tf.float32)
+        decay = tf.minimum(AVERAGE_DECAY, (1.0 + seen) / (10.0 + seen))
+        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
+            average.assign_add((1.0 - decay) * (weight - average))
         networks.loss_sums.assign_add(tf.stack([total, adversarial, l1, discriminator_term, 1.0]))
 
     @tf.function(jit_compile=settings.xla)
     def update(blurred: tf.Tensor, sharp: tf.Tensor) -> None:
         strategy.run(update_on_share, (blurred, sharp))
-        seen = tf.cast(networks.step, tf.float32)
-        decay = tf.minimum(AVERAGE_DECAY, (1.0 + seen) / (10.0 + seen))
-        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
-            average.assign_add((1.0 - decay) * (weight - average))
 
     return update
