@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import shutil
@@ -224,7 +225,7 @@ def test_settings_of_another_version_are_an_error_by_name(copy, data_dir):
 def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
     write_row = open_log(tmp_path, 0)
     for step in (1, 2, 3):
-        write_row({"step": step, "epoch": 0.1, "l1": 0.5}, {})
+        write_row({"step": step, "epoch": 0.1, "l1": 0.5}, {}, None)
     whole = (tmp_path / "log.csv").read_text()
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1")  # of "12,..."
@@ -232,6 +233,16 @@ def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
     assert (tmp_path / "log.csv").read_text() == whole
     open_log(tmp_path, 2)
     assert (tmp_path / "log.csv").read_text() == "".join(whole.splitlines(keepends=True)[:3])
+
+
+def test_adversarial_term_sets_in_when_its_share_of_the_run_has_come(tmp_path, data_dir):
+    run(tmp_path / "run", data_dir, gan_start=0.5)
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        rows = {int(row["step"]): row for row in csv.DictReader(file)}
+    judged = {step: float(row["discriminator_loss"]) > 0 for step, row in rows.items()}
+    assert judged == {1: False, 2: False, 3: True, 4: True}
+    # What was validated before the term set in is not what the run is to be.
+    assert [path.stem for path in (tmp_path / "run" / "ckpt-best").glob("*.index")] == ["ckpt-4"]
 
 
 # What is refused.

@@ -126,7 +126,7 @@ def test_large_pictures_are_reduced_for_the_page(layout: Layout) -> None:
 def test_charts_of_a_training_that_still_writes_its_log(layout: Layout) -> None:
     path = layout.run_dir / "log.csv"
     columns = "step,epoch,generator_loss,adversarial_loss,l1,discriminator_loss,"
-    columns += "validation_psnr_db,validation_ssim\n"
+    columns += "validation_psnr_db,validation_haarpsi\n"
     assert training_charts(path) == []
     write_text(path, columns)
     assert training_charts(path) == []

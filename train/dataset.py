@@ -124,9 +124,17 @@ def _first_few(names: Sequence[str]) -> str:
 
 
 def training_batches(
-    pairs: Pairs, settings: TrainSettings, first_step: int, last_step: int
+    pairs: Pairs,
+    settings: TrainSettings,
+    first_step: int,
+    last_step: int,
+    share: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Augmented batches of the steps first_step + 1 .. last_step, in order.
+
+    Args:
+        share: of a machine among several: the consecutive part of each batch that it is to make,
+            cut into one smaller batch for each of its devices.
 
     Returns:
         (blurred, sharp), each float32, shape (batch, side, side, 3), RGB, -1..1, where side is
@@ -138,8 +146,13 @@ def training_batches(
         read = tf.stack([tf.stack([_decode(each) for each in column]) for column in paths])
     seed = tf.constant(settings.seed, tf.int64)
     side = min(settings.crop or pairs.size, pairs.size)
+    share = share or tf.distribute.InputContext()
+    num_here = settings.batch // share.num_input_pipelines  # images of each batch
+    num_before = share.input_pipeline_id * num_here  # images of it that other machines make
 
-    def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def load(number_here: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        step, place = number_here // num_here, number_here % num_here
+        number = step * settings.batch + num_before + place
         epoch, position = number // num_images, number % num_images
         index = tf.random.experimental.index_shuffle(
             position, tf.stack([seed, epoch]), num_images - 1
@@ -155,10 +168,11 @@ def training_batches(
         turn = pairs.turn and settings.turns
         return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
 
-    batch = settings.batch
-    samples = tf.data.Dataset.range(first_step * batch, last_step * batch)
+    samples = tf.data.Dataset.range(first_step * num_here, last_step * num_here)
     samples = samples.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = samples.batch(batch, drop_remainder=True).map(lambda b, s: (_signed(b), _signed(s)))
+    batches = samples.batch(
+        share.get_per_replica_batch_size(settings.batch), drop_remainder=True
+    ).map(lambda b, s: (_signed(b), _signed(s)))
     return batches.prefetch(tf.data.AUTOTUNE)
 
 

@@ -5,11 +5,10 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -19,20 +18,18 @@ from train.checkpoints import (
     checkpoints_in,
     manager_of,
     restore_newest,
-    restore_picture,
     save,
     write_settings,
 )
 from train.dataset import Pairs, training_batches
-from train.files import read_picture, write_picture
+from train.files import write_picture
 from train.log import open_log
-from train.metrics import psnr_db, ssim
+from train.machines import build_mean, check_same, check_shares, lost_machines_named, strategy_for
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.update import LOSSES, Networks, build_update
+from train.validation import validate
 
-SHEET_IMAGES = 6
 SMALLEST_JUDGED_PX = 24  # below this no patch is left for the discriminator to judge
-MOST_VALIDATION_IMAGES = 64
 
 
 class UnsuitableSizeError(TrainError):
@@ -43,8 +40,14 @@ class NonFiniteLossError(TrainError):
     """A loss became NaN or infinite."""
 
 
+@lost_machines_named()
 def train(
-    run_dir: Path, pairs: Pairs, validation: Pairs, settings: TrainSettings, context: dict
+    run_dir: Path,
+    pairs: Pairs,
+    validation: Pairs,
+    settings: TrainSettings,
+    context: dict,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> bool:
     """Trains a run to its end, going on from its newest checkpoint where there is one.
 
@@ -54,6 +57,7 @@ def train(
         validation: images to watch, never trained on; of the training side of the split.
         settings: the recipe.
         context: what else `settings.json` should tell: kernels, size.
+        strategy: the devices to train on, in place of all at hand.
 
     Returns:
         False if there was nothing left to train.
@@ -64,8 +68,13 @@ def train(
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint.
     """
     num_steps = settings.total_steps(len(pairs.ids))
+    first_judged_step = settings.first_judged_step(num_steps)
     check_size(pairs, settings)
-    write_settings(run_dir, settings, context)
+    strategy = strategy or strategy_for(settings)
+    check_shares(settings, strategy)
+    writes = strategy.extended.should_checkpoint  # of several machines, one
+    if writes:
+        write_settings(run_dir, settings, context)
     tf.config.experimental.enable_op_determinism()  # costs nothing that could be measured
     # One fusion of TensorFlow's trips over LeakyReLU's gradient, says so, and gains nothing here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
@@ -75,18 +84,23 @@ def train(
         keras.config.set_dtype_policy(f"mixed_{settings.precision}")
 
     # Networks and optimizers, as they were last saved.
-    networks = Networks(settings, num_steps)
+    with strategy.scope():
+        networks = Networks(settings, num_steps)
     manager = manager_of(networks, run_dir)
     best = best_manager_of(networks, run_dir)
     restore_newest(networks, checkpoints_in(run_dir))
-    first_step = int(networks.step)
-    if first_step >= num_steps or out_of_patience(networks, settings):
+    first_step = int(networks.step.numpy())
+    over_machines = build_mean(strategy)
+    check_same(over_machines, first_step, num_steps, settings.batch, len(pairs.ids))
+    if first_step >= num_steps or out_of_patience(networks, settings, num_steps):
         return False
 
     # Data, logs and the compiled update.
-    batches = training_batches(pairs, settings, first_step, num_steps)
-    update = build_update(networks, settings)
-    write_row = open_log(run_dir, first_step)
+    batches = strategy.distribute_datasets_from_function(
+        partial(training_batches, pairs, settings, first_step, num_steps)
+    )
+    update = build_update(networks, settings, strategy)
+    write_row = open_log(run_dir, first_step) if writes else lambda *_: None
     bar = {"desc": "train", "unit": "step", "dynamic_ncols": True, "disable": None}
     progress = tqdm(total=num_steps, initial=first_step, **bar)
     began_s = saved_s = fetched_s = time.monotonic()
@@ -95,7 +109,8 @@ def train(
     with deferred_interrupts() as interrupts, progress:
         for step, (blurred, sharp) in enumerate(batches, first_step + 1):
             waited_s += time.monotonic() - fetched_s
-            update(blurred, sharp)
+            judged = step >= first_judged_step
+            update(blurred, sharp, judged)
             progress.update()
             last = step == num_steps
             sampling = step % settings.sample_every == 0 or last
@@ -105,30 +120,43 @@ def train(
                 row = mean_losses(networks, step, manager)
                 networks.loss_sums.assign(tf.zeros_like(networks.loss_sums))
                 row |= {"skipped_steps": networks.num_skipped()}
+                sheet = None
                 if sampling:
-                    row |= validate(networks.averaged, validation, run_dir, step)
+                    scores, sheet = validate(networks.averaged, validation)
+                    row |= scores
+                    if writes:
+                        write_picture(run_dir / "samples" / f"step-{step:07d}.jpg", sheet)
+                        tqdm.write(f"step {step}: {row['validation_psnr_db']:.2f} dB in validation")
                 wait = waited_s / (time.monotonic() - began_s)
                 epoch = step * settings.batch / len(pairs.ids)
-                write_row({"step": step, "epoch": epoch} | row, {"data_wait_share": wait})
+                write_row({"step": step, "epoch": epoch} | row, {"data_wait_share": wait}, sheet)
                 progress.set_postfix_str(f"L1 {row['l1']:.4f}, data {wait:.1%}")
 
             # Save now and then, at the end, and before stopping.
-            if sampling and row["validation_psnr_db"] > networks.best_psnr_db.numpy():
-                networks.best_psnr_db.assign(row["validation_psnr_db"])
+            counts = judged or not settings.gan_weight  # before, it is not yet what it will be
+            if sampling and counts and row["validation_haarpsi"] > networks.best_haarpsi.numpy():
+                networks.best_haarpsi.assign(row["validation_haarpsi"])
                 networks.best_step.assign(step)
-                save(best, step)
-            last = last or out_of_patience(networks, settings)
+                if writes:
+                    save(best, step)
             now_s = time.monotonic()
-            stopping = bool(interrupts) or 0 < settings.max_minutes * 60 <= now_s - began_s
-            if last or stopping or now_s - saved_s >= settings.checkpoint_minutes * 60:
+            out_of_time = 0 < settings.max_minutes * 60 <= now_s - began_s
+            # All machines stop at the same step, whichever of them has a reason to.
+            last, interrupted, out_of_time = over_machines(
+                last or out_of_patience(networks, settings, num_steps),
+                bool(interrupts),
+                out_of_time,
+            )
+            stopping = last or interrupted or out_of_time
+            if writes and (stopping or now_s - saved_s >= settings.checkpoint_minutes * 60):
                 mean_losses(networks, step, manager)  # raises before a bad network is saved
                 save(manager, step)
                 saved_s = now_s
             if last:
                 break
-            if interrupts:
+            if interrupted:
                 raise KeyboardInterrupt
-            if stopping:
+            if out_of_time:
                 tqdm.write(f"{settings.max_minutes:g} minutes are over at step {step}")
                 break
             fetched_s = time.monotonic()
@@ -148,9 +176,11 @@ def check_size(pairs: Pairs, settings: TrainSettings) -> None:
         )
 
 
-def out_of_patience(networks: Networks, settings: TrainSettings) -> bool:
+def out_of_patience(networks: Networks, settings: TrainSettings, num_steps: int) -> bool:
     """Whether too many validations have passed since the best one."""
-    since_best = int(networks.step) - int(networks.best_step)
+    first_that_counts = settings.first_judged_step(num_steps) if settings.gan_weight else 0
+    best_step = max(int(networks.best_step.numpy()), first_that_counts)
+    since_best = int(networks.step.numpy()) - best_step
     return 0 < settings.patience * settings.sample_every <= since_best
 
 
@@ -191,23 +221,3 @@ def mean_losses(
                 f"checkpoints, {good}; try a lower --learning-rate in a new run (RUN=...)"
             )
     return means
-
-
-def validate(
-    generator: keras.Model, validation: Pairs, run_dir: Path, step: int
-) -> dict[str, float]:
-    """Scores the validation images and writes the sample sheet of a step."""
-    psnrs, ssims, rows = [], [], []
-    paths = zip(validation.blurred[0], validation.sharp, strict=True)
-    for blurred_path, sharp_path in islice(paths, MOST_VALIDATION_IMAGES):
-        blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
-        restored = restore_picture(generator, blurred)
-        psnrs.append(psnr_db(restored, sharp))
-        ssims.append(ssim(restored, sharp))
-        rows.append(np.hstack([blurred, restored, sharp]))
-    sheet_path = run_dir / "samples" / f"step-{step:07d}.jpg"
-    write_picture(sheet_path, np.vstack(rows[:SHEET_IMAGES]))
-    return {
-        "validation_psnr_db": float(np.mean(psnrs)),
-        "validation_ssim": float(np.mean(ssims)),
-    }

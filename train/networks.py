@@ -37,8 +37,20 @@ class StatisticsNorm(layers.Layer):
         over = [0, 1, 2] if training and self.over_batch else [1, 2]
         wide = tf.cast(x, tf.float32)  # sums over a picture need more than half precision
         mean, variance = tf.nn.moments(wide, over, keepdims=True)
+        if training and self.over_batch:
+            mean, variance = joint_moments(mean, variance)
         normal = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, 1e-5)
         return tf.cast(normal, x.dtype)
+
+
+def joint_moments(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Moments of a batch that several devices share equally, from those of one device's share."""
+    here = tf.distribute.get_replica_context()
+    if here.num_replicas_in_sync == 1:
+        return mean, variance
+    joint_mean = here.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+    apart = tf.math.squared_difference(mean, joint_mean)
+    return joint_mean, here.all_reduce(tf.distribute.ReduceOp.MEAN, variance + apart)
 
 
 class SpaceToDepth(layers.Layer):

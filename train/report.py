@@ -101,14 +101,14 @@ def training_charts(log_path: Path) -> list[dict]:
     if not log_path.exists():
         return []
     with log_path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("validation_ssim") is not None]
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # no torn line
 
     def series(column: str) -> list[tuple[float, float]]:
         return [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
 
     charts = [
         line_chart("validation PSNR, dB", "step", {"restored": series("validation_psnr_db")}),
-        line_chart("validation SSIM", "step", {"restored": series("validation_ssim")}),
+        line_chart("validation HaarPSI", "step", {"restored": series("validation_haarpsi")}),
         line_chart("mean absolute error, of 2", "step", {"l1": series("l1")}),
         line_chart(
             "adversarial losses",

@@ -12,7 +12,8 @@ def load_tensorflow() -> None:
     try:
         import tensorflow
 
-        tensorflow.config.list_logical_devices()
+        # Not the logical ones: that starts them, which several machines have to do together.
+        tensorflow.config.list_physical_devices()
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

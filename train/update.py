@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import tensorflow as tf
 
 from train.losses import adversarial_loss, discriminator_loss, l1_loss
+from train.machines import finite_on_all
 from train.networks import build_generator, build_patchgan
 from train.settings import TrainSettings
 
@@ -24,10 +26,13 @@ class Networks(tf.Module):
 
     def __init__(self, settings: TrainSettings, num_steps: int) -> None:
         super().__init__()
-        self.step = tf.Variable(0, dtype=tf.int64)
+        # Several devices keep a copy each; `aggregation` says what all copies become when each
+        # device assigns a value of its own.
+        once, mean = tf.VariableAggregation.ONLY_FIRST_REPLICA, tf.VariableAggregation.MEAN
+        self.step = tf.Variable(0, dtype=tf.int64, aggregation=once)
         # Since the last line of the log: the sum of each loss, and the number of steps.
-        self.loss_sums = tf.Variable(tf.zeros(len(LOSSES) + 1))
-        self.best_psnr_db = tf.Variable(-math.inf)
+        self.loss_sums = tf.Variable(tf.zeros(len(LOSSES) + 1), aggregation=mean)
+        self.best_haarpsi = tf.Variable(-math.inf)
         self.best_step = tf.Variable(0, dtype=tf.int64)
         self.generator = build_generator(settings.generator, settings.normalization, settings.seed)
         # Where each Dropout's random numbers have come to; Keras counts them among no weights.
@@ -50,7 +55,7 @@ class Networks(tf.Module):
         """Updates of the generator that float16's loss scaling left out, as not finite."""
         optimizer = self.generator_optimizer
         inner = getattr(optimizer, "inner_optimizer", optimizer)
-        return int(self.step) - int(inner.iterations)
+        return int(self.step.numpy()) - int(inner.iterations.numpy())
 
 
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -75,18 +80,28 @@ def _adam(rate: float, settings: TrainSettings, num_steps: int) -> keras.optimiz
     return keras.optimizers.LossScaleOptimizer(adam) if scaled else adam
 
 
-def build_update(networks: Networks, settings: TrainSettings) -> Callable:
-    """The compiled update of all networks on one batch: (blurred, sharp) -> None."""
+def build_update(
+    networks: Networks, settings: TrainSettings, strategy: tf.distribute.Strategy
+) -> Callable:
+    """The compiled update of all networks on one batch: (blurred, sharp, judged) -> None.
+
+    Where it is not `judged`, the adversarial term and the discriminator are left out. Each of the
+    two kinds is compiled when it is first wanted.
+
+    Each device of the strategy gets its share of the batch. Losses are means over a share, so their
+    gradients, which Keras sums over the devices, are divided by the number of devices.
+    """
     generator = networks.generator
     discriminator = networks.discriminator if settings.gan_weight else None
+    num_devices = strategy.num_replicas_in_sync
+    agreed = finite_on_all if settings.precision == "float16" else list
 
-    @tf.function(jit_compile=settings.xla)
-    def update(blurred: tf.Tensor, sharp: tf.Tensor) -> None:
+    def update_on_share(blurred: tf.Tensor, sharp: tf.Tensor, judged: bool) -> None:
         adversarial = discriminator_term = tf.constant(0.0)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             restored = generator(blurred, training=True)
             l1 = l1_loss(restored, sharp)
-            if settings.gan_weight:
+            if judged:
                 restored_logits = discriminator([blurred, restored], training=True)
                 sharp_logits = discriminator([blurred, sharp], training=True)
                 adversarial = adversarial_loss(settings.gan_objective, restored_logits)
@@ -94,21 +109,27 @@ def build_update(networks: Networks, settings: TrainSettings) -> Callable:
                     settings.gan_objective, sharp_logits, restored_logits
                 )
             total = settings.gan_weight * adversarial + settings.l1_weight * l1
-            scaled_total = networks.generator_optimizer.scale_loss(total)
-            if settings.gan_weight:
-                scaled_term = networks.discriminator_optimizer.scale_loss(discriminator_term)
+            scaled_total = networks.generator_optimizer.scale_loss(total / num_devices)
+            if judged:
+                scaled_term = networks.discriminator_optimizer.scale_loss(
+                    discriminator_term / num_devices
+                )
         weights = generator.trainable_variables
         gradients = generator_tape.gradient(scaled_total, weights)
-        networks.generator_optimizer.apply(gradients, weights)
-        if settings.gan_weight:
+        networks.generator_optimizer.apply(agreed(gradients), weights)
+        if judged:
             weights = discriminator.trainable_variables
             gradients = discriminator_tape.gradient(scaled_term, weights)
-            networks.discriminator_optimizer.apply(gradients, weights)
+            networks.discriminator_optimizer.apply(agreed(gradients), weights)
         networks.step.assign_add(1)
         seen = tf.cast(networks.step, tf.float32)
         decay = tf.minimum(AVERAGE_DECAY, (1.0 + seen) / (10.0 + seen))
         for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
             average.assign_add((1.0 - decay) * (weight - average))
         networks.loss_sums.assign_add(tf.stack([total, adversarial, l1, discriminator_term, 1.0]))
+
+    @tf.function(jit_compile=settings.xla)
+    def update(blurred: tf.Tensor, sharp: tf.Tensor, judged: bool) -> None:
+        strategy.run(partial(update_on_share, judged=judged), (blurred, sharp))
 
     return update
