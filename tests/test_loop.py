@@ -20,7 +20,7 @@ from train.checkpoints import (
     NoCheckpointError,
     load_generator,
 )
-from train.dataset import find_pairs, read_split
+from train.dataset import UnmatchedPairsError, find_pairs, read_split
 from train.log import open_log
 from train.loop import NonFiniteLossError, UnsuitableSizeError, train
 from train.settings import TrainSettings
@@ -246,6 +246,17 @@ def test_adversarial_term_sets_in_when_its_share_of_the_run_has_come(tmp_path, d
 
 
 # What is refused.
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.9])
+@pytest.mark.parametrize("folder", ["not_blurred_resized", f"blurred_resized/{KERNEL}"])
+def test_damaged_picture_is_named(tmp_path, folder, kept):
+    data_dir = write_matched_folders(tmp_path, IDS, 64)
+    damaged = tmp_path / folder / f"{read_split(data_dir / 'manifest.jsonl')['train'][0]}.jpg"
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(UnmatchedPairsError, match=rf"{damaged.name} is damaged; .*make dataset"):
+        run(tmp_path / "run", data_dir, steps=20)
 
 
 @pytest.mark.parametrize("change", [{"batch": 2}, {"seed": 1}, {"l1_weight": 10.0}])

@@ -4,9 +4,10 @@ Order and augmentation are functions of (seed, number of the sample) alone, so t
 state to save: training that stops at step K goes on with the very batch that would have come.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 from train import TrainError
 from train.settings import TrainSettings
 
+MEND = "remove what is damaged, run `make dataset`, then the same command again"
 VALIDATION_SHARE = 16  # one in so many training images is kept for validation
 
 
@@ -82,8 +84,11 @@ def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]
             f"{_first_few(missing)} missing; run `make dataset` to make missing pairs, or "
             "`make blur RADIUS=..` for another blurred set"
         )
-    size = Image.open(paths[0][0]).size
-    odd = [str(path) for column in paths for path in column if Image.open(path).size != size]
+    sizes = {str(path): _size_of(path) for column in paths for path in column}
+    if damaged := [path for path, size in sizes.items() if size is None]:
+        raise UnmatchedPairsError(f"{_first_few(damaged)} damaged; {MEND}")
+    size = sizes[str(paths[0][0])]
+    odd = [path for path, each in sizes.items() if each != size]
     if odd or size[0] != size[1]:
         raise UnmatchedPairsError(
             f"{_first_few(odd or [str(paths[0][0])])} not {size[0]}x{size[0]} as the others; "
@@ -116,6 +121,30 @@ def _symmetry(blurred_dirs: Sequence[Path]) -> tuple[bool, bool]:
         turn &= disc
         mirror &= disc or blur.get("rotation", 0) == 0  # then a corner of the polygon points up
     return mirror, turn
+
+
+@contextlib.contextmanager
+def damaged_pictures_named(pairs: Pairs) -> Iterator[None]:
+    """Turns TensorFlow's complaint about a picture into an UnmatchedPairsError that says which."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        paths = [path for column in (pairs.sharp, *pairs.blurred) for path in column]
+        damaged = [path for path in paths if _size_of(path, whole=True) is None]
+        if not damaged:
+            raise
+        raise UnmatchedPairsError(f"{_first_few(damaged)} damaged; {MEND}") from error
+
+
+def _size_of(path: str | Path, whole: bool = False) -> tuple[int, int] | None:
+    """Width and height of a picture, or None if its header, or all of it, cannot be read."""
+    try:
+        with Image.open(path) as image:
+            if whole:
+                image.load()
+            return image.size
+    except (OSError, SyntaxError):
+        return None
 
 
 def _first_few(names: Sequence[str]) -> str:

@@ -47,6 +47,15 @@ def write_picture(path: Path, picture_u8: np.ndarray) -> None:
 
 
 def read_picture(path: str | Path) -> np.ndarray:
-    """A picture as uint8, shape (height, width, 3), RGB, 0..255."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    """A picture as uint8, shape (height, width, 3), RGB, 0..255.
+
+    Raises:
+        OSError: if it is missing or damaged; names it.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError) as error:
+        raise OSError(f"{path} is damaged ({error}); remove it and make it again") from error

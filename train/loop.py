@@ -21,7 +21,7 @@ from train.checkpoints import (
     save,
     write_settings,
 )
-from train.dataset import Pairs, training_batches
+from train.dataset import Pairs, damaged_pictures_named, training_batches
 from train.files import write_picture
 from train.log import open_log
 from train.machines import build_mean, check_same, check_shares, lost_machines_named, strategy_for
@@ -106,7 +106,7 @@ def train(
     began_s = saved_s = fetched_s = time.monotonic()
     waited_s = 0.0
 
-    with deferred_interrupts() as interrupts, progress:
+    with damaged_pictures_named(pairs), deferred_interrupts() as interrupts, progress:
         for step, (blurred, sharp) in enumerate(batches, first_step + 1):
             waited_s += time.monotonic() - fetched_s
             judged = step >= first_judged_step
