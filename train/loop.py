@@ -79,9 +79,8 @@ def train(
     # One fusion of TensorFlow's trips over LeakyReLU's gradient, says so, and gains nothing here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     tf.random.set_seed(settings.seed)
-
-    if settings.precision != "float32":
-        keras.config.set_dtype_policy(f"mixed_{settings.precision}")
+    mixed = settings.precision != "float32"
+    keras.config.set_dtype_policy(f"mixed_{settings.precision}" if mixed else "float32")
 
     # Networks and optimizers, as they were last saved.
     with strategy.scope():
