@@ -8,10 +8,14 @@ OUT    ?= restored
 WITH   ?= run-01 run-02
 
 # Every other variable is passed on under its own name, in lower case, when it is set.
-DATASET_FLAGS = RADIUS FROM SOURCE SIZE QUALITY BLADES CURVATURE ROTATION BRIGHTNESS THRESHOLD \
-                NOISE NOISE_KIND MONOCHROMATIC LINEAR DEPTH FOCUS IDS KEEP WORKERS
-TRAIN_FLAGS   = RADIUS PRESET EPOCHS STEPS BATCH GENERATOR GAN_WEIGHT L1_WEIGHT LEARNING_RATE \
-                SCHEDULE JITTER_PX LOG_EVERY SAMPLE_EVERY CHECKPOINT_MINUTES
+BLUR_FLAGS    = RADIUS SIZE QUALITY BLADES CURVATURE ROTATION BRIGHTNESS THRESHOLD NOISE \
+                NOISE_KIND MONOCHROMATIC LINEAR DEPTH FOCUS WORKERS
+DATASET_FLAGS = $(BLUR_FLAGS) FROM SOURCE KEEP IDS DRIVE_URL MIRROR_URL METADATA_URL CONNECTIONS \
+                MAX_FAILURES NUM_ATTEMPTS BACKOFF_S MAX_BACKOFF_S SILENCE_S GIVE_UP_S
+TRAIN_FLAGS   = RADIUS PRESET EPOCHS STEPS MAX_MINUTES PATIENCE BATCH GENERATOR NORMALIZATION \
+                GAN_OBJECTIVE GAN_WEIGHT GAN_START L1_WEIGHT LEARNING_RATE \
+                DISCRIMINATOR_LEARNING_RATE BETA1 SCHEDULE CROP TURNS JITTER_PX CACHE PRECISION \
+                XLA LOG_EVERY SAMPLE_EVERY CHECKPOINT_MINUTES
 
 lower = $(subst _,-,$(shell echo $(1) | tr A-Z a-z))
 flags = $(foreach name,$(sort $(1)),$(if $($(name)),--$(call lower,$(name)) $($(name))))
@@ -48,7 +52,7 @@ dataset: $(READY) ## N originals and their pairs; SOURCE=ffhq, mirror, drive, fo
 	$(PIPELINE) dataset --num-images $(N) $(where) $(call flags,$(DATASET_FLAGS))
 
 blur: $(READY) ## more blurred sets from the originals at hand; RADIUS="15 30 45"
-	$(PIPELINE) blur $(where) $(call flags,$(filter-out FROM SOURCE IDS KEEP,$(DATASET_FLAGS)))
+	$(PIPELINE) blur $(where) $(call flags,$(BLUR_FLAGS))
 
 train: $(READY) ## trains RUN or goes on with it; PRESET=sharp or paper, EPOCHS=.. or STEPS=.., RADIUS=..
 	$(PIPELINE) train --run $(RUN) $(runs) $(call flags,$(TRAIN_FLAGS))

@@ -136,6 +136,23 @@ def test_make_target_calls_a_subcommand_that_understands_it(target):
         assert len(called) == 1
 
 
+@pytest.mark.parametrize("name", ["dataset", "blur", "train", "all", "demo", "deblur", "export"])
+def test_make_passes_every_flag_that_is_set(name):
+    elsewhere = {"HELP", "N", "NUM_IMAGES", "DATA_DIR", "RUNS_DIR", "RUN", "OUT", "DRY_RUN", "SEED"}
+    flags = {
+        flag: flag[2:].upper().replace("-", "_")
+        for action in SUBPARSERS[name]._actions
+        for flag in action.option_strings
+        if flag.startswith("--") and flag[2:].upper().replace("-", "_") not in elsewhere
+    }
+    variables = [f"{variable}=1" for variable in flags.values()]
+    done = subprocess.run(
+        ["make", "-n", name, "IN=x", *variables], cwd=ROOT, capture_output=True, text=True
+    )
+    words = done.stdout.split()
+    assert [flag for flag in flags if flag not in words] == []
+
+
 def test_make_targets_and_subcommands_are_the_same():
     own = {"help", "setup", "test", "lint", "bench", "ci", "lock"}
     assert set(make_targets()) - own == set(SUBPARSERS)
