@@ -1,7 +1,8 @@
 # The words people type. What they do is in pipeline.py; `python pipeline.py --help` tells more.
 
 PYTHON ?= python3
-DEVICE ?= cpu
+# The device that .venv was made for stays the default; another is set up beside or over it.
+DEVICE ?= $(firstword $(patsubst .venv/ready-%,%,$(wildcard .venv/ready-*)) cpu)
 N      ?= 1000
 RUN    ?= run-01
 OUT    ?= restored
@@ -24,6 +25,12 @@ runs  = $(where) $(if $(RUNS),--runs-dir $(RUNS))
 
 READY    := .venv/ready-$(DEVICE)
 PIPELINE  = .venv/bin/python pipeline.py
+PIP       = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+# AMD's TensorFlow is on no package index, and each build fits one version of ROCm and of Python.
+WHEEL_rocm = $(or $(ROCM_WHEEL),$(error DEVICE=rocm needs ROCM_WHEEL=.., file or address of AMD's \
+  TensorFlow 2.20 or newer for your ROCm and Python, see \
+  https://rocm.docs.amd.com/projects/ai-ecosystem/en/latest/frameworks/tensorflow/install.html))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dataset blur train evaluate report deblur export compare all test lint bench clean-pairs
@@ -36,13 +43,14 @@ help: ## this list
 	  "PRESET=$(or $(PRESET),sharp) SIZE=$(or $(SIZE),256) QUALITY=$(or $(QUALITY),95)" \
 	  "SEED=$(or $(SEED),0) PYTHON=$(PYTHON)"
 
-setup: $(READY) ## .venv with the locked dependencies; DEVICE=cpu or gpu
+setup: $(READY) ## .venv with the locked dependencies; DEVICE=cpu, gpu, or rocm with ROCM_WHEEL=..
 
 $(READY): requirements/$(DEVICE).lock
 	@$(PYTHON) -c "import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit( \
 	  f'error: needs Python 3.10 to 3.13, got {v[0]}.{v[1]}; name another with PYTHON=python3.12')"
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(PIP) -r $<
+	$(if $(WHEEL_$(DEVICE)),$(PIP) $(WHEEL_$(DEVICE)))
 	@touch $@
 
 demo: $(READY) ## the whole pipeline on drawn portraits, offline, in minutes

@@ -166,6 +166,23 @@ def test_make_alone_prints_help():
     assert "N=1000" in done.stdout
 
 
+def make_setup(*variables):
+    arguments = ["make", "-n", "setup", "READY=nowhere", *variables]
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_only_rocm_needs_amds_tensorflow_to_be_named():
+    for device in ("cpu", "gpu"):
+        assert "rocm" not in make_setup(f"DEVICE={device}").stdout
+    assert "DEVICE=rocm needs ROCM_WHEEL=.." in make_setup("DEVICE=rocm").stderr
+    recipe = make_setup("DEVICE=rocm", "ROCM_WHEEL=/amd/tensorflow.whl").stdout
+    assert recipe.index("requirements/rocm.lock") < recipe.index("/amd/tensorflow.whl")
+    lock = (ROOT / "requirements" / "rocm.lock").read_text()
+    locked = re.findall(r"^([a-z][a-z0-9_.-]*)==", lock, re.MULTILINE)
+    assert "keras" in locked
+    assert "tensorflow" not in locked
+
+
 def test_every_command_of_the_readme_exists():
     readme = ROOT / "README.md"
     if not readme.exists():

@@ -65,6 +65,8 @@ def train(
     Raises:
         UnsuitableSizeError: if the networks cannot take pictures of this size.
         NonFiniteLossError: with the range of steps; the last checkpoint is before it.
+        UnsharedBatchError: if the devices cannot share every batch equally.
+        ClusterError: if several machines cannot train together, or one of them is gone.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint.
     """
     num_steps = settings.total_steps(len(pairs.ids))
@@ -75,12 +77,7 @@ def train(
     writes = strategy.extended.should_checkpoint  # of several machines, one
     if writes:
         write_settings(run_dir, settings, context)
-    tf.config.experimental.enable_op_determinism()  # costs nothing that could be measured
-    # One fusion of TensorFlow's trips over LeakyReLU's gradient, says so, and gains nothing here.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    tf.random.set_seed(settings.seed)
-    mixed = settings.precision != "float32"
-    keras.config.set_dtype_policy(f"mixed_{settings.precision}" if mixed else "float32")
+    fix_arithmetic(settings)
 
     # Networks and optimizers, as they were last saved.
     with strategy.scope():
@@ -146,8 +143,8 @@ def train(
                 bool(interrupts),
                 out_of_time,
             )
-            stopping = last or interrupted or out_of_time
-            if writes and (stopping or now_s - saved_s >= settings.checkpoint_minutes * 60):
+            due = now_s - saved_s >= settings.checkpoint_minutes * 60
+            if writes and (last or interrupted or out_of_time or due):
                 mean_losses(networks, step, manager)  # raises before a bad network is saved
                 save(manager, step)
                 saved_s = now_s
@@ -173,6 +170,16 @@ def check_size(pairs: Pairs, settings: TrainSettings) -> None:
             f"{settings.generator} generator, what it trains on has {side_px} pixels; run "
             "`make dataset` with another SIZE=.. in a new folder (DATA=..), or change --crop"
         )
+
+
+def fix_arithmetic(settings: TrainSettings) -> None:
+    """Makes equal runs equal to the last bit, in the precision that is asked for."""
+    tf.config.experimental.enable_op_determinism()  # costs nothing that could be measured
+    # One fusion of TensorFlow's trips over LeakyReLU's gradient, says so, and gains nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    tf.random.set_seed(settings.seed)
+    mixed = settings.precision != "float32"
+    keras.config.set_dtype_policy(f"mixed_{settings.precision}" if mixed else "float32")
 
 
 def out_of_patience(networks: Networks, settings: TrainSettings, num_steps: int) -> bool:

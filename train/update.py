@@ -91,45 +91,51 @@ def build_update(
     Each device of the strategy gets its share of the batch. Losses are means over a share, so their
     gradients, which Keras sums over the devices, are divided by the number of devices.
     """
-    generator = networks.generator
-    discriminator = networks.discriminator if settings.gan_weight else None
     num_devices = strategy.num_replicas_in_sync
     agreed = finite_on_all if settings.precision == "float16" else list
 
     def update_on_share(blurred: tf.Tensor, sharp: tf.Tensor, judged: bool) -> None:
-        adversarial = discriminator_term = tf.constant(0.0)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            restored = generator(blurred, training=True)
-            l1 = l1_loss(restored, sharp)
+            losses = losses_of(networks, settings, blurred, sharp, judged)
+            total, *_, discriminator_term = losses
+            total = networks.generator_optimizer.scale_loss(total / num_devices)
             if judged:
-                restored_logits = discriminator([blurred, restored], training=True)
-                sharp_logits = discriminator([blurred, sharp], training=True)
-                adversarial = adversarial_loss(settings.gan_objective, restored_logits)
-                discriminator_term = discriminator_loss(
-                    settings.gan_objective, sharp_logits, restored_logits
-                )
-            total = settings.gan_weight * adversarial + settings.l1_weight * l1
-            scaled_total = networks.generator_optimizer.scale_loss(total / num_devices)
-            if judged:
-                scaled_term = networks.discriminator_optimizer.scale_loss(
+                discriminator_term = networks.discriminator_optimizer.scale_loss(
                     discriminator_term / num_devices
                 )
-        weights = generator.trainable_variables
-        gradients = generator_tape.gradient(scaled_total, weights)
+        weights = networks.generator.trainable_variables
+        gradients = generator_tape.gradient(total, weights)
         networks.generator_optimizer.apply(agreed(gradients), weights)
         if judged:
-            weights = discriminator.trainable_variables
-            gradients = discriminator_tape.gradient(scaled_term, weights)
+            weights = networks.discriminator.trainable_variables
+            gradients = discriminator_tape.gradient(discriminator_term, weights)
             networks.discriminator_optimizer.apply(agreed(gradients), weights)
         networks.step.assign_add(1)
         seen = tf.cast(networks.step, tf.float32)
         decay = tf.minimum(AVERAGE_DECAY, (1.0 + seen) / (10.0 + seen))
-        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
+        pairs = zip(networks.averaged.weights, networks.generator.weights, strict=True)
+        for average, weight in pairs:
             average.assign_add((1.0 - decay) * (weight - average))
-        networks.loss_sums.assign_add(tf.stack([total, adversarial, l1, discriminator_term, 1.0]))
+        networks.loss_sums.assign_add(tf.stack([*losses, 1.0]))
 
     @tf.function(jit_compile=settings.xla)
     def update(blurred: tf.Tensor, sharp: tf.Tensor, judged: bool) -> None:
         strategy.run(partial(update_on_share, judged=judged), (blurred, sharp))
 
     return update
+
+
+def losses_of(
+    networks: Networks, settings: TrainSettings, blurred: tf.Tensor, sharp: tf.Tensor, judged: bool
+) -> list[tf.Tensor]:
+    """The LOSSES on some pictures, scalars; the adversarial ones are 0 where it is not judged."""
+    restored = networks.generator(blurred, training=True)
+    l1 = l1_loss(restored, sharp)
+    if not judged:
+        return [settings.l1_weight * l1, tf.constant(0.0), l1, tf.constant(0.0)]
+    restored_logits = networks.discriminator([blurred, restored], training=True)
+    sharp_logits = networks.discriminator([blurred, sharp], training=True)
+    adversarial = adversarial_loss(settings.gan_objective, restored_logits)
+    total = settings.gan_weight * adversarial + settings.l1_weight * l1
+    discriminator_term = discriminator_loss(settings.gan_objective, sharp_logits, restored_logits)
+    return [total, adversarial, l1, discriminator_term]
