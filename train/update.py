@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from train.adam import FusedAdam
 from train.losses import adversarial_loss, discriminator_loss, l1_loss
 from train.networks import build_generator, build_patchgan
 from train.settings import TrainSettings
@@ -70,7 +71,7 @@ def _adam(rate: float, settings: TrainSettings, num_steps: int) -> keras.optimiz
         "linear": lambda: LinearDecay(rate, num_steps),
         "cosine": lambda: keras.optimizers.schedules.CosineDecay(rate, num_steps, alpha=0.02),
     }
-    adam = keras.optimizers.Adam(schedules[settings.schedule](), settings.beta1)
+    adam = FusedAdam(schedules[settings.schedule](), settings.beta1)
     scaled = settings.precision == "float16"  # its range needs the loss to be scaled
     return keras.optimizers.LossScaleOptimizer(adam) if scaled else adam
 
@@ -108,7 +109,10 @@ def build_update(networks: Networks, settings: TrainSettings) -> Callable:
         seen = tf.cast(networks.step, tf.float32)
         decay = tf.minimum(AVERAGE_DECAY, (1.0 + seen) / (10.0 + seen))
         for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
-            average.assign_add((1.0 - decay) * (weight - average))
+            # average += (1 - decay) * (weight - average), with a pass less over all weights.
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=average.value.handle, alpha=1.0 - decay, delta=average - weight
+            )
         networks.loss_sums.assign_add(tf.stack([total, adversarial, l1, discriminator_term, 1.0]))
 
     return update
