@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from train.networks import (
+    DeepConv2DTranspose,
     DepthToSpace,
     SpaceToDepth,
     StatisticsNorm,
@@ -209,6 +210,18 @@ def test_norm_agrees_with_keras_in_training():
     norm.gamma.assign(np.ones(4))
     expected = keras.layers.BatchNormalization(epsilon=1e-5)(x, training=True)
     np.testing.assert_allclose(norm(x, training=True), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("side", [1, 3])
+def test_deep_transposed_convolution_is_a_transposed_convolution(biased, side):
+    x = np.random.default_rng(0).normal(size=(2, side, side + 1, 7)).astype(np.float32)
+    how = {"strides": 2, "padding": "same", "use_bias": biased, "bias_initializer": "ones"}
+    ours, keras_own = DeepConv2DTranspose(5, 4, **how), layers.Conv2DTranspose(5, 4, **how)
+    ours.build(x.shape)
+    keras_own.build(x.shape)
+    keras_own.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(x), keras_own(x), atol=1e-5)
 
 
 def test_space_to_depth_loses_nothing():

@@ -139,6 +139,7 @@ Translate = Callable[[_Graph, keras.layers.Layer, list[str]], str]
 TRANSLATIONS: dict[str, Translate] = {
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,
+    "DeepConv2DTranspose": _conv_transpose,
     "StatisticsNorm": _norm,
     "Activation": _activated,
     "UpSampling2D": _resized,

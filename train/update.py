@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from train.adam import FusedAdam
 from train.losses import adversarial_loss, discriminator_loss, l1_loss
 from train.machines import finite_on_all
 from train.networks import build_generator, build_patchgan
@@ -75,7 +76,7 @@ def _adam(rate: float, settings: TrainSettings, num_steps: int) -> keras.optimiz
         "linear": lambda: LinearDecay(rate, num_steps),
         "cosine": lambda: keras.optimizers.schedules.CosineDecay(rate, num_steps, alpha=0.02),
     }
-    adam = keras.optimizers.Adam(schedules[settings.schedule](), settings.beta1)
+    adam = FusedAdam(schedules[settings.schedule](), settings.beta1)
     scaled = settings.precision == "float16"  # its range needs the loss to be scaled
     return keras.optimizers.LossScaleOptimizer(adam) if scaled else adam
 
@@ -115,7 +116,10 @@ def build_update(
         decay = tf.minimum(AVERAGE_DECAY, (1.0 + seen) / (10.0 + seen))
         pairs = zip(networks.averaged.weights, networks.generator.weights, strict=True)
         for average, weight in pairs:
-            average.assign_add((1.0 - decay) * (weight - average))
+            # average += (1 - decay) * (weight - average), with a pass less over all weights.
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=average.value.handle, alpha=1.0 - decay, delta=average - weight
+            )
         networks.loss_sums.assign_add(tf.stack([*losses, 1.0]))
 
     @tf.function(jit_compile=settings.xla)
