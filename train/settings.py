@@ -22,7 +22,7 @@ class TrainSettings:
     steps: int = 0  # length of the whole run in updates; 0 means as many as --epochs gives
     max_minutes: float = 0  # stops this call, not the run, after so long; 0 never
     patience: int = 0  # ends the run after so many validations without a better one; 0 never
-    batch: int = 4  # images, or crops of them, an update
+    batch: int = 4  # images, or crops of them, an update, shared equally among all devices
     seed: int = 0  # of weights, order, augmentation and dropout
     generator: str = "residual"  # residual (quarter resolution) or unet (the paper's)
     normalization: str = "batch"  # batch, instance or none; of the U-Net and the discriminator
@@ -39,7 +39,7 @@ class TrainSettings:
     jitter_px: int = 0  # random shift of both halves in training, at most, pixels
     cache: bool = False  # keeps all training pictures in memory, decoded: 0.4 MB a pair
     precision: str = "float32"  # float32, or networks computed in bfloat16 or float16
-    xla: bool = False  # compiles the update with XLA
+    xla: bool = False  # compiles the update with XLA; for one device only
     log_every: int = 50  # steps between lines of log.csv
     sample_every: int = 500  # steps between sample sheets and validations
     checkpoint_minutes: float = 3.0  # time between checkpoints
