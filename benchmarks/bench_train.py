@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,7 @@ SIZE = 256
 CONTESTANTS = ("paper", "tutorial", "torch", "sharp")  # two presets of ours, and the peers
 LIMIT_OF = {"tutorial": 0.85, "torch": 0.9}  # our step against theirs
 NUM_IMAGES = 64  # of the folder that the data are read from
+IMAGES_PER_S = 100
 CHECKPOINT_S = 180  # the default time between checkpoints
 
 
@@ -30,14 +32,13 @@ def our_step(preset: str) -> tuple[Callable[[], object], Callable[[], float]]:
     import tensorflow as tf
 
     from train.checkpoints import manager_of, save
+    from train.loop import fix_arithmetic
     from train.settings import PRESETS
     from train.update import Networks, build_update
 
-    tf.config.experimental.enable_op_determinism()
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    tf.random.set_seed(0)
+    fix_arithmetic(PRESETS[preset])
     networks = Networks(PRESETS[preset], num_steps=1000)
-    update = build_update(networks, PRESETS[preset])
+    update = build_update(networks, PRESETS[preset], tf.distribute.get_strategy())
     pictures = [tf.random.uniform((1, SIZE, SIZE, 3), -1, 1) for _ in range(2)]
 
     def save_s() -> float:
@@ -47,7 +48,7 @@ def our_step(preset: str) -> tuple[Callable[[], object], Callable[[], float]]:
             save(manager, 1)
             return time.perf_counter() - begin
 
-    return lambda: update(*pictures), save_s
+    return lambda: update(*pictures, judged=True), save_s
 
 
 def tutorial_step() -> Callable[[], object]:
@@ -158,9 +159,10 @@ def time_steps(names: list[str], torch_python: str, rounds: int, steps: int) -> 
         contestant.process.wait()
 
 
-def time_data(num_batches: int = 600) -> None:
-    """Prints how many images a second the input gives, and how long a step waits for one."""
+def time_data(num_steps: int = 400) -> None:
+    """Prints how many images a second the input gives, and how long a step waits for them."""
     import numpy as np
+    import tensorflow as tf
     from PIL import Image
 
     from train.dataset import Pairs, training_batches
@@ -178,24 +180,29 @@ def time_data(num_batches: int = 600) -> None:
         blurred, sharp = columns
         pairs = Pairs(tuple(map(str, range(NUM_IMAGES))), sharp, (blurred,), SIZE)
         for name, settings in PRESETS.items():
-            batches = iter(training_batches(pairs, settings, 0, num_batches))
-            for _ in range(num_batches // 6):
-                next(batches)
+            batches = iter(training_batches(pairs, settings, 0, num_steps))
+            wait_share(batches, num_steps // 4, 0.0)
             begin = time.perf_counter()
-            left = sum(1 for _ in batches)
-            alone = left / (time.perf_counter() - begin)
-            # A trainer that takes 100 images a second: what it does meanwhile is sleep.
-            batches, waited_s = iter(training_batches(pairs, settings, 0, num_batches)), 0.0
-            for index in range(num_batches):
-                begin = time.perf_counter()
-                next(batches)
-                waited_s += (time.perf_counter() - begin) * (index >= num_batches // 6)
-                time.sleep(0.01)
-            wait = waited_s / (left * 0.01)
-            print(
-                f"data of {name}: {alone:.0f} images a second alone; at 100 a second a step waits "
-                f"{wait:.1%} (limit 2 %)"
-            )
+            left = sum(settings.batch for _ in batches)
+            print(f"data of {name}: {left / (time.perf_counter() - begin):.0f} images a second")
+            for batch in (1, 4):
+                batches = training_batches(pairs, replace(settings, batch=batch), 0, num_steps)
+                share = wait_share(iter(batches), num_steps, batch / IMAGES_PER_S)
+                print(f"  at {IMAGES_PER_S} a second, batch {batch}: waits {share:.1%} (limit 2 %)")
+    ready = tf.data.Dataset.from_tensors(tf.zeros((2, 1, SIZE, SIZE, 3))).repeat(num_steps)
+    share = wait_share(iter(ready), num_steps, 1 / IMAGES_PER_S)
+    print(f"  TensorFlow's iterator over one batch that is always ready: {share:.1%}")
+
+
+def wait_share(batches: Iterator, num_steps: int, step_s: float) -> float:
+    """Median wait for a batch as a share of a step, which is slept through."""
+    waits = []
+    for _ in range(num_steps):
+        begin = time.perf_counter()
+        next(batches)
+        waits.append(time.perf_counter() - begin)
+        time.sleep(step_s)
+    return statistics.median(waits) / step_s if step_s else 0.0
 
 
 def main() -> None:
