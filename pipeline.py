@@ -31,7 +31,7 @@ DEMO = {
     "run": "demo",
     "data_dir": Path("data/demo"),
     "runs_dir": Path("tf_checkpoints/demo"),
-    "steps": 600,
+    "steps": 800,
     "sample_every": 100,
     "log_every": 20,
 }

@@ -13,6 +13,7 @@ from train.machines import finite_on_all
 from train.networks import build_generator, build_patchgan
 from train.settings import TrainSettings
 
+WARMUP_SHARE = 0.02  # of the run, in which the cosine schedule rises from 0
 AVERAGE_DECAY = 0.999  # of the generator's weights; less at first, so that short runs keep up
 LOSSES = ("generator_loss", "adversarial_loss", "l1", "discriminator_loss")
 
@@ -71,10 +72,13 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _adam(rate: float, settings: TrainSettings, num_steps: int) -> keras.optimizers.Optimizer:
+    warmup = round(WARMUP_SHARE * num_steps)
     schedules = {
         "constant": lambda: rate,
         "linear": lambda: LinearDecay(rate, num_steps),
-        "cosine": lambda: keras.optimizers.schedules.CosineDecay(rate, num_steps, alpha=0.02),
+        "cosine": lambda: keras.optimizers.schedules.CosineDecay(
+            0.0, num_steps - warmup, alpha=0.02, warmup_target=rate, warmup_steps=warmup
+        ),
     }
     adam = FusedAdam(schedules[settings.schedule](), settings.beta1)
     scaled = settings.precision == "float16"  # its range needs the loss to be scaled
