@@ -33,7 +33,7 @@ class TrainSettings:
     learning_rate: float = 1e-3  # Adam's, at the start
     discriminator_learning_rate: float = 2e-4  # Adam's, for the discriminator
     beta1: float = 0.5  # Adam's first moment decay, both networks
-    schedule: str = "cosine"  # constant; linear to 0 over the second half; cosine, risen first, to 2 %
+    schedule: str = "cosine"  # constant; linear to 0 in the last half; cosine, risen first, to 2 %
     crop: int = 128  # side of random crops to train on, pixels, at most; 0 means whole pictures
     turns: bool = True  # also trains on quarter turns, where the blur is the same turned
     jitter_px: int = 0  # random shift of both halves in training, at most, pixels
