@@ -135,6 +135,11 @@ def _padded(graph: _Graph, layer: keras.layers.ZeroPadding2D, inputs: list[str])
     return graph.add("Pad", [inputs[0], pads])
 
 
+def _scaled(graph: _Graph, layer: keras.layers.Rescaling, inputs: list[str]) -> str:
+    scale, offset = (graph.weight(np.float32(each)) for each in (layer.scale, layer.offset))
+    return graph.add("Add", [graph.add("Mul", [*inputs, scale]), offset])
+
+
 Translate = Callable[[_Graph, keras.layers.Layer, list[str]], str]
 TRANSLATIONS: dict[str, Translate] = {
     "Conv2D": _conv,
@@ -144,6 +149,7 @@ TRANSLATIONS: dict[str, Translate] = {
     "Activation": _activated,
     "UpSampling2D": _resized,
     "ZeroPadding2D": _padded,
+    "Rescaling": _scaled,
     "ReLU": lambda graph, _layer, inputs: graph.add("Relu", inputs),
     "LeakyReLU": lambda graph, layer, inputs: graph.add(
         "LeakyRelu", inputs, alpha=float(layer.negative_slope)
