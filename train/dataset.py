@@ -195,6 +195,7 @@ def training_batches(
         else:
             pair = tf.stack([_decode(paths[kernel, index]), _decode(paths[0, index])])
         turn = pairs.turn and settings.turns
+        pair = tf.cast(pair, tf.float32)  # to turn bytes, oneDNN wants AVX-512, and says so
         return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
 
     samples = tf.data.Dataset.range(first_step * num_here, last_step * num_here)
@@ -238,5 +239,5 @@ def _decode(path: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_ACCURATE")
 
 
-def _signed(picture_u8: tf.Tensor) -> tf.Tensor:
-    return tf.cast(picture_u8, tf.float32) / 127.5 - 1.0
+def _signed(picture: tf.Tensor) -> tf.Tensor:
+    return picture / 127.5 - 1.0

@@ -9,7 +9,7 @@ from keras import layers
 
 NUM_BLOCKS = 12  # of the residual generator
 WIDTH = 96  # its channels
-BRANCH_SCALE = 0.1  # of what its blocks add
+BRANCH_SCALE = 0.2  # of what its blocks add
 
 
 def build_generator(kind: str, normalization: str, seed: int) -> keras.Model:

@@ -30,7 +30,7 @@ class TrainSettings:
     gan_weight: float = 1.0  # weight of the adversarial term; 0 trains without a discriminator
     gan_start: float = 0.6  # share of the run that is trained on the pixel term alone, before it
     l1_weight: float = 100.0  # weight of the mean absolute error (Isola et al., Eq. 4)
-    learning_rate: float = 2e-3  # Adam's, at the start
+    learning_rate: float = 1e-3  # Adam's, at the start
     discriminator_learning_rate: float = 2e-4  # Adam's, for the discriminator
     beta1: float = 0.5  # Adam's first moment decay, both networks
     schedule: str = "cosine"  # constant; linear to 0 in the last half; cosine, risen first, to 2 %
