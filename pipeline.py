@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from prepare import PrepareError
-from prepare.arguments import add_blur, add_dataset, add_radius, blurs_of, check_counts
+from prepare.arguments import add_blur, add_dataset, add_radius, blurs_of
 from prepare.ffhq import IdsError
 from prepare.ffhq_source import FfhqSettings
 from prepare.flags import FlagError, Parser, add_settings, settings_from, share_of
@@ -73,7 +73,7 @@ def dataset(args: argparse.Namespace) -> None:
     from prepare.folder import changed_photographs
 
     layout, blurs, settings = Layout(args), blurs_of(args), settings_from(args, PairSettings())
-    check_counts(args)
+    sources.check_count(args.source, args.num_images)
     folders = pairs.PairFolders(layout.sharp, layout.blurred, layout.manifest, layout.rejected)
     sources.check_same_source(layout.manifest, args.source)
     pairs.claim_folders(folders, blurs, settings, dry_run=args.dry_run)

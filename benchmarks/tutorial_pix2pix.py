@@ -13,18 +13,20 @@ import tensorflow as tf
 from keras import layers
 
 
+def convolution(kind: type[layers.Layer], filters: int) -> layers.Layer:
+    return kind(
+        filters,
+        4,
+        strides=2,
+        padding="same",
+        kernel_initializer=keras.initializers.RandomNormal(0.0, 0.02),
+        use_bias=False,
+    )
+
+
 def downsample(filters: int, normalize: bool = True) -> keras.Sequential:
     block = keras.Sequential()
-    block.add(
-        layers.Conv2D(
-            filters,
-            4,
-            strides=2,
-            padding="same",
-            kernel_initializer=keras.initializers.RandomNormal(0.0, 0.02),
-            use_bias=False,
-        )
-    )
+    block.add(convolution(layers.Conv2D, filters))
     if normalize:
         block.add(layers.BatchNormalization())
     block.add(layers.LeakyReLU())
@@ -33,16 +35,7 @@ def downsample(filters: int, normalize: bool = True) -> keras.Sequential:
 
 def upsample(filters: int, dropout: bool = False) -> keras.Sequential:
     block = keras.Sequential()
-    block.add(
-        layers.Conv2DTranspose(
-            filters,
-            4,
-            strides=2,
-            padding="same",
-            kernel_initializer=keras.initializers.RandomNormal(0.0, 0.02),
-            use_bias=False,
-        )
-    )
+    block.add(convolution(layers.Conv2DTranspose, filters))
     block.add(layers.BatchNormalization())
     if dropout:
         block.add(layers.Dropout(0.5))

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from prepare.ffhq_source import FfhqSettings
-from prepare.flags import FlagError, add_settings, count_of, radius_of, settings_from, switch_of
+from prepare.flags import add_settings, count_of, radius_of, settings_from, switch_of
 from prepare.settings import LensBlur, PairSettings
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
@@ -59,10 +59,3 @@ def blurs_of(args: argparse.Namespace) -> list[LensBlur]:
     radii = getattr(args, "radius", None) or [LensBlur.radius_px]
     depth = getattr(args, "depth_dir", None) is not None
     return [settings_from(args, LensBlur(), radius_px=each, depth=depth) for each in radii]
-
-
-def check_counts(args: argparse.Namespace) -> None:
-    """Raises FlagError if FFHQ has not as many images as are asked for."""
-    if args.source in ("ffhq", "drive", "mirror") and not 1 <= args.num_images <= 70_000:
-        expected = "between 1 and 70000 (the size of FFHQ)"
-        raise FlagError(f"--num-images must be {expected}, got {args.num_images}")

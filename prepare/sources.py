@@ -20,9 +20,10 @@ from prepare.ffhq import FACIAL_RECOGNITION_NOTICE, wanted_ids
 from prepare.ffhq_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
 from prepare.ffhq_plan import download_plan
 from prepare.ffhq_source import FfhqSettings, ffhq_originals
+from prepare.flags import FlagError
 from prepare.folder import SUFFIXES, NoPhotographsError, folder_originals, link_to
 from prepare.manifest import read_manifest, write_atomically
-from prepare.originals import Original
+from prepare.originals import NUM_FFHQ_IMAGES, Original
 from prepare.samples import portrait
 
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
@@ -115,6 +116,13 @@ def fetched_originals(
 
 def _gb(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB"
+
+
+def check_count(source: str, num_images: int) -> None:
+    """Raises FlagError if FFHQ has not as many images as are asked for."""
+    if source in FFHQ_SOURCES and not 1 <= num_images <= NUM_FFHQ_IMAGES:
+        expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
+        raise FlagError(f"--num-images must be {expected}, got {num_images}")
 
 
 def check_same_source(manifest_path: Path, source: str) -> None:

@@ -123,18 +123,6 @@ def _norm(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
     return graph.add("InstanceNormalization", inputs + weights, epsilon=1e-5)
 
 
-def _resized(graph: _Graph, layer: keras.layers.UpSampling2D, inputs: list[str]) -> str:
-    scales = graph.weight(np.array([1, 1, *layer.size], np.float32))
-    mode = {"nearest": "nearest", "bilinear": "linear"}[layer.interpolation]
-    return graph.add("Resize", [inputs[0], "", scales], mode=mode)
-
-
-def _padded(graph: _Graph, layer: keras.layers.ZeroPadding2D, inputs: list[str]) -> str:
-    (top, bottom), (left, right) = layer.padding
-    pads = graph.weight(np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
-    return graph.add("Pad", [inputs[0], pads])
-
-
 def _scaled(graph: _Graph, layer: keras.layers.Rescaling, inputs: list[str]) -> str:
     scale, offset = (graph.weight(np.float32(each)) for each in (layer.scale, layer.offset))
     return graph.add("Add", [graph.add("Mul", [*inputs, scale]), offset])
@@ -147,8 +135,6 @@ TRANSLATIONS: dict[str, Translate] = {
     "DeepConv2DTranspose": _conv_transpose,
     "StatisticsNorm": _norm,
     "Activation": _activated,
-    "UpSampling2D": _resized,
-    "ZeroPadding2D": _padded,
     "Rescaling": _scaled,
     "ReLU": lambda graph, _layer, inputs: graph.add("Relu", inputs),
     "LeakyReLU": lambda graph, layer, inputs: graph.add(
