@@ -33,12 +33,14 @@ def our_step(preset: str) -> tuple[Callable[[], object], Callable[[], float]]:
 
     from train.checkpoints import manager_of, save
     from train.loop import fix_arithmetic
+    from train.machines import with_precision
     from train.settings import PRESETS
     from train.update import Networks, build_update
 
-    fix_arithmetic(PRESETS[preset])
-    networks = Networks(PRESETS[preset], num_steps=1000)
-    update = build_update(networks, PRESETS[preset], tf.distribute.get_strategy())
+    settings = with_precision(PRESETS[preset])
+    fix_arithmetic(settings)
+    networks = Networks(settings, num_steps=1000)
+    update = build_update(networks, settings, tf.distribute.get_strategy())
     pictures = [tf.random.uniform((1, SIZE, SIZE, 3), -1, 1) for _ in range(2)]
 
     def save_s() -> float:

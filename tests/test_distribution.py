@@ -22,7 +22,13 @@ from train.machines import finite_on_all
 from train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
-    steps=4, batch=4, schedule="constant", jitter_px=3, log_every=1, sample_every=2
+    steps=4,
+    batch=4,
+    schedule="constant",
+    jitter_px=3,
+    precision="float32",
+    log_every=1,
+    sample_every=2,
 )
 # Of a tensor's norm. Statistics over few and small pictures make more of a last bit than none do.
 TOLERANCE = {"none": 3e-4, "instance": 3e-4, "batch": 5e-3}
@@ -153,7 +159,8 @@ FLAGS = ("--batch", 4, "--log-every", 2, "--sample-every", 4, "--jitter-px", 3)
 @pytest.mark.slow
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_two_machines_learn_what_one_learns_from_the_joint_batch(data_dir, tmp_path, normalization):
-    flags = ("--steps", 4, "--normalization", normalization, *FLAGS)
+    same = ("--normalization", normalization, "--precision", "float32")
+    flags = ("--steps", 4, *same, *FLAGS)
     subprocess.run(command(data_dir, tmp_path / "one", *flags), cwd=ROOT, check=True, timeout=300)
     codes, errors = end_of(start_machines(command(data_dir, tmp_path / "two", *flags)))
     assert codes == [0, 0], errors

@@ -110,6 +110,7 @@ def test_run_folder_holds_what_the_contract_names(finished):
     assert steps_in(finished) == [2, 3, 4]  # the newest few
     assert steps_in(finished / "ckpt-best")[0] in (2, 4)
     record = json.loads((finished / "settings.json").read_text())
+    assert record["precision"] in ("bfloat16", "float32")  # not "auto": whoever asks must know
     assert record["steps"] == 4
     assert record["kernels"] == [KERNEL]
     assert record["tensorflow"] == tf.__version__

@@ -24,7 +24,14 @@ from train.checkpoints import (
 from train.dataset import Pairs, damaged_pictures_named, training_batches
 from train.files import write_picture
 from train.log import open_log
-from train.machines import build_mean, check_same, check_shares, lost_machines_named, strategy_for
+from train.machines import (
+    build_mean,
+    check_same,
+    check_shares,
+    lost_machines_named,
+    strategy_for,
+    with_precision,
+)
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.update import LOSSES, Networks, build_update
 from train.validation import validate
@@ -69,6 +76,7 @@ def train(
         ClusterError: if several machines cannot train together, or one of them is gone.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after a checkpoint.
     """
+    settings = with_precision(settings)
     num_steps = settings.total_steps(len(pairs.ids))
     first_judged_step = settings.first_judged_step(num_steps)
     check_size(pairs, settings)

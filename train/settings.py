@@ -9,8 +9,9 @@ CHOICES = {
     "generator": ("residual", "unet"),
     "normalization": ("batch", "instance", "none"),
     "gan_objective": ("vanilla", "lsgan", "hinge"),
+    "optimizer": ("muon", "adam"),
     "schedule": ("constant", "linear", "cosine"),
-    "precision": ("float32", "bfloat16", "float16"),
+    "precision": ("auto", "float32", "bfloat16", "float16"),
 }
 
 
@@ -30,7 +31,8 @@ class TrainSettings:
     gan_weight: float = 1.0  # weight of the adversarial term; 0 trains without a discriminator
     gan_start: float = 0.6  # share of the run that is trained on the pixel term alone, before it
     l1_weight: float = 100.0  # weight of the mean absolute error (Isola et al., Eq. 4)
-    learning_rate: float = 1e-3  # Adam's, at the start
+    optimizer: str = "muon"  # muon or adam, of the generator; the discriminator has adam
+    learning_rate: float = 1e-3  # the generator's, at its height
     discriminator_learning_rate: float = 2e-4  # Adam's, for the discriminator
     beta1: float = 0.5  # Adam's first moment decay, both networks
     schedule: str = "cosine"  # constant; linear to 0 in the last half; cosine, risen first, to 2 %
@@ -38,7 +40,7 @@ class TrainSettings:
     turns: bool = True  # also trains on quarter turns, where the blur is the same turned
     jitter_px: int = 0  # random shift of both halves in training, at most, pixels
     cache: bool = False  # keeps all training pictures in memory, decoded: 0.4 MB a pair
-    precision: str = "float32"  # float32, or networks computed in bfloat16 or float16
+    precision: str = "auto"  # of what is computed: float32, bfloat16, float16; auto chooses
     xla: bool = False  # compiles the update with XLA; for one device only
     log_every: int = 50  # steps between lines of log.csv
     sample_every: int = 500  # steps between sample sheets and validations
@@ -86,6 +88,8 @@ PRESETS = {
         epochs=200,
         batch=1,
         generator="unet",
+        optimizer="adam",
+        precision="float32",
         learning_rate=2e-4,
         schedule="constant",
         gan_start=0.0,

@@ -7,10 +7,10 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from train.adam import FusedAdam
 from train.losses import adversarial_loss, discriminator_loss, l1_loss
 from train.machines import finite_on_all
 from train.networks import build_generator, build_patchgan
+from train.optimizers import ConvolutionMuon, FusedAdam
 from train.settings import TrainSettings
 
 WARMUP_SHARE = 0.02  # of the run, in which the cosine schedule rises from 0
@@ -44,12 +44,14 @@ class Networks(tf.Module):
             if isinstance(each, keras.layers.Dropout)
         ]
         self.averaged = build_generator(settings.generator, settings.normalization, settings.seed)
-        self.generator_optimizer = _adam(settings.learning_rate, settings, num_steps)
+        self.generator_optimizer = _optimizer(
+            settings.optimizer, settings.learning_rate, settings, num_steps
+        )
         self.generator_optimizer.build(self.generator.trainable_variables)
         if settings.gan_weight:
             self.discriminator = build_patchgan(settings.normalization, settings.seed)
-            self.discriminator_optimizer = _adam(
-                settings.discriminator_learning_rate, settings, num_steps
+            self.discriminator_optimizer = _optimizer(
+                "adam", settings.discriminator_learning_rate, settings, num_steps
             )
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
@@ -71,7 +73,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
 
 
-def _adam(rate: float, settings: TrainSettings, num_steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(
+    kind: str, rate: float, settings: TrainSettings, num_steps: int
+) -> keras.optimizers.Optimizer:
     warmup = round(WARMUP_SHARE * num_steps)
     schedules = {
         "constant": lambda: rate,
@@ -80,9 +84,10 @@ def _adam(rate: float, settings: TrainSettings, num_steps: int) -> keras.optimiz
             0.0, num_steps - warmup, alpha=0.02, warmup_target=rate, warmup_steps=warmup
         ),
     }
-    adam = FusedAdam(schedules[settings.schedule](), settings.beta1)
+    kinds = {"adam": FusedAdam, "muon": ConvolutionMuon}
+    optimizer = kinds[kind](schedules[settings.schedule](), settings.beta1)
     scaled = settings.precision == "float16"  # its range needs the loss to be scaled
-    return keras.optimizers.LossScaleOptimizer(adam) if scaled else adam
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
 
 
 def build_update(
