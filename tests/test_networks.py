@@ -69,12 +69,12 @@ def test_patchgan_has_2_768_705_parameters(patchgan):
     assert patchgan.count_params() == expected == 2_768_705
 
 
-def test_residual_generator_has_2_1_million_parameters(residual):
+def test_residual_generator_has_0_9_million_parameters(residual):
     def conv(channels_in, channels_out):
         return 9 * channels_in * channels_out + channels_out
 
-    assert residual.count_params() == conv(48, 96) + 24 * conv(96, 96) + conv(96, 48)
-    assert 2.0e6 < residual.count_params() < 2.15e6
+    assert residual.count_params() == conv(48, 64) + 24 * conv(64, 64) + conv(64, 48)
+    assert 0.9e6 < residual.count_params() < 1e6
 
 
 def test_patch_logits_are_30x30(patchgan):
