@@ -38,7 +38,7 @@ RECIPES = {
 }
 SCORES = ("psnr_db", "ssim", "haarpsi", "detail_returned", "detail_invented")
 PERIODS = (2, 4)  # pixels, of grids that a network may leave
-TRIED_STEPS = 30
+TRIED_STEPS = 150
 
 
 def step_seconds(settings: TrainSettings, pairs: Pairs, validation: Pairs) -> float:

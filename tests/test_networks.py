@@ -100,6 +100,14 @@ def test_discriminator_sees_both_pictures(patchgan):
     assert np.abs(patchgan([-blurred, judged]) - logits).max() > 1e-3
 
 
+def test_discriminator_of_corrections_takes_the_same_pictures():
+    plain, by_correction = build_patchgan("none", seed=0), build_patchgan("none", 0, True)
+    by_correction.set_weights(plain.get_weights())
+    blurred, judged = pictures(1, 64), pictures(1, 64, seed=1)
+    expected = plain([blurred, 4 * (judged - blurred)])
+    np.testing.assert_allclose(by_correction([blurred, judged]), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["unet", "patchgan"])
 def test_leak_is_0_2(name, request):
     leaks = [

@@ -49,7 +49,9 @@ class Networks(tf.Module):
         )
         self.generator_optimizer.build(self.generator.trainable_variables)
         if settings.gan_weight:
-            self.discriminator = build_patchgan(settings.normalization, settings.seed)
+            self.discriminator = build_patchgan(
+                settings.normalization, settings.seed, settings.generator == "residual"
+            )
             self.discriminator_optimizer = _optimizer(
                 "adam", settings.discriminator_learning_rate, settings, num_steps
             )
