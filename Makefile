@@ -94,6 +94,7 @@ lint: $(READY) ## the linter and the formatter's check
 bench: $(READY) ## this project and its peers, side by side
 	.venv/bin/python -m benchmarks.bench_blur
 	.venv/bin/python benchmarks/bench_download.py
+	.venv/bin/python -m benchmarks.bench_data
 	.venv/bin/python -m benchmarks.bench_train $(if $(TORCH),--torch-python $(TORCH))
 
 clean-pairs: $(READY) ## removes blurred and sharp folders, never originals or runs

@@ -3,10 +3,11 @@
 Each contestant is a process of its own. They step in turns, so that the ratios hold on a busy
 machine too, and only one is awake at a time. PyTorch comes from benchmarks/requirements.txt, here
 or in an environment of its own (--torch-python); when it is missing, that is said and it is left
-out. Beside the step stand what else training takes: data, and a checkpoint.
+out. Beside the step stand a checkpoint, and our two presets one against the other.
 """
 
 import argparse
+import functools
 import os
 import resource
 import statistics
@@ -14,26 +15,36 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SIZE = 256
 CONTESTANTS = ("paper", "tutorial", "torch", "sharp")  # two presets of ours, and the peers
 LIMIT_OF = {"tutorial": 0.85, "torch": 0.9}  # our step against theirs
-NUM_IMAGES = 64  # of the folder that the data are read from
-IMAGES_PER_S = 100
 CHECKPOINT_S = 180  # the default time between checkpoints
 
 
-def our_step(preset: str) -> tuple[Callable[[], object], Callable[[], float]]:
-    """A step of a preset as the loop takes it, and the seconds that a checkpoint of it takes."""
+def seconds_of(task: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    task()
+    return time.perf_counter() - begin
+
+
+def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
+    """What a preset can be asked, each answered in seconds.
+
+    A step with the adversarial term as the loop takes it, one without, a checkpoint, and the
+    restoration of one picture.
+    """
+    import keras
+    import numpy as np
     import tensorflow as tf
 
-    from train.checkpoints import manager_of, save
+    from train.checkpoints import manager_of, restore_picture, save
     from train.loop import fix_arithmetic
     from train.machines import with_precision
+    from train.networks import build_generator
     from train.settings import PRESETS
     from train.update import Networks, build_update
 
@@ -42,15 +53,24 @@ def our_step(preset: str) -> tuple[Callable[[], object], Callable[[], float]]:
     networks = Networks(settings, num_steps=1000)
     update = build_update(networks, settings, tf.distribute.get_strategy())
     pictures = [tf.random.uniform((1, SIZE, SIZE, 3), -1, 1) for _ in range(2)]
+    blurred = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+    @functools.cache
+    def generator() -> keras.Model:  # as a run's comes back when it is used: in float32
+        keras.config.set_dtype_policy("float32")
+        return build_generator(settings.generator, settings.normalization, settings.seed)
 
     def save_s() -> float:
         with tempfile.TemporaryDirectory() as folder:
             manager = manager_of(networks, Path(folder))
-            begin = time.perf_counter()
-            save(manager, 1)
-            return time.perf_counter() - begin
+            return seconds_of(lambda: save(manager, 1))
 
-    return lambda: update(*pictures, judged=True), save_s
+    return {
+        "step": lambda: seconds_of(lambda: update(*pictures, judged=True)),
+        "pixel": lambda: seconds_of(lambda: update(*pictures, judged=False)),
+        "forward": lambda: seconds_of(lambda: restore_picture(generator(), blurred)),
+        "save": save_s,
+    }
 
 
 def tutorial_step() -> Callable[[], object]:
@@ -74,26 +94,18 @@ def torch_step() -> Callable[[], object]:
 
 
 def work(name: str) -> None:
-    """A contestant: answers "step" and "save" with seconds, "peak" with megabytes."""
-    if name == "tutorial":
-        step, save_s = tutorial_step(), None
-    elif name == "torch":
-        step, save_s = torch_step(), None
+    """A contestant: answers "peak" with megabytes, all other questions with seconds."""
+    if name in ("tutorial", "torch"):
+        step = tutorial_step() if name == "tutorial" else torch_step()
+        tasks = {"step": lambda: seconds_of(step)}
     else:
-        step, save_s = our_step(name)
+        tasks = our_tasks(name)
     for _ in range(3):
-        step()
+        tasks["step"]()
     print("ready", flush=True)
+    tasks["peak"] = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for line in sys.stdin:
-        if line == "step\n":
-            begin = time.perf_counter()
-            step()
-            answer = time.perf_counter() - begin
-        elif line == "save\n":
-            answer = save_s()
-        else:
-            answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(answer, flush=True)
+        print(tasks[line.strip()](), flush=True)
 
 
 class Contestant:
@@ -156,55 +168,25 @@ def time_steps(names: list[str], torch_python: str, rounds: int, steps: int) -> 
             f"a checkpoint of {name}: {save_s:.2f} s, {save_s / CHECKPOINT_S:.1%} of training "
             f"time at one every {CHECKPOINT_S} s (limit 2 %)"
         )
+    if {"paper", "sharp"} <= set(contestants):
+        compare_presets(contestants["paper"], contestants["sharp"], rounds)
     for contestant in contestants.values():
         contestant.process.stdin.close()
         contestant.process.wait()
 
 
-def time_data(num_steps: int = 400) -> None:
-    """Prints how many images a second the input gives, and how long a step waits for them."""
-    import numpy as np
-    import tensorflow as tf
-    from PIL import Image
-
-    from train.dataset import Pairs, training_batches
-    from train.settings import PRESETS
-
-    generator = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        columns = []
-        for side in ("blurred", "sharp"):
-            paths = tuple(f"{folder}/{side}-{index}.jpg" for index in range(NUM_IMAGES))
-            for path in paths:
-                soft = Image.fromarray(generator.integers(0, 256, (32, 32, 3), np.uint8))
-                soft.resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(path, quality=95)
-            columns.append(paths)
-        blurred, sharp = columns
-        pairs = Pairs(tuple(map(str, range(NUM_IMAGES))), sharp, (blurred,), SIZE)
-        for name, settings in PRESETS.items():
-            batches = iter(training_batches(pairs, settings, 0, num_steps))
-            wait_share(batches, num_steps // 4, 0.0)
-            begin = time.perf_counter()
-            left = sum(settings.batch for _ in batches)
-            print(f"data of {name}: {left / (time.perf_counter() - begin):.0f} images a second")
-            for batch in (1, 4):
-                batches = training_batches(pairs, replace(settings, batch=batch), 0, num_steps)
-                share = wait_share(iter(batches), num_steps, batch / IMAGES_PER_S)
-                print(f"  at {IMAGES_PER_S} a second, batch {batch}: waits {share:.1%} (limit 2 %)")
-    ready = tf.data.Dataset.from_tensors(tf.zeros((2, 1, SIZE, SIZE, 3))).repeat(num_steps)
-    share = wait_share(iter(ready), num_steps, 1 / IMAGES_PER_S)
-    print(f"  TensorFlow's iterator over one batch that is always ready: {share:.1%}")
-
-
-def wait_share(batches: Iterator, num_steps: int, step_s: float) -> float:
-    """Median wait for a batch as a share of a step, which is slept through."""
-    waits = []
-    for _ in range(num_steps):
-        begin = time.perf_counter()
-        next(batches)
-        waits.append(time.perf_counter() - begin)
-        time.sleep(step_s)
-    return statistics.median(waits) / step_s if step_s else 0.0
+def compare_presets(paper: Contestant, sharp: Contestant, rounds: int) -> None:
+    """Prints how much longer `paper` takes than `sharp` for what both do, by turn."""
+    for question, what in (
+        ("step", "a step with the adversarial term"),
+        ("pixel", "a step without it"),
+        ("forward", "restoring a picture"),
+    ):
+        answers = [(paper.ask(question), sharp.ask(question)) for _ in range(4 * rounds)]
+        answers = answers[2:]  # not those that compile
+        slow, quick = (statistics.median(each) * 1000 for each in zip(*answers, strict=True))
+        ratio = statistics.median(one / other for one, other in answers)
+        print(f"{what}: paper {slow:.0f} ms, sharp {quick:.0f} ms, {ratio:.1f} x")
 
 
 def main() -> None:
@@ -222,7 +204,6 @@ def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     print(f"one step, batch 1, {SIZE} pixels, {os.cpu_count()} cores")
     time_steps(arguments.only, arguments.torch_python, arguments.rounds, arguments.steps)
-    time_data()
 
 
 if __name__ == "__main__":

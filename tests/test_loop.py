@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from train.checkpoints import (
 )
 from train.dataset import UnmatchedPairsError, find_pairs, read_split
 from train.log import open_log
-from train.loop import NonFiniteLossError, UnsuitableSizeError, train
+from train.loop import NonFiniteLossError, UnsuitableSizeError, out_of_patience, train
 from train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -306,13 +307,23 @@ def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoin
     assert len(losses.splitlines()) == last + 1
 
 
-def test_a_run_out_of_patience_is_finished(copy, data_dir):
-    # Of the validations at steps 2 and 4 the later was no better, or patience never runs out.
-    _, step, _ = load_generator(copy)
-    assert step in (2, 4)
-    assert run(copy, data_dir, steps=4, patience=1) is False
-    if step == 2:
-        assert run(copy, data_dir, steps=8, patience=1) is False
+@pytest.mark.parametrize(
+    ("gan_weight", "step", "expected"),
+    # Two validations, 2 steps apart, have passed since step 2; with the adversarial term those
+    # before step 16 do not count, the first of the last quarter of its part.
+    [(0, 5, False), (0, 6, True), (1, 19, False), (1, 20, True)],
+)
+def test_a_run_out_of_patience_is_finished(gan_weight, step, expected):
+    settings = replace(SETTINGS, gan_weight=gan_weight, patience=2, sample_every=2)
+    networks = SimpleNamespace(step=tf.Variable(step), best_step=tf.Variable(2))
+    assert out_of_patience(networks, settings, num_steps=20) is expected
+    assert out_of_patience(networks, replace(settings, patience=0), num_steps=20) is False
+
+
+def test_the_best_of_an_adversarial_run_is_of_its_last_tenth():
+    settings = TrainSettings(gan_weight=1, gan_start=0.6)
+    assert settings.first_candidate_step(1000) == 901
+    assert replace(settings, gan_weight=0).first_candidate_step(1000) == 0
 
 
 def test_max_minutes_ends_the_call_and_keeps_the_step(data_dir, tmp_path):

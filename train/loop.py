@@ -79,6 +79,7 @@ def train(
     settings = with_precision(settings)
     num_steps = settings.total_steps(len(pairs.ids))
     first_judged_step = settings.first_judged_step(num_steps)
+    first_candidate_step = settings.first_candidate_step(num_steps)
     check_size(pairs, settings)
     strategy = strategy or strategy_for(settings)
     check_shares(settings, strategy)
@@ -137,8 +138,8 @@ def train(
                 progress.set_postfix_str(f"L1 {row['l1']:.4f}, data {wait:.1%}")
 
             # Save now and then, at the end, and before stopping.
-            counts = judged or not settings.gan_weight  # before, it is not yet what it will be
-            if sampling and counts and row["validation_haarpsi"] > networks.best_haarpsi.numpy():
+            counts = sampling and step >= first_candidate_step
+            if counts and row["validation_haarpsi"] > networks.best_haarpsi.numpy():
                 networks.best_haarpsi.assign(row["validation_haarpsi"])
                 networks.best_step.assign(step)
                 if writes:
@@ -192,8 +193,7 @@ def fix_arithmetic(settings: TrainSettings) -> None:
 
 def out_of_patience(networks: Networks, settings: TrainSettings, num_steps: int) -> bool:
     """Whether too many validations have passed since the best one."""
-    first_that_counts = settings.first_judged_step(num_steps) if settings.gan_weight else 0
-    best_step = max(int(networks.best_step.numpy()), first_that_counts)
+    best_step = max(int(networks.best_step.numpy()), settings.first_candidate_step(num_steps))
     since_best = int(networks.step.numpy()) - best_step
     return 0 < settings.patience * settings.sample_every <= since_best
 

@@ -79,6 +79,16 @@ class TrainSettings:
         """The first update with an adversarial term; after the last one if there is none."""
         return 1 + (round(self.gan_start * num_steps) if self.gan_weight else num_steps)
 
+    def first_candidate_step(self, num_steps: int) -> int:
+        """The first update after which the network may be the run's best.
+
+        Scores only fall while the adversarial term begins to sharpen, so not before the last
+        quarter of its part: the best would always be a network that it had hardly touched.
+        """
+        if not self.gan_weight:
+            return 0
+        return num_steps - (num_steps - self.first_judged_step(num_steps)) // 4
+
 
 PRESETS = {
     "sharp": TrainSettings(),
