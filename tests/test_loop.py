@@ -320,7 +320,7 @@ def test_a_run_out_of_patience_is_finished(gan_weight, step, expected):
     assert out_of_patience(networks, replace(settings, patience=0), num_steps=20) is False
 
 
-def test_the_best_of_an_adversarial_run_is_of_its_last_tenth():
+def test_the_best_of_an_adversarial_run_is_of_the_last_quarter_of_its_part():
     settings = TrainSettings(gan_weight=1, gan_start=0.6)
     assert settings.first_candidate_step(1000) == 901
     assert replace(settings, gan_weight=0).first_candidate_step(1000) == 0
