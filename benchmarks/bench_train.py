@@ -42,7 +42,7 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
     import tensorflow as tf
 
     from train.checkpoints import manager_of, restore_picture, save
-    from train.loop import fix_arithmetic
+    from train.loop import computed_in, fix_arithmetic
     from train.machines import with_precision
     from train.networks import build_generator
     from train.settings import PRESETS
@@ -50,14 +50,14 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
 
     settings = with_precision(PRESETS[preset])
     fix_arithmetic(settings)
-    networks = Networks(settings, num_steps=1000)
+    with computed_in(settings.precision):
+        networks = Networks(settings, num_steps=1000)
     update = build_update(networks, settings, tf.distribute.get_strategy())
     pictures = [tf.random.uniform((1, SIZE, SIZE, 3), -1, 1) for _ in range(2)]
     blurred = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
 
     @functools.cache
-    def generator() -> keras.Model:  # as a run's comes back when it is used: in float32
-        keras.config.set_dtype_policy("float32")
+    def generator() -> keras.Model:  # in float32, as a run's comes back when it is used
         return build_generator(settings.generator, settings.normalization, settings.seed)
 
     def save_s() -> float:

@@ -142,9 +142,9 @@ def test_finished_run_returns_false_and_changes_nothing(copy, data_dir):
 
 @pytest.mark.slow
 def test_resumed_equals_uninterrupted(finished, data_dir, tmp_path):
-    run(tmp_path / "run", data_dir, steps=2)
-    assert steps_in(tmp_path / "run")[-1] == 2
-    run(tmp_path / "run", data_dir, steps=4)
+    run(tmp_path / "run", data_dir, max_minutes=1e-9)
+    assert steps_in(tmp_path / "run") == [1]
+    run(tmp_path / "run", data_dir)
     assert_same_run(finished, tmp_path / "run", 4)
 
 
@@ -407,3 +407,11 @@ def test_resumed_unet_equals_uninterrupted_down_to_its_dropout(tmp_path):
     run(tmp_path / "resumed", data_dir, steps=2, **changes)
     assert any("dropout" in name for name in tensors_of(tmp_path / "whole", 2))
     assert_same_run(tmp_path / "whole", tmp_path / "resumed", 2)
+
+
+@pytest.mark.slow
+def test_precision_of_a_run_is_not_that_of_what_comes_after(tmp_path, data_dir):
+    run(tmp_path / "run", data_dir, precision="bfloat16", gan_weight=0)
+    generator, _, settings = load_generator(tmp_path / "run")
+    assert settings["precision"] == "bfloat16"
+    assert {layer.compute_dtype for layer in generator.layers} == {"float32"}

@@ -89,7 +89,7 @@ def train(
     fix_arithmetic(settings)
 
     # Networks and optimizers, as they were last saved.
-    with strategy.scope():
+    with strategy.scope(), computed_in(settings.precision):
         networks = Networks(settings, num_steps)
     manager = manager_of(networks, run_dir)
     best = best_manager_of(networks, run_dir)
@@ -182,13 +182,22 @@ def check_size(pairs: Pairs, settings: TrainSettings) -> None:
 
 
 def fix_arithmetic(settings: TrainSettings) -> None:
-    """Makes equal runs equal to the last bit, in the precision that is asked for."""
+    """Makes equal runs equal to the last bit."""
     tf.config.experimental.enable_op_determinism()  # costs nothing that could be measured
     # One fusion of TensorFlow's trips over LeakyReLU's gradient, says so, and gains nothing here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     tf.random.set_seed(settings.seed)
-    mixed = settings.precision != "float32"
-    keras.config.set_dtype_policy(f"mixed_{settings.precision}" if mixed else "float32")
+
+
+@contextlib.contextmanager
+def computed_in(precision: str) -> Iterator[None]:
+    """Networks built inside compute in this precision; their weights are float32 in any case."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def out_of_patience(networks: Networks, settings: TrainSettings, num_steps: int) -> bool:
