@@ -37,7 +37,7 @@ RECIPES = {
     "paper": PRESETS["paper"],
 }
 SCORES = ("psnr_db", "ssim", "haarpsi", "detail_returned", "detail_invented")
-PERIODS = (2, 4)  # pixels, of grids that a network may leave
+GRIDS = {"grid of 2, dB": 2, "grid of 4, dB": 4}  # that a network may leave: period, pixels
 TRIED_STEPS = 150
 
 
@@ -95,11 +95,11 @@ def scores_of(run_dir: Path, validation: Pairs) -> tuple[dict[str, float], float
     for blurred_path, sharp_path in zip(validation.blurred[0], validation.sharp, strict=True):
         blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
         restored = restore_picture(generator, blurred)
-        grids = [grid_db(restored, period) - grid_db(sharp, period) for period in PERIODS]
+        grids = [grid_db(restored, period) - grid_db(sharp, period) for period in GRIDS.values()]
         rows.append([getattr(metrics, name)(restored, sharp) for name in SCORES] + grids)
         inputs.append(metrics.psnr_db(blurred, sharp))
-    names = [*SCORES, *(f"grid of {period}, dB" for period in PERIODS)]
-    return dict(zip(names, np.mean(rows, axis=0), strict=True)), float(np.mean(inputs))
+    means = np.mean(rows, axis=0)
+    return dict(zip((*SCORES, *GRIDS), means, strict=True)), float(np.mean(inputs))
 
 
 def main() -> None:
@@ -117,7 +117,7 @@ def main() -> None:
         for side in ("train", "validation")
     )
     print(f"{len(pairs.ids)} training, {len(validation.ids)} validation images")
-    columns = ["recipe", "steps", "gain, dB", *SCORES[1:], *(f"grid of {p}, dB" for p in PERIODS)]
+    columns = ["recipe", "steps", "gain, dB", *SCORES[1:], *GRIDS]
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for name in arguments.names or RECIPES:
         seconds = step_seconds(RECIPES[name], pairs, validation)
