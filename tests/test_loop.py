@@ -320,6 +320,14 @@ def test_a_run_out_of_patience_is_finished(gan_weight, step, expected):
     assert out_of_patience(networks, replace(settings, patience=0), num_steps=20) is False
 
 
+@pytest.mark.slow
+def test_patience_ends_a_run_that_gets_no_better(tmp_path, data_dir):
+    idle = {"steps": 8, "patience": 1, "gan_weight": 0, "learning_rate": 1e-30}
+    assert run(tmp_path / "run", data_dir, **idle) is True
+    assert steps_in(tmp_path / "run")[-1] == 4  # step 2 was the best, step 4 no better
+    assert run(tmp_path / "run", data_dir, **idle) is False
+
+
 def test_the_best_of_an_adversarial_run_is_of_the_last_quarter_of_its_part():
     settings = TrainSettings(gan_weight=1, gan_start=0.6)
     assert settings.first_candidate_step(1000) == 901
