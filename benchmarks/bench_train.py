@@ -58,7 +58,7 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
 
     @functools.cache
     def generator() -> keras.Model:  # in float32, as a run's comes back when it is used
-        return build_generator(settings.generator, settings.normalization, settings.seed)
+        return build_generator(settings)
 
     def save_s() -> float:
         with tempfile.TemporaryDirectory() as folder:

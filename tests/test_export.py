@@ -10,13 +10,13 @@ import pytest
 
 from train import export as export_module
 from train.export import ExportError, export
-from train.networks import build_generator
+from train.networks import build_residual, build_unet
 
 
 @pytest.fixture
 def generator() -> keras.Model:
     """The residual generator with no weight at zero, so that every layer has its say."""
-    network = build_generator("residual", "batch", 0)
+    network = build_residual(channels=64, num_blocks=12, seed=0)
     rng = np.random.default_rng(0)
     network.set_weights([w + rng.normal(0, 0.02, w.shape) for w in network.get_weights()])
     return network
@@ -40,7 +40,7 @@ def test_savedmodel_and_tflite_answer_alike(tmp_path: Path, generator: keras.Mod
 def test_onnx_answers_alike(tmp_path: Path, generator: keras.Model, kind: str, size: int) -> None:
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
-    network = generator if kind == "residual" else build_generator("unet", "batch", 0)
+    network = generator if kind == "residual" else build_unet("batch", seed=0)
     differences = export(network, tmp_path, pictures(size, 1), ["onnx"])
     assert differences["onnx"] < 1e-3
     if kind == "residual":  # any size, not only that of the export

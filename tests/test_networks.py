@@ -11,7 +11,6 @@ from train.networks import (
     DepthToSpace,
     SpaceToDepth,
     StatisticsNorm,
-    build_generator,
     build_patchgan,
     build_residual,
     build_unet,
@@ -27,7 +26,7 @@ def unet():
 @pytest.fixture(scope="module")
 def residual():
     """The residual generator with weights that do something everywhere."""
-    generator = build_residual(seed=0)
+    generator = build_residual(channels=64, num_blocks=12, seed=0)
     rng = np.random.default_rng(0)
     for weight in generator.weights:
         if not np.any(weight.numpy()):
@@ -149,7 +148,7 @@ def test_dropout_differs_between_training_steps_only(unet):
 
 def test_residual_generator_starts_as_identity():
     blurred = pictures(2, 64)
-    np.testing.assert_array_equal(build_residual(seed=3)(blurred), blurred)
+    np.testing.assert_array_equal(build_residual(64, 12, seed=3)(blurred), blurred)
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (64, 128), (100, 60), (12, 256)])
@@ -175,9 +174,7 @@ def test_answer_for_an_image_does_not_depend_on_its_batch(name, request):
 def test_two_builds_of_one_seed_have_equal_weights(kind):
     def build(seed):
         network = (
-            build_patchgan("batch", seed)
-            if kind == "patchgan"
-            else build_generator(kind, "batch", seed)
+            build_patchgan("batch", seed) if kind == "patchgan" else build_residual(64, 12, seed)
         )
         return [weight.numpy() for weight in network.weights]
 

@@ -129,7 +129,7 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, dict]:
             networks = tf.Module()
             networks.step = tf.Variable(0, dtype=tf.int64)
             networks.averaged = build_generator(
-                settings["generator"], settings["normalization"], settings["seed"]
+                TrainSettings(**{each.name: settings[each.name] for each in fields(TrainSettings)})
             )
             try:
                 restore_newest(networks, paths)

@@ -7,14 +7,16 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-NUM_BLOCKS = 12  # of the residual generator
-WIDTH = 64  # its channels
-BRANCH_SCALE = 0.2  # of what its blocks add
+from train.settings import TrainSettings
+
+BRANCH_SCALE = 0.2  # of what the residual generator's blocks add
 
 
-def build_generator(kind: str, normalization: str, seed: int) -> keras.Model:
-    """The generator called `kind` in the settings: "residual", which needs no norm, or "unet"."""
-    return build_residual(seed) if kind == "residual" else build_unet(normalization, seed)
+def build_generator(settings: TrainSettings) -> keras.Model:
+    """The generator that the settings ask for, untrained."""
+    if settings.generator == "residual":
+        return build_residual(settings.channels, settings.blocks, settings.seed)
+    return build_unet(settings.normalization, settings.seed)
 
 
 class StatisticsNorm(layers.Layer):
@@ -114,8 +116,10 @@ class _Seeds:
         return keras.initializers.RandomNormal(0.0, 0.02, seed=self())
 
 
-def build_residual(seed: int) -> keras.Model:
-    """Residual generator at a quarter of the resolution: 0.9 M weights, any size divisible by 4.
+def build_residual(channels: int, num_blocks: int, seed: int) -> keras.Model:
+    """Residual generator at a quarter of the resolution, for any size divisible by 4.
+
+    0.9 M weights with 64 channels and 12 blocks, and in proportion to channels squared and blocks.
 
     A lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter
     of its resolution. The last convolutions start at zero: training begins from the blurred
@@ -134,11 +138,11 @@ def build_residual(seed: int) -> keras.Model:
 
     blurred = keras.Input((None, None, 3))
     x = SpaceToDepth()(blurred)  # (batch, h/4, w/4, 48)
-    x = conv(WIDTH)(x)  # (batch, h/4, w/4, 64)
-    for block in range(NUM_BLOCKS):
+    x = conv(channels)(x)  # (batch, h/4, w/4, channels)
+    for block in range(num_blocks):
         dilation = (1, 2, 4)[block % 3]
-        branch = layers.ReLU()(conv(WIDTH, dilation)(x))
-        x = x + layers.Rescaling(BRANCH_SCALE)(conv(WIDTH, zero=True)(branch))
+        branch = layers.ReLU()(conv(channels, dilation)(x))
+        x = x + layers.Rescaling(BRANCH_SCALE)(conv(channels, zero=True)(branch))
     x = conv(48, zero=True)(x)  # (batch, h/4, w/4, 48)
     correction = layers.Rescaling(BRANCH_SCALE, dtype="float32")(DepthToSpace()(x))
     restored = blurred + correction  # (batch, h, w, 3)

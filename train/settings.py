@@ -26,6 +26,8 @@ class TrainSettings:
     batch: int = 4  # images, or crops of them, an update, shared equally among all devices
     seed: int = 0  # of weights, order, augmentation and dropout
     generator: str = "residual"  # residual (quarter resolution) or unet (the paper's)
+    channels: int = 64  # of the residual generator; more gain more in runs of an hour or more
+    blocks: int = 12  # of the residual generator
     normalization: str = "none"  # batch, instance or none; of the U-Net and the discriminator
     gan_objective: str = "vanilla"  # vanilla (cross entropy), lsgan or hinge
     gan_weight: float = 1.0  # weight of the adversarial term; 0 trains without a discriminator
@@ -50,7 +52,7 @@ class TrainSettings:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 self._refuse(name, " or ".join(known))
-        for name in ("batch", "log_every", "sample_every"):
+        for name in ("batch", "channels", "blocks", "log_every", "sample_every"):
             if getattr(self, name) < 1:
                 self._refuse(name, "at least 1")
         for name in ("epochs", "learning_rate", "discriminator_learning_rate"):

@@ -36,14 +36,14 @@ class Networks(tf.Module):
         self.loss_sums = tf.Variable(tf.zeros(len(LOSSES) + 1), aggregation=mean)
         self.best_haarpsi = tf.Variable(-math.inf)
         self.best_step = tf.Variable(0, dtype=tf.int64)
-        self.generator = build_generator(settings.generator, settings.normalization, settings.seed)
+        self.generator = build_generator(settings)
         # Where each Dropout's random numbers have come to; Keras counts them among no weights.
         self.dropout_states = [
             each.seed_generator.state.value
             for each in self.generator.layers
             if isinstance(each, keras.layers.Dropout)
         ]
-        self.averaged = build_generator(settings.generator, settings.normalization, settings.seed)
+        self.averaged = build_generator(settings)
         self.generator_optimizer = _optimizer(
             settings.optimizer, settings.learning_rate, settings, num_steps
         )
