@@ -29,6 +29,8 @@ from train.settings import TrainSettings
 SETTINGS = TrainSettings(
     batch=1,
     crop=0,
+    channels=8,
+    blocks=3,
     gan_start=0,
     steps=4,
     schedule="constant",
@@ -153,6 +155,7 @@ def test_trained_generator_comes_back(finished):
     assert settings["generator"] == "residual"
     saved = tensors_of(finished / "ckpt-best", step)
     kernels = [value for name, value in saved.items() if name.startswith("averaged/")]
+    assert len(generator.weights) == 2 * (2 * settings["blocks"] + 2)  # kernels and biases
     for weight in generator.weights:
         assert any(np.array_equal(weight.numpy(), each) for each in kernels)
 

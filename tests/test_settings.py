@@ -30,6 +30,8 @@ def test_pair_settings_at_their_limits_are_allowed():
         {"precision": "float64"},
         {"patience": -1},
         {"batch": 0},
+        {"channels": 0},
+        {"blocks": 0},
         {"log_every": 0},
         {"sample_every": -1},
         {"epochs": 0},
