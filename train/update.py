@@ -45,7 +45,7 @@ class Networks(tf.Module):
         ]
         self.averaged = build_generator(settings)
         self.generator_optimizer = _optimizer(
-            settings.optimizer, settings.learning_rate, settings, num_steps
+            settings.optimizer, settings.learning_rate, settings, num_steps, self.step
         )
         self.generator_optimizer.build(self.generator.trainable_variables)
         if settings.gan_weight:
@@ -53,7 +53,7 @@ class Networks(tf.Module):
                 settings.normalization, settings.seed, settings.generator == "residual"
             )
             self.discriminator_optimizer = _optimizer(
-                "adam", settings.discriminator_learning_rate, settings, num_steps
+                "adam", settings.discriminator_learning_rate, settings, num_steps, self.step
             )
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
@@ -64,30 +64,30 @@ class Networks(tf.Module):
         return int(self.step.numpy()) - int(inner.iterations.numpy())
 
 
-class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+def linear_decay(rate: float, num_steps: int, step: tf.Tensor) -> tf.Tensor:
     """The full rate for half of the run, then linearly down to 0 (Zhu et al., CycleGAN, Sec. 5)."""
-
-    def __init__(self, rate: float, num_steps: int) -> None:
-        self.rate, self.num_steps = rate, num_steps
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        share_left = 1.0 - tf.cast(step, tf.float32) / self.num_steps
-        return self.rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
+    share_left = 1.0 - tf.cast(step, tf.float32) / num_steps
+    return rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
 
 
 def _optimizer(
-    kind: str, rate: float, settings: TrainSettings, num_steps: int
+    kind: str, rate: float, settings: TrainSettings, num_steps: int, step: tf.Variable
 ) -> keras.optimizers.Optimizer:
+    """The optimizer of one network; its rate follows the run's own `step`.
+
+    A discriminator that sets in late starts at the rate that the generator has by then: with a rate
+    of its own beginning it ran far ahead, and the generator lost detail to no gain.
+    """
     warmup = round(WARMUP_SHARE * num_steps)
     schedules = {
-        "constant": lambda: rate,
-        "linear": lambda: LinearDecay(rate, num_steps),
-        "cosine": lambda: keras.optimizers.schedules.CosineDecay(
+        "constant": lambda _: rate,
+        "linear": partial(linear_decay, rate, num_steps),
+        "cosine": keras.optimizers.schedules.CosineDecay(
             0.0, num_steps - warmup, alpha=0.02, warmup_target=rate, warmup_steps=warmup
         ),
     }
     kinds = {"adam": FusedAdam, "muon": ConvolutionMuon}
-    optimizer = kinds[kind](schedules[settings.schedule](), settings.beta1)
+    optimizer = kinds[kind](lambda: schedules[settings.schedule](step), settings.beta1)
     scaled = settings.precision == "float16"  # its range needs the loss to be scaled
     return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
 
