@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from train.inverse import DepthToSpace, SpaceToDepth, blind_inverse
 from train.settings import TrainSettings
 
 BRANCH_SCALE = 0.2  # of what the residual generator's blocks add
@@ -84,20 +85,6 @@ class DeepConv2DTranspose(layers.Conv2DTranspose):
         return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype)) if self.use_bias else x
 
 
-class SpaceToDepth(layers.Layer):
-    """(batch, h, w, c) -> (batch, h / 4, w / 4, 16 c); loses nothing."""
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.nn.space_to_depth(x, 4)
-
-
-class DepthToSpace(layers.Layer):
-    """(batch, h, w, 16 c) -> (batch, 4 h, 4 w, c)."""
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.nn.depth_to_space(x, 4)
-
-
 def _normalized(x: tf.Tensor, normalization: str, seed: int) -> tf.Tensor:
     return x if normalization == "none" else StatisticsNorm(normalization == "batch", seed)(x)
 
@@ -121,10 +108,12 @@ def build_residual(channels: int, num_blocks: int, seed: int) -> keras.Model:
 
     0.9 M weights with 64 channels and 12 blocks, and in proportion to channels squared and blocks.
 
-    A lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter
-    of its resolution. The last convolutions start at zero: training begins from the blurred
-    picture itself, not from noise. What they add is scaled down: Adam moves all weights of a layer
-    by as much at once, which unscaled sent one run in two into dead ReLUs that it never left.
+    It starts from a classical inverse for a radius that it guesses from the picture; what it learns
+    is to mend that. Without, one network for many radii spends an hour on telling them apart. A
+    lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter of
+    its resolution. The last convolutions start at zero, so training begins from the inverse
+    itself, not from noise. What they add is scaled down: Adam moves all weights of a layer by as
+    much at once, which unscaled sent one run in two into dead ReLUs that it never left.
 
     Reference: for the scaling, Lim et al., arXiv 1707.02921, Sec. 3.3.
     """
@@ -137,15 +126,16 @@ def build_residual(channels: int, num_blocks: int, seed: int) -> keras.Model:
         )
 
     blurred = keras.Input((None, None, 3))
-    x = SpaceToDepth()(blurred)  # (batch, h/4, w/4, 48)
-    x = conv(channels)(x)  # (batch, h/4, w/4, channels)
+    inverse, beliefs = blind_inverse(blurred)  # (batch, h, w, 1), (batch, h/4, w/4, radii)
+    x = SpaceToDepth()(layers.Concatenate()([blurred, inverse]))  # (batch, h/4, w/4, 64)
+    x = conv(channels)(layers.Concatenate()([x, beliefs]))  # (batch, h/4, w/4, channels)
     for block in range(num_blocks):
         dilation = (1, 2, 4)[block % 3]
         branch = layers.ReLU()(conv(channels, dilation)(x))
         x = x + layers.Rescaling(BRANCH_SCALE)(conv(channels, zero=True)(branch))
     x = conv(48, zero=True)(x)  # (batch, h/4, w/4, 48)
     correction = layers.Rescaling(BRANCH_SCALE, dtype="float32")(DepthToSpace()(x))
-    restored = blurred + correction  # (batch, h, w, 3)
+    restored = blurred + inverse + correction  # (batch, h, w, 3)
     return keras.Model(blurred, restored, name="residual")
 
 

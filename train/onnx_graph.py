@@ -128,6 +128,28 @@ def _scaled(graph: _Graph, layer: keras.layers.Rescaling, inputs: list[str]) -> 
     return graph.add("Add", [graph.add("Mul", [*inputs, scale]), offset])
 
 
+def _edge_pad(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+    each = [0, 0, layer.reach, layer.reach]
+    return graph.add("Pad", [*inputs, graph.weight(np.array(each * 2, np.int64))], mode="edge")
+
+
+def _average(graph: _Graph, layer: keras.layers.AveragePooling2D, inputs: list[str]) -> str:
+    padding = {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding]
+    sizes = {"kernel_shape": layer.pool_size, "strides": layer.strides}
+    return graph.add("AveragePool", inputs, auto_pad=padding, **sizes)
+
+
+def _believed(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+    pictures, beliefs = inputs
+    num_folded = layer.input[0].shape[-1] // layer.number
+    ends = [[layer.first], [layer.first + layer.number], [1]]  # of the channels
+    chosen = graph.add("Slice", [beliefs, *(graph.weight(np.array(each)) for each in ends)])
+    weights = graph.add("Concat", [chosen] * num_folded, axis=1)
+    sums = np.repeat(np.eye(num_folded, dtype=np.float32), layer.number, axis=1)
+    weighed = graph.add("Mul", [pictures, weights])
+    return graph.add("Conv", [weighed, graph.weight(sums[:, :, None, None])])
+
+
 Translate = Callable[[_Graph, keras.layers.Layer, list[str]], str]
 TRANSLATIONS: dict[str, Translate] = {
     "Conv2D": _conv,
@@ -143,8 +165,16 @@ TRANSLATIONS: dict[str, Translate] = {
     "Add": lambda graph, _layer, inputs: graph.add("Add", inputs),
     "Concatenate": lambda graph, _layer, inputs: graph.add("Concat", inputs, axis=1),
     "Dropout": lambda _graph, _layer, inputs: inputs[0],  # off, as at inference
-    "SpaceToDepth": lambda graph, _layer, inputs: graph.add("SpaceToDepth", inputs, blocksize=4),
-    "DepthToSpace": lambda graph, _layer, inputs: graph.add(
-        "DepthToSpace", inputs, blocksize=4, mode="DCR"
+    "SpaceToDepth": lambda graph, layer, inputs: graph.add(
+        "SpaceToDepth", inputs, blocksize=layer.block
     ),
+    "DepthToSpace": lambda graph, layer, inputs: graph.add(
+        "DepthToSpace", inputs, blocksize=layer.block, mode="DCR"
+    ),
+    "EdgePad": _edge_pad,
+    "AveragePooling2D": _average,
+    "Believed": _believed,
+    "Multiply": lambda graph, _layer, inputs: graph.add("Mul", inputs),
+    "Log": lambda graph, _layer, inputs: graph.add("Log", inputs),
+    "Softmax": lambda graph, _layer, inputs: graph.add("Softmax", inputs, axis=1),
 }

@@ -1,0 +1,283 @@
+"""Takes a disc-shaped blur of unknown radius out of a picture, as far as linear filters can.
+
+Layers for the front of a generator: a guess of the radius at each place, from the dark rings that a
+disc leaves in the spectrum, and the inverse filter for it. They are known before any training.
+
+Radii are in pixels of the picture itself, a quarter of `radius_px` at 256 pixels.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from scipy.special import j0, j1
+
+from train.metrics import YIQ
+
+# Radii that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
+FULL_RADII = (2.0, 2.5, 3.0, 3.5)
+HALF_RADII = tuple(float(each) for each in range(4, 13))
+FULL_REACH, HALF_REACH = 12, 16  # of the filters, pixels of the full and of the halved picture
+RINGS = np.linspace(0.04, 0.48, 16)  # frequencies looked at, cycles a pixel of the halved picture
+WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
+NOISE = 0.04  # energy of noise over that of detail at one cycle a pixel; JPEG's, mostly
+FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
+
+
+def disc_transfer(radius: float, frequency: np.ndarray) -> np.ndarray:
+    """Transfer function of a disc of that radius, pixels, at frequencies in cycles a pixel.
+
+    Reference: Goodman, Introduction to Fourier Optics, Sec. 6.4.4, geometric limit.
+    """
+    x = 2 * np.pi * np.maximum(radius * frequency, 1e-6)
+    return 2 * j1(x) / x
+
+
+def inverse_filter(radius: float, reach: int, noise: float = NOISE) -> np.ndarray:
+    """What has to be added to a picture blurred by a disc to sharpen it, as a short filter.
+
+    The least-squares inverse among all filters of that reach that look the same turned. A Wiener
+    filter rings on for many radii, and cut short it is worse than nothing.
+
+    Args:
+        radius: of the disc, pixels, > 0.
+        reach: of the filter to each side, pixels, at most 31.
+        noise: energy of noise over that of detail at one cycle a pixel, falling with frequency.
+
+    Returns:
+        float32, shape (2 * reach + 1,) * 2, sums to 0.
+    """
+    frequency = _frequencies(128)
+    transfer, signal = disc_transfer(radius, frequency), frequency**-2.0  # of natural pictures
+    weight = np.sqrt(signal * transfer**2 + noise / frequency)
+    distance = _distances(reach)
+    cones = [np.maximum(0, 1 - np.abs(distance - each)) for each in range(reach + 1)]
+    answers = np.array([_spectrum(cone, 128).real.ravel() for cone in cones]).T
+    wanted = signal * transfer / weight
+    heights = np.linalg.lstsq(answers * weight.reshape(-1, 1), wanted.ravel(), rcond=None)[0]
+    inverse = np.tensordot(heights, cones, 1)
+    inverse[reach, reach] -= inverse.sum()
+    return inverse.astype(np.float32)
+
+
+def ring_filters() -> np.ndarray:
+    """Band-pass filters, each of one ring of the halved picture's spectrum.
+
+    Returns:
+        float32, shape (33, 33, number of RINGS), each of sum 0 and energy 1.
+    """
+    distance = _distances(HALF_REACH)
+    window = np.cos(np.pi / 2 * np.minimum(1, distance / (HALF_REACH + 1))) ** 2
+    filters = j0(2 * np.pi * RINGS * distance[..., None]) * window[..., None]
+    filters -= window[..., None] * (filters.sum((0, 1)) / window.sum())
+    return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
+
+
+def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
+    """The linear function of a blurred picture's log energies on RINGS that tells its radius.
+
+    Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
+    whose energy falls with about the square of the frequency, blurred by a disc.
+
+    Returns:
+        weights, float32, shape (number of RINGS, 1 + number of radii), and offsets. Their softmax
+        is the belief in "no blur to speak of" and in each of FULL_RADII and HALF_RADII.
+    """
+    frequency = _frequencies(64)
+    passed = np.array([np.abs(_spectrum(each, 64)) ** 2 for each in ring_filters().T])
+    slopes = np.array([frequency**-slope for slope in (1.9, 2.3, 2.7)])
+    slopes[:, 0, 0] = 0
+    slopes /= slopes.sum((1, 2), keepdims=True)
+    energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
+    groups = []
+    for spread in _spreads():
+        transfers = np.array([disc_transfer(radius / 2, frequency) ** 2 for radius in spread])
+        seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
+        logs = np.log(seen[:, :, None] * energies[:, None] + 3 * FLOOR)
+        groups.append(logs.reshape(-1, len(RINGS)))
+    means = np.array([group.mean(0) for group in groups])
+    covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(len(RINGS))
+    weights = np.linalg.solve(covariance, means.T)
+    offsets = -np.einsum("ij,ji->i", means, weights) / 2
+    return weights.astype(np.float32), offsets.astype(np.float32)
+
+
+def _spreads() -> list[tuple[float, ...]]:
+    """What radii count as "no blur", and as each of those that have an inverse."""
+    near = [(radius - 0.25, radius, radius + 0.25) for radius in FULL_RADII]
+    far = [(radius - 0.5, radius, radius + 0.5) for radius in HALF_RADII]
+    return [(0.0, 0.75, 1.5), *near, *far]
+
+
+def _distances(reach: int) -> np.ndarray:
+    """Distance of each pixel of a filter from its middle."""
+    offsets = np.arange(-reach, reach + 1)
+    return np.hypot(offsets[:, None], offsets)
+
+
+def _frequencies(side: int) -> np.ndarray:
+    """Distance from 0 of each frequency of a picture, in cycles a pixel; of 0 itself, a little."""
+    each = np.fft.fftfreq(side)
+    return np.maximum(np.hypot(each[:, None], each), 1 / side)
+
+
+def _spectrum(filter_: np.ndarray, side: int) -> np.ndarray:
+    """Transfer function of a filter about its middle, at the frequencies of a picture."""
+    reach = len(filter_) // 2
+    padded = np.zeros((side, side))
+    padded[: len(filter_), : len(filter_)] = filter_
+    return np.fft.fft2(np.roll(padded, (-reach, -reach), (0, 1)))
+
+
+class SpaceToDepth(layers.Layer):
+    """(batch, h, w, c) -> (batch, h / block, w / block, block**2 * c); loses nothing."""
+
+    def __init__(self, block: int = 4, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.space_to_depth(x, self.block)
+
+
+class DepthToSpace(layers.Layer):
+    """(batch, h, w, block**2 * c) -> (batch, block * h, block * w, c)."""
+
+    def __init__(self, block: int = 4, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depth_to_space(x, self.block)
+
+
+class EdgePad(layers.Layer):
+    """Continues pictures by their edge pixels, on all four sides."""
+
+    def __init__(self, reach: int, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.reach = reach
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        for axis in (1, 2):
+            side = tf.shape(x)[axis]
+            places = tf.range(-self.reach, side + self.reach)
+            x = tf.gather(x, tf.clip_by_value(places, 0, side - 1), axis=axis)
+        return x
+
+
+class Believed(layers.Layer):
+    """Sum of several pictures, each as far as its radius is believed in at each place.
+
+    Takes folded pictures, (batch, h, w, block**2 * number), and beliefs at the same places, of
+    which those from `first` on belong to them; gives one folded picture, (batch, h, w, block**2).
+    """
+
+    def __init__(self, first: int, number: int, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.first, self.number = first, number
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        pictures, beliefs = inputs
+        beliefs = beliefs[..., None, self.first : self.first + self.number]
+        num_folded = pictures.shape[-1] // self.number
+        shape = tf.concat([tf.shape(pictures)[:3], [num_folded, self.number]], 0)
+        return tf.reduce_sum(tf.reshape(pictures, shape) * beliefs, axis=-1)
+
+
+def blind_inverse(blurred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """What linear filters would add to blurred pictures, and the radii they were chosen by.
+
+    Args:
+        blurred: symbolic, float32, shape (batch, height, width, 3), RGB, -1..1; sides divisible
+            by 4.
+
+    Returns:
+        the correction of the luma, (batch, height, width, 1), in the units of the pictures, and
+        the belief in each radius, (batch, height / 4, width / 4, 1 + number of radii), sums to 1.
+    """
+    luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
+    halved = layers.AveragePooling2D(2, dtype="float32")(luma)
+    beliefs = _beliefs(halved)
+    fine = _inverted(luma, 4, FULL_RADII, FULL_REACH, NOISE)
+    fine = Believed(1, len(FULL_RADII))([fine, beliefs])
+    coarse = [radius / 2 for radius in HALF_RADII]
+    coarse = _inverted(halved, 2, coarse, HALF_REACH, NOISE / 2)
+    coarse = Believed(1 + len(FULL_RADII), len(HALF_RADII))([coarse, beliefs])
+    fine = DepthToSpace(4, dtype="float32")(fine)
+    coarse = _doubled(DepthToSpace(2, dtype="float32")(coarse))
+    return layers.Add(dtype="float32")([fine, coarse]), beliefs
+
+
+def _beliefs(halved: tf.Tensor) -> tf.Tensor:
+    rings = _fixed(ring_filters()[:, :, None], strides=2)(EdgePad(HALF_REACH)(halved))
+    energies = layers.Multiply(dtype="float32")([rings, rings])
+    for window in ((1, WINDOW), (WINDOW, 1)):
+        energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)
+    logs = keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
+    weights, offsets = radius_discriminant()
+    discriminant = layers.Conv2D(
+        len(offsets),
+        1,
+        kernel_initializer=keras.initializers.Constant(weights[None, None]),
+        bias_initializer=keras.initializers.Constant(offsets),
+        dtype="float32",
+    )
+    return layers.Softmax(dtype="float32")(discriminant(logs))
+
+
+def _inverted(
+    luma: tf.Tensor, block: int, radii: Sequence[float], reach: int, noise: float
+) -> tf.Tensor:
+    """What the inverse of each radius adds, folded: (batch, h, w, block**2 * number of radii).
+
+    Many filters over one channel leave a processor idle; folded, they are few over many channels.
+    """
+    filters = np.stack([inverse_filter(each, reach, noise) for each in radii], -1)
+    folded = SpaceToDepth(block, dtype="float32")(EdgePad(reach)(luma))
+    return _fixed(fold(filters, block))(folded)
+
+
+def fold(filters: np.ndarray, block: int) -> np.ndarray:
+    """The kernel that does to folded pictures what some filters do to the pictures themselves.
+
+    Args:
+        filters: shape (2 * reach + 1, 2 * reach + 1, number), where the block divides the reach.
+        block: side of the squares of pixels that were made channels.
+
+    Returns:
+        shape (2 * reach / block + 1,) * 2 + (block**2, block**2 * number).
+    """
+    side, _, number = filters.shape
+    cells = side // block + 1
+    kernel = np.zeros((cells, cells, block, block, block, block, number), filters.dtype)
+    for y in range(block):
+        for x in range(block):
+            moved = np.zeros((cells * block, cells * block, number), filters.dtype)
+            moved[y : y + side, x : x + side] = filters
+            moved = moved.reshape(cells, block, cells, block, number).transpose(0, 2, 1, 3, 4)
+            kernel[:, :, :, :, y, x] = moved
+    return kernel.reshape(cells, cells, block**2, block**2 * number)
+
+
+def _fixed(kernel: np.ndarray, strides: int = 1) -> layers.Layer:
+    """A convolution that is never trained, only where the whole kernel fits."""
+    return layers.Conv2D(
+        kernel.shape[-1], kernel.shape[0], strides, **_never_trained(kernel), use_bias=False
+    )
+
+
+def _doubled(picture: tf.Tensor) -> tf.Tensor:
+    """One channel at twice the size, interpolated linearly."""
+    shares = np.array([0.25, 0.75, 0.75, 0.25])
+    kernel = np.outer(shares, shares)[:, :, None, None]
+    return layers.Conv2DTranspose(1, 4, 2, "same", **_never_trained(kernel), use_bias=False)(
+        picture
+    )
+
+
+def _never_trained(kernel: np.ndarray) -> dict:
+    initializer = keras.initializers.Constant(kernel)
+    return {"kernel_initializer": initializer, "trainable": False, "dtype": "float32"}
