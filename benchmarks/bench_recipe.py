@@ -2,15 +2,18 @@
 
 Test images play no part. What was tried in the past, and what it gave, stands in RECIPE.md. For
 radius 30 on photographs of your own: `make dataset SOURCE=folder FROM=.. N=..`, then
-`.venv/bin/python -m benchmarks.bench_recipe --minutes 15`. Nothing else should run on the machine.
+`.venv/bin/python -m benchmarks.bench_recipe --minutes 15`. After `make blur RADIUS="0 10"`, one
+network for all: `--kernels disc-r0 disc-r10 disc-r30`. Nothing else should run on the machine.
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 from tqdm import tqdm
 
@@ -85,14 +88,15 @@ def grid_db(picture_u8: np.ndarray, period: int) -> float:
     return float(10 * np.log10(np.mean(peaks)))
 
 
-def scores_of(run_dir: Path, validation: Pairs) -> tuple[dict[str, float], float]:
+def scores_of(
+    generator: keras.Model, blurred_paths: Sequence[str], sharp_paths: Sequence[str]
+) -> tuple[dict[str, float], float]:
     """Mean scores of the restored validation images, and the mean PSNR of the blurred ones.
 
     Grids are in dB over that of the sharp images.
     """
-    generator, _, _ = load_generator(run_dir)
     rows, inputs = [], []
-    for blurred_path, sharp_path in zip(validation.blurred[0], validation.sharp, strict=True):
+    for blurred_path, sharp_path in zip(blurred_paths, sharp_paths, strict=True):
         blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
         restored = restore_picture(generator, blurred)
         grids = [grid_db(restored, period) - grid_db(sharp, period) for period in GRIDS.values()]
@@ -107,27 +111,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="RECIPE", help=f"of: {', '.join(RECIPES)}")
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
-    parser.add_argument("--kernel", default="disc-r30")
+    parser.add_argument(
+        "--kernels", nargs="+", default=["disc-r30"], help="sets to train on; each is scored alone"
+    )
     parser.add_argument("--minutes", type=float, default=15)
     arguments = parser.parse_args()
     split = read_split(arguments.data_dir / "manifest.jsonl")
-    folders = [arguments.data_dir / "blurred_resized" / arguments.kernel]
+    folders = [arguments.data_dir / "blurred_resized" / each for each in arguments.kernels]
     pairs, validation = (
         find_pairs(split[side], arguments.data_dir / "not_blurred_resized", folders)
         for side in ("train", "validation")
     )
     print(f"{len(pairs.ids)} training, {len(validation.ids)} validation images")
-    columns = ["recipe", "steps", "gain, dB", *SCORES[1:], *GRIDS]
+    columns = ["recipe", "kernel", "steps", "gain, dB", *SCORES[1:], *GRIDS]
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for name in arguments.names or RECIPES:
         seconds = step_seconds(RECIPES[name], pairs, validation)
         settings = replace(RECIPES[name], steps=int(60 * arguments.minutes / seconds))
         with tempfile.TemporaryDirectory() as folder:
             train(Path(folder), pairs, validation, settings, context())
-            scores, blurred_db = scores_of(Path(folder), validation)
-        gain = scores.pop("psnr_db") - blurred_db
-        cells = [f"{each:.3f}" for each in scores.values()]
-        tqdm.write(f"| {name} | {settings.steps} | {gain:+.2f} | " + " | ".join(cells) + " |")
+            generator, _, _ = load_generator(Path(folder))
+        for kernel, paths in zip(arguments.kernels, validation.blurred, strict=True):
+            scores, blurred_db = scores_of(generator, paths, validation.sharp)
+            gain = scores.pop("psnr_db") - blurred_db
+            cells = [name, kernel, str(settings.steps), f"{gain:+.2f}"]
+            cells += [f"{each:.3f}" for each in scores.values()]
+            tqdm.write("| " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_transfer_function_is_that_of_the_disc() -> None:
 
 @pytest.mark.parametrize("radius", [2.0, 3.5])
 def test_inverse_filter_is_round_and_adds_nothing_to_a_flat_picture(radius: float) -> None:
-    inverse = inverse_filter(radius, reach=12)
+    inverse = inverse_filter(radius, 12, 0.04)
     assert inverse.shape == (25, 25)
     assert inverse.sum() == pytest.approx(0, abs=1e-5)
     np.testing.assert_array_equal(inverse, inverse.T)
@@ -74,7 +74,9 @@ def test_inverse_filter_is_best_for_its_own_radius() -> None:
     sharp, blurred = photograph(), blurred_by(3.0, photograph())
 
     def gain(radius: float) -> float:
-        added = correlate(blurred[..., 0].astype(float), inverse_filter(radius, 12), mode="nearest")
+        added = correlate(
+            blurred[..., 0].astype(float), inverse_filter(radius, 12, 0.04), mode="nearest"
+        )
         restored = (blurred + added[..., None]).round().clip(0, 255).astype(np.uint8)
         return psnr_db(restored, sharp) - psnr_db(blurred, sharp)
 

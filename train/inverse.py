@@ -18,24 +18,26 @@ from train.metrics import YIQ
 
 # Radii that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
 FULL_RADII = (2.0, 2.5, 3.0, 3.5)
-HALF_RADII = tuple(float(each) for each in range(4, 13))
-FULL_REACH, HALF_REACH = 12, 16  # of the filters, pixels of the full and of the halved picture
+HALF_RADII = tuple(4 + 0.5 * each for each in range(17))
+FULL_REACH, HALF_REACH = 12, 24  # of the filters, pixels of the full and of the halved picture
+# Energy of noise over that of detail at one cycle a pixel, in either: what restored faces best.
+FULL_NOISE, HALF_NOISE = 0.04, 0.0025
 RINGS = np.linspace(0.04, 0.48, 16)  # frequencies looked at, cycles a pixel of the halved picture
+RING_REACH = 16  # of the filters that look at them
 WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
-NOISE = 0.04  # energy of noise over that of detail at one cycle a pixel; JPEG's, mostly
 FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
 
 
 def disc_transfer(radius: float, frequency: np.ndarray) -> np.ndarray:
     """Transfer function of a disc of that radius, pixels, at frequencies in cycles a pixel.
 
-    Reference: Goodman, Introduction to Fourier Optics, Sec. 6.4.4, geometric limit.
+    Reference: Hopkins, Proc. R. Soc. A 231, 1955, the limit of geometric optics.
     """
     x = 2 * np.pi * np.maximum(radius * frequency, 1e-6)
     return 2 * j1(x) / x
 
 
-def inverse_filter(radius: float, reach: int, noise: float = NOISE) -> np.ndarray:
+def inverse_filter(radius: float, reach: int, noise: float) -> np.ndarray:
     """What has to be added to a picture blurred by a disc to sharpen it, as a short filter.
 
     The least-squares inverse among all filters of that reach that look the same turned. A Wiener
@@ -68,8 +70,8 @@ def ring_filters() -> np.ndarray:
     Returns:
         float32, shape (33, 33, number of RINGS), each of sum 0 and energy 1.
     """
-    distance = _distances(HALF_REACH)
-    window = np.cos(np.pi / 2 * np.minimum(1, distance / (HALF_REACH + 1))) ** 2
+    distance = _distances(RING_REACH)
+    window = np.cos(np.pi / 2 * np.minimum(1, distance / (RING_REACH + 1))) ** 2
     filters = j0(2 * np.pi * RINGS * distance[..., None]) * window[..., None]
     filters -= window[..., None] * (filters.sum((0, 1)) / window.sum())
     return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
@@ -106,9 +108,8 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
 
 def _spreads() -> list[tuple[float, ...]]:
     """What radii count as "no blur", and as each of those that have an inverse."""
-    near = [(radius - 0.25, radius, radius + 0.25) for radius in FULL_RADII]
-    far = [(radius - 0.5, radius, radius + 0.5) for radius in HALF_RADII]
-    return [(0.0, 0.75, 1.5), *near, *far]
+    near = [(radius - 0.25, radius, radius + 0.25) for radius in FULL_RADII + HALF_RADII]
+    return [(0.0, 0.75, 1.5), *near]
 
 
 def _distances(reach: int) -> np.ndarray:
@@ -201,10 +202,10 @@ def blind_inverse(blurred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)
     beliefs = _beliefs(halved)
-    fine = _inverted(luma, 4, FULL_RADII, FULL_REACH, NOISE)
+    fine = _inverted(luma, 4, FULL_RADII, FULL_REACH, FULL_NOISE)
     fine = Believed(1, len(FULL_RADII))([fine, beliefs])
     coarse = [radius / 2 for radius in HALF_RADII]
-    coarse = _inverted(halved, 2, coarse, HALF_REACH, NOISE / 2)
+    coarse = _inverted(halved, 2, coarse, HALF_REACH, HALF_NOISE)
     coarse = Believed(1 + len(FULL_RADII), len(HALF_RADII))([coarse, beliefs])
     fine = DepthToSpace(4, dtype="float32")(fine)
     coarse = _doubled(DepthToSpace(2, dtype="float32")(coarse))
@@ -212,7 +213,7 @@ def blind_inverse(blurred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _beliefs(halved: tf.Tensor) -> tf.Tensor:
-    rings = _fixed(ring_filters()[:, :, None], strides=2)(EdgePad(HALF_REACH)(halved))
+    rings = _fixed(ring_filters()[:, :, None], strides=2)(EdgePad(RING_REACH)(halved))
     energies = layers.Multiply(dtype="float32")([rings, rings])
     for window in ((1, WINDOW), (WINDOW, 1)):
         energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)

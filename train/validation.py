@@ -1,5 +1,6 @@
 """How well the generator does on images of the training side that it is not trained on."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 import keras
@@ -15,18 +16,25 @@ METRICS = {
     "validation_ssim": ssim,
     "validation_haarpsi": haarpsi,  # the one that says which is best: it likes no smearing
 }
-MOST_IMAGES = 64
+MOST_PAIRS = 64
 SHEET_IMAGES = 6
 
 
 def validate(generator: keras.Model, validation: Pairs) -> tuple[dict[str, float], np.ndarray]:
-    """Scores of the validation images, and the sample sheet: blurred | restored | sharp."""
+    """Scores of the validation pairs, and the sample sheet: blurred | restored | sharp."""
     scores, rows = [], []
-    paths = zip(validation.blurred[0], validation.sharp, strict=True)
-    for blurred_path, sharp_path in islice(paths, MOST_IMAGES):
+    for blurred_path, sharp_path in islice(in_turn(validation), MOST_PAIRS):
         blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
         restored = restore_picture(generator, blurred)
         scores.append([metric(restored, sharp) for metric in METRICS.values()])
         rows.append(np.hstack([blurred, restored, sharp]))
     means = np.mean(scores, axis=0).tolist()
     return dict(zip(METRICS, means, strict=True)), np.vstack(rows[:SHEET_IMAGES])
+
+
+def in_turn(pairs: Pairs) -> Iterator[tuple[str, str]]:
+    """Paths of all pairs, blurred and sharp: every image once, kernels in turn; then the rest."""
+    num_kernels = len(pairs.blurred)
+    for shift in range(num_kernels):
+        for index, sharp_path in enumerate(pairs.sharp):
+            yield pairs.blurred[(index + shift) % num_kernels][index], sharp_path
