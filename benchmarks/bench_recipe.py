@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
 from train.startup import load_tensorflow
 
 load_tensorflow()
+
+import keras  # noqa: E402
 
 from train import metrics  # noqa: E402
 from train.checkpoints import load_generator, restore_picture  # noqa: E402

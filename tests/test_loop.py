@@ -155,7 +155,8 @@ def test_trained_generator_comes_back(finished):
     assert settings["generator"] == "residual"
     saved = tensors_of(finished / "ckpt-best", step)
     kernels = [value for name, value in saved.items() if name.startswith("averaged/")]
-    assert len(generator.weights) == 2 * (2 * settings["blocks"] + 2)  # kernels and biases
+    # Kernels and biases of the blocks, of what stands before and after, and of the guess of radius.
+    assert len(generator.trainable_weights) == 2 * (2 * settings["blocks"] + 2 + 1)
     for weight in generator.weights:
         assert any(np.array_equal(weight.numpy(), each) for each in kernels)
 
