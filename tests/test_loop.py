@@ -129,6 +129,7 @@ def test_log_has_one_line_a_log_step_with_the_loss_that_was_differentiated(finis
     num_training = len(folders_of(data_dir)[0].ids)
     for row in rows:
         expected = float(row["adversarial_loss"]) + 100 * float(row["l1"])
+        expected += 100 * float(row["grid"])
         assert float(row["generator_loss"]) == pytest.approx(expected, rel=1e-5)
         assert float(row["epoch"]) == pytest.approx(int(row["step"]) / num_training)
         assert bool(row["validation_psnr_db"]) == (int(row["step"]) % 2 == 0)

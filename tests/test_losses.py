@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import expit
 
-from train.losses import adversarial_loss, discriminator_loss, l1_loss
+from train.losses import adversarial_loss, discriminator_loss, grid_loss, l1_loss
 
 
 def logits_of(seed):
@@ -51,6 +51,18 @@ def test_l1_of_known_pictures():
     one_pixel = np.zeros((1, 2, 2, 3), np.float32)
     one_pixel[0, 0, 0, 0] = -0.6
     assert float(l1_loss(one_pixel, tf.zeros((1, 2, 2, 3)))) == pytest.approx(0.05)
+
+
+def test_grid_loss_sees_what_repeats_every_4_pixels_and_nothing_else():
+    sharp = np.random.default_rng(0).uniform(-1, 1, (2, 128, 192, 3)).astype(np.float32)
+    assert float(grid_loss(sharp, sharp)) == 0
+    assert float(grid_loss(sharp + 0.1, sharp)) == pytest.approx(0, abs=1e-6)
+    grid = np.zeros_like(sharp)
+    grid[:, ::4, ::4] = 0.16  # 0.01 in the mean; so 0.15 off in one place of 16, 0.01 in the others
+    assert float(grid_loss(sharp + grid, sharp)) == pytest.approx(0.3 / 16, rel=1e-4)
+    edge = np.zeros_like(sharp)
+    edge[:, :64] = 0.1
+    assert float(grid_loss(sharp + edge, sharp)) == pytest.approx(0, abs=1e-6)
 
 
 def test_least_squares_terms_are_squared_distances_to_the_labels():

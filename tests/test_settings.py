@@ -61,6 +61,7 @@ def test_presets():
     assert paper.generator == "unet"
     assert (paper.learning_rate, paper.discriminator_learning_rate) == (2e-4, 2e-4)
     assert (paper.beta1, paper.l1_weight, paper.gan_weight, paper.batch) == (0.5, 100, 1, 1)
+    assert paper.grid_weight == 0  # its objective is Eq. 4 and nothing else
     assert (paper.epochs, paper.schedule, paper.jitter_px) == (200, "constant", 15)  # (286-256)/2
 
 

@@ -6,6 +6,7 @@ disc leaves in the spectrum, and the inverse filter for it. They are known befor
 Radii are in pixels of the picture itself, a quarter of `radius_px` at 256 pixels.
 """
 
+import functools
 from collections.abc import Sequence
 
 import keras
@@ -37,6 +38,7 @@ def disc_transfer(radius: float, frequency: np.ndarray) -> np.ndarray:
     return 2 * j1(x) / x
 
 
+@functools.cache
 def inverse_filter(radius: float, reach: int, noise: float) -> np.ndarray:
     """What has to be added to a picture blurred by a disc to sharpen it, as a short filter.
 
@@ -51,17 +53,25 @@ def inverse_filter(radius: float, reach: int, noise: float) -> np.ndarray:
     Returns:
         float32, shape (2 * reach + 1,) * 2, sums to 0.
     """
-    frequency = _frequencies(128)
+    frequency = _frequencies(128).ravel()
     transfer, signal = disc_transfer(radius, frequency), frequency**-2.0  # of natural pictures
-    weight = np.sqrt(signal * transfer**2 + noise / frequency)
-    distance = _distances(reach)
-    cones = [np.maximum(0, 1 - np.abs(distance - each)) for each in range(reach + 1)]
-    answers = np.array([_spectrum(cone, 128).real.ravel() for cone in cones]).T
-    wanted = signal * transfer / weight
-    heights = np.linalg.lstsq(answers * weight.reshape(-1, 1), wanted.ravel(), rcond=None)[0]
+    energy = signal * transfer**2 + noise / frequency  # of what is seen
+    cones, answers = _cones(reach)
+    # Sums as numpy does them itself: threads of a matrix product would wait for busy cores.
+    products = np.einsum("af,bf->ab", answers * energy, answers)
+    wanted = np.einsum("af,f->a", answers, signal * transfer)
+    heights = np.linalg.solve(products, wanted)
     inverse = np.tensordot(heights, cones, 1)
     inverse[reach, reach] -= inverse.sum()
     return inverse.astype(np.float32)
+
+
+@functools.cache
+def _cones(reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """What round filters are put together of, and the transfer function of each, flat."""
+    distance = _distances(reach)
+    cones = np.array([np.maximum(0, 1 - np.abs(distance - each)) for each in range(reach + 1)])
+    return cones, np.array([_spectrum(cone, 128).real.ravel() for cone in cones])
 
 
 def ring_filters() -> np.ndarray:

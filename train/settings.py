@@ -33,6 +33,7 @@ class TrainSettings:
     gan_weight: float = 1.0  # weight of the adversarial term; 0 trains without a discriminator
     gan_start: float = 0.8  # share of the run that is trained on the pixel term alone, before it
     l1_weight: float = 100.0  # weight of the mean absolute error (Isola et al., Eq. 4)
+    grid_weight: float = 100.0  # weight of what repeats every 4 pixels, beside the adversarial term
     optimizer: str = "muon"  # muon or adam, of the generator; the discriminator has adam
     learning_rate: float = 1.5e-3  # the generator's, at its height
     discriminator_learning_rate: float = 2e-4  # of its Adam, at its height
@@ -59,7 +60,7 @@ class TrainSettings:
             if not 0 < getattr(self, name) < math.inf:
                 self._refuse(name, "a positive number")
         durations = ("steps", "max_minutes", "patience", "checkpoint_minutes")
-        for name in (*durations, "gan_weight", "l1_weight", "crop", "jitter_px"):
+        for name in (*durations, "gan_weight", "l1_weight", "grid_weight", "crop", "jitter_px"):
             if not 0 <= getattr(self, name) < math.inf:
                 self._refuse(name, "0 or a positive number")
         for name in ("beta1", "gan_start"):
@@ -106,6 +107,7 @@ PRESETS = {
         learning_rate=2e-4,
         schedule="constant",
         gan_start=0.0,
+        grid_weight=0.0,
         crop=0,
         turns=False,
         jitter_px=15,

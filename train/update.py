@@ -7,7 +7,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from train.losses import adversarial_loss, discriminator_loss, l1_loss
+from train.losses import adversarial_loss, discriminator_loss, grid_loss, l1_loss
 from train.machines import finite_on_all
 from train.networks import build_generator, build_patchgan
 from train.optimizers import ConvolutionMuon, FusedAdam
@@ -15,7 +15,7 @@ from train.settings import TrainSettings
 
 WARMUP_SHARE = 0.02  # of the run, in which the cosine schedule rises from 0
 AVERAGE_DECAY = 0.999  # of the generator's weights; less at first, so that short runs keep up
-LOSSES = ("generator_loss", "adversarial_loss", "l1", "discriminator_loss")
+LOSSES = ("generator_loss", "adversarial_loss", "l1", "grid", "discriminator_loss")
 
 
 class Networks(tf.Module):
@@ -143,14 +143,16 @@ def build_update(
 def losses_of(
     networks: Networks, settings: TrainSettings, blurred: tf.Tensor, sharp: tf.Tensor, judged: bool
 ) -> list[tf.Tensor]:
-    """The LOSSES on some pictures, scalars; the adversarial ones are 0 where it is not judged."""
+    """The LOSSES on some pictures, scalars; where it is not judged, the pixel term is all."""
     restored = networks.generator(blurred, training=True)
-    l1 = l1_loss(restored, sharp)
+    l1, none = l1_loss(restored, sharp), tf.constant(0.0)
     if not judged:
-        return [settings.l1_weight * l1, tf.constant(0.0), l1, tf.constant(0.0)]
+        return [settings.l1_weight * l1, none, l1, none, none]
     restored_logits = networks.discriminator([blurred, restored], training=True)
     sharp_logits = networks.discriminator([blurred, sharp], training=True)
     adversarial = adversarial_loss(settings.gan_objective, restored_logits)
+    grid = grid_loss(restored, sharp) if settings.grid_weight else none
     total = settings.gan_weight * adversarial + settings.l1_weight * l1
+    total += settings.grid_weight * grid
     discriminator_term = discriminator_loss(settings.gan_objective, sharp_logits, restored_logits)
-    return [total, adversarial, l1, discriminator_term]
+    return [total, adversarial, l1, grid, discriminator_term]
