@@ -31,7 +31,7 @@ DEMO = {
     "run": "demo",
     "data_dir": Path("data/demo"),
     "runs_dir": Path("tf_checkpoints/demo"),
-    "steps": 800,
+    "steps": 600,
     "sample_every": 100,
     "log_every": 20,
 }
