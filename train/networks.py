@@ -109,8 +109,8 @@ def build_residual(channels: int, num_blocks: int, seed: int) -> keras.Model:
     0.9 M weights with 64 channels and 12 blocks, and in proportion to channels squared and blocks.
 
     It starts from a classical inverse for a radius that it guesses from the picture; what it learns
-    is to mend that. Without, one network for many radii spends an hour on telling them apart. A
-    lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter of
+    is to mend that. Without it, one network for many radii is slow to learn which it has before it.
+    A lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter of
     its resolution. The last convolutions start at zero, so training begins from the inverse
     itself, not from noise. What they add is scaled down: Adam moves all weights of a layer by as
     much at once, which unscaled sent one run in two into dead ReLUs that it never left.
