@@ -72,10 +72,10 @@ def test_residual_generator_has_0_9_million_parameters(residual):
     def conv(channels_in, channels_out):
         return 9 * channels_in * channels_out + channels_out
 
-    beliefs = 16 * 14 + 14
+    beliefs = 16 * 22 + 22
     trained = sum(int(np.prod(each.shape)) for each in residual.trainable_weights)
-    # A folded picture and its inverse, and the belief in 13 radii and in none.
-    assert trained == beliefs + conv(64 + 14, 64) + 24 * conv(64, 64) + conv(64, 48)
+    # A folded picture and its inverse, and the belief in 21 radii and in none.
+    assert trained == beliefs + conv(64 + 22, 64) + 24 * conv(64, 64) + conv(64, 48)
     assert 0.9e6 < trained < 1e6
 
 
