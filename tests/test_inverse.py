@@ -7,19 +7,17 @@ import tensorflow as tf
 from scipy.ndimage import correlate
 
 from prepare.aperture import disc_psf
-from train.inverse import (
+from train.disc_filters import (
     FULL_RADII,
     HALF_RADII,
     RINGS,
-    EdgePad,
-    SpaceToDepth,
-    blind_inverse,
     disc_transfer,
     fold,
     inverse_filter,
     radius_discriminant,
     ring_filters,
 )
+from train.inverse import EdgePad, SpaceToDepth, blind_inverse
 from train.metrics import psnr_db
 
 RADII = np.array([0.0, *FULL_RADII, *HALF_RADII])
