@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from benchmarks.peers import peers
-from prepare.lens_blur import LensBlur, blur_and_reduce, reduce_photo
+from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.blur.settings import LensBlur
 from prepare.photograph import encode_jpeg, read_photograph, square_crop
 
 SIZE = 256

@@ -18,13 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from prepare.download import fetch_file  # noqa: E402
-from prepare.request import Client, DownloadError, Patience  # noqa: E402
-from prepare.threads import in_threads  # noqa: E402
+from prepare.http.download import fetch_file  # noqa: E402
+from prepare.http.request import Client, DownloadError  # noqa: E402
+from prepare.http.retry import RetryPolicy  # noqa: E402
+from prepare.http.threads import in_threads  # noqa: E402
 
 
 def ours(url: str, folder: Path, num_files: int, connections: int, check=lambda path: "") -> None:
-    with Client(Patience()) as client:
+    with Client(RetryPolicy()) as client:
 
         def fetch(number: int) -> list[str]:
             return [fetch_file(client, f"{url}/plain/{number}", folder / str(number), check=check)]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from train.startup import load_tensorflow
+from train.quiet_tensorflow import load_tensorflow
 
 load_tensorflow()
 
@@ -24,9 +24,10 @@ import keras  # noqa: E402
 
 from train import metrics  # noqa: E402
 from train.checkpoints import load_generator, restore_picture  # noqa: E402
-from train.dataset import Pairs, find_pairs, read_split  # noqa: E402
-from train.files import read_picture  # noqa: E402
 from train.loop import train  # noqa: E402
+from train.pairs import Pairs, find_pairs, read_split  # noqa: E402
+from train.pictures import read_picture  # noqa: E402
+from train.run_record import RunRecord  # noqa: E402
 from train.settings import PRESETS, TrainSettings  # noqa: E402
 
 SHARP = PRESETS["sharp"]
@@ -48,21 +49,21 @@ TRIED_STEPS = 150
 def step_seconds(settings: TrainSettings, pairs: Pairs, validation: Pairs) -> float:
     """Seconds of a step in the long run, from two short ones, with the adversarial term's share."""
     ends = []
-    for judged in (False, True) if settings.gan_weight else (False,):
-        brief = replace(settings, gan_start=0.0, gan_weight=settings.gan_weight * judged)
+    for adversarial in (False, True) if settings.gan_weight else (False,):
+        brief = replace(settings, gan_start=0.0, gan_weight=settings.gan_weight * adversarial)
         spent = []
         for num_steps in (TRIED_STEPS // 3, TRIED_STEPS):
             with tempfile.TemporaryDirectory() as folder:
                 began_s = time.monotonic()
-                train(Path(folder), pairs, validation, replace(brief, steps=num_steps), context())
+                train(Path(folder), pairs, validation, record_of(replace(brief, steps=num_steps)))
                 spent.append(time.monotonic() - began_s)
         ends.append((spent[1] - spent[0]) / (TRIED_STEPS - TRIED_STEPS // 3))
     return ends[0] + (ends[-1] - ends[0]) * (1 - settings.gan_start)
 
 
-def context() -> dict:
-    """What `settings.json` wants to know of a trial."""
-    return {"kernels": ["trial"], "size": 0}
+def record_of(settings: TrainSettings) -> RunRecord:
+    """What a trial's `settings.json` tells."""
+    return RunRecord(settings, ("trial",), 0, "sharp")
 
 
 def grid_db(picture_u8: np.ndarray, period: int) -> float:
@@ -130,7 +131,7 @@ def main() -> None:
         seconds = step_seconds(RECIPES[name], pairs, validation)
         settings = replace(RECIPES[name], steps=int(60 * arguments.minutes / seconds))
         with tempfile.TemporaryDirectory() as folder:
-            train(Path(folder), pairs, validation, settings, context())
+            train(Path(folder), pairs, validation, record_of(settings))
             generator, _, _ = load_generator(Path(folder))
         for kernel, paths in zip(arguments.kernels, validation.blurred, strict=True):
             scores, blurred_db = scores_of(generator, paths, validation.sharp)

@@ -42,17 +42,17 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
     import tensorflow as tf
 
     from train.checkpoints import manager_of, restore_picture, save
-    from train.loop import computed_in, fix_arithmetic
-    from train.machines import with_precision
-    from train.networks import build_generator
+    from train.distribution import with_precision
+    from train.loop import dtype_policy_scope, enable_determinism
+    from train.networks.generators import build_generator
     from train.settings import PRESETS
-    from train.update import Networks, build_update
+    from train.train_step import TrainState, build_train_step
 
     settings = with_precision(PRESETS[preset])
-    fix_arithmetic(settings)
-    with computed_in(settings.precision):
-        networks = Networks(settings, num_steps=1000)
-    update = build_update(networks, settings, tf.distribute.get_strategy())
+    enable_determinism(settings)
+    with dtype_policy_scope(settings.precision):
+        state = TrainState(settings, num_steps=1000)
+    train_step = build_train_step(state, settings, tf.distribute.get_strategy())
     pictures = [tf.random.uniform((1, SIZE, SIZE, 3), -1, 1) for _ in range(2)]
     blurred = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
 
@@ -62,12 +62,12 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
 
     def save_s() -> float:
         with tempfile.TemporaryDirectory() as folder:
-            manager = manager_of(networks, Path(folder))
+            manager = manager_of(state, Path(folder))
             return seconds_of(lambda: save(manager, 1))
 
     return {
-        "step": lambda: seconds_of(lambda: update(*pictures, judged=True)),
-        "pixel": lambda: seconds_of(lambda: update(*pictures, judged=False)),
+        "step": lambda: seconds_of(lambda: train_step(*pictures, adversarial=True)),
+        "pixel": lambda: seconds_of(lambda: train_step(*pictures, adversarial=False)),
         "forward": lambda: seconds_of(lambda: restore_picture(generator(), blurred)),
         "save": save_s,
     }

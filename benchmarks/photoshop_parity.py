@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
-from prepare.lens_blur import WIDTH_OF_RADIUS, LensBlur, blur_and_reduce
+from prepare.blur.lens_blur import blur_and_reduce
+from prepare.blur.settings import WIDTH_OF_RADIUS, LensBlur
 from prepare.photograph import read_photograph
 
 

@@ -1,6 +1,6 @@
 """The preset `paper` in PyTorch, written the ordinary way: the second peer of bench_train.
 
-The same layers as train/networks.py; channels first, batch norm with running averages, an
+The same layers as train/networks/; channels first, batch norm with running averages, an
 optimizer for each network, the discriminator's step before the generator's. Needs PyTorch alone.
 """
 

@@ -1,16 +1,23 @@
 """Makes command-line flags of settings classes, so that names, defaults and help have one home."""
 
 import argparse
-import inspect
-import re
+import os
+import types
+import typing
+from collections.abc import Callable, Collection
 from dataclasses import fields, replace
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.ffhq.settings import FfhqSettings
+from prepare.records.errors import SettingError
+from prepare.records.fields import choices_of
 
 Settings = TypeVar("Settings")
 
-
-class FlagError(ValueError):
-    """A flag has a value that makes no sense; the message says what was expected."""
+SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
+FLAGS = {"radius_px": "radius", "from_dir": "from"}  # of settings whose flag has another name
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,63 +27,91 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see `python {self.prog} --help`\n")
 
 
-def add_settings(parser: argparse.ArgumentParser, settings_class: type, skip: str = "") -> None:
-    """Adds a flag for each field of a settings class that is explained by a comment on its line.
+def in_words_of_flags(error: SettingError) -> str:
+    """What is wrong with a setting, for somebody who typed a flag."""
+    flag = FLAGS.get(error.setting, error.setting).replace("_", "-")
+    return f"--{flag} must be {error.expected}, got {error.got}"
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, settings_class: type, leave_out: Collection[str] = ()
+) -> None:
+    """Adds a flag for each field of a settings class that has a help text.
 
     Args:
         parser: gets the flags, in a group of their own; none has a default, see `settings_from`.
-        settings_class: a dataclass whose fields are annotated bool, int, float or str.
-        skip: names of fields to leave out, separated by spaces.
+        settings_class: a dataclass with fields as `prepare.records.fields.setting` makes them,
+            annotated bool, int, float, str or a `Literal` of these.
+        leave_out: names of fields that get no flag here.
     """
-    helps: dict[str, str] = {}
-    for each in reversed(settings_class.__mro__[:-1]):
-        helps |= dict(re.findall(r"^    (\w+): .*  # (.+)$", inspect.getsource(each), re.MULTILINE))
     group = parser.add_argument_group(settings_class.__name__)
+    hints = typing.get_type_hints(settings_class)
     for field in fields(settings_class):
-        if field.name in skip.split() or field.name not in helps:
+        if field.name in leave_out or not field.metadata.get("flag"):
             continue
-        kind = next(k for k in (bool, int, float, str) if k.__name__ in str(field.type))
+        kind, choices = _kind_and_choices(hints[field.name])
+        metavar = "0|1" if kind is parse_bool else kind.__name__.upper()
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
-            type=switch_of if kind is bool else kind,
+            type=kind,
+            choices=choices or None,
             default=argparse.SUPPRESS,
-            metavar="0|1" if kind is bool else kind.__name__.upper(),
-            help=f"{helps[field.name]} (default: {field.default})".replace("%", "%%"),
+            metavar="|".join(map(str, choices)) if choices else metavar,
+            help=f"{field.metadata['help']} (default: {_shown(field.default)})".replace("%", "%%"),
         )
+
+
+def _kind_and_choices(hint: Any) -> tuple[Callable[[str], Any], tuple]:
+    """How a field's text is read, and which values it may take, if only some."""
+    if choices := choices_of(hint):
+        return type(choices[0]), choices
+    if isinstance(hint, types.UnionType):
+        hint = next(kind for kind in typing.get_args(hint) if kind is not type(None))
+    return (parse_bool if hint is bool else hint), ()
+
+
+def _shown(default: object) -> object:
+    return int(default) if isinstance(default, bool) else default
 
 
 def settings_from(args: argparse.Namespace, defaults: Settings, **own: object) -> Settings:
     """`defaults`, but for `own` and for what the command line says.
 
     Raises:
-        FlagError: in the words of the settings class.
+        SettingError: if a value makes no sense.
     """
-    names = {field.name for field in fields(defaults)}
+    names = {field.name for field in fields(defaults)}  # type: ignore[arg-type]
     chosen = {name: value for name, value in vars(args).items() if name in names}
-    try:
-        return replace(defaults, **(chosen | own))
-    except ValueError as error:
-        raise FlagError(str(error)) from error
+    return replace(defaults, **(chosen | own))  # type: ignore[type-var]
 
 
-def radius_of(text: str) -> float | tuple[float, float]:
-    """A radius "30", or a range of them "10-40", from the command line."""
+def parse_radius(text: str) -> float | tuple[float, float]:
+    """A radius "30", or a range of them "10-40"."""
     try:
-        low, *high = (float(each) for each in text.split("-", 1))
-        return (low, *high) if high else low
+        low, *high = (float(part) for part in text.split("-", 1))
+        return (low, *high) if high else low  # type: ignore[return-value]
     except ValueError as error:
         expected = "expected pixels, as in 30, or a range, as in 10-40"
         raise argparse.ArgumentTypeError(f"{expected}; got {text}") from error
 
 
-def count_of(text: str) -> int:
-    """A whole number from 1 up from the command line."""
-    if not text.isdecimal() or int(text) < 1:
+def parse_count(text: str) -> int:
+    """A whole number from 1 up."""
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
 
 
-def share_of(text: str) -> float:
+def parse_seed(text: str) -> int:
+    """A whole number from 0 to 2**31 - 1."""
+    if not (text.isascii() and text.isdecimal()) or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2147483647, got {text}"
+        )
+    return int(text)
+
+
+def parse_share(text: str) -> float:
     """A number from 0 to 1."""
     share = float(text)
     if not 0 <= share <= 1:
@@ -84,8 +119,67 @@ def share_of(text: str) -> float:
     return share
 
 
-def switch_of(text: str) -> bool:
-    """0 or 1 from the command line."""
+def parse_bool(text: str) -> bool:
+    """0 or 1."""
     if text not in ("0", "1"):
         raise argparse.ArgumentTypeError(f"expected 0 or 1, got {text}")
     return text == "1"
+
+
+def add_dataset(parser: argparse.ArgumentParser, num_images: int | None = None) -> None:
+    """Adds the flags that say which originals are wanted; `num_images` makes them optional."""
+    parser.add_argument(
+        "--num-images",
+        type=parse_count,
+        required=num_images is None,
+        default=num_images,
+        help="originals to have in all",
+    )
+    source = "ffhq" if num_images is None else "sample"
+    parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
+    parser.add_argument("--from", dest="from_dir", type=Path, help="folder of --source folder")
+    parser.add_argument(
+        "--keep",
+        type=parse_bool,
+        default=True,
+        metavar="0|1",
+        help="0 removes each fetched or drawn original once its pairs are made (default: 1)",
+    )
+    add_settings(parser, FfhqSettings)
+    add_blur(parser)
+
+
+def add_blur(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say how the blurred sets are made."""
+    add_radius(parser, "radii of the sets: pixels of a 1024-wide original, or a range 10-40")
+    parser.add_argument(
+        "--depth", dest="depth_dir", type=Path, help="folder of grey depth maps, named by id"
+    )
+    parser.add_argument(
+        "--workers",
+        type=parse_count,
+        default=os.cpu_count(),
+        help="images at a time (default: all cores)",
+    )
+    add_settings(parser, OutputSettings)
+    add_settings(parser, LensBlur)
+
+
+def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds the flag that gives one blur for each of several radii, see `blurs_from`."""
+    parser.add_argument(
+        "--radius", type=parse_radius, nargs="+", default=argparse.SUPPRESS, help=text
+    )
+
+
+def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
+    """One blur for each radius asked for; "10-40" draws one for every image."""
+    radii = getattr(args, "radius", None) or [LensBlur.radius_px]
+    depth = getattr(args, "depth_dir", None) is not None
+    return [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
+
+
+def set_names_from(args: argparse.Namespace) -> list[str]:
+    """Names and patterns of the sets asked for; a radius is short for the disc's."""
+    radii = getattr(args, "radius", [])
+    return [*getattr(args, "kernel", []), *(LensBlur(radius).name for radius in radii)]

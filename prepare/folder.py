@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from prepare import PrepareError
-from prepare.ffhq_copy import is_ffhq_copy
-from prepare.manifest import read_manifest
+from prepare.ffhq.local_copy import is_ffhq_copy
 from prepare.originals import Original
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+from prepare.records.manifest import read_manifest
+from prepare.records.names import PHOTOGRAPH_SUFFIXES
 
 
 class NoPhotographsError(PrepareError):
@@ -29,16 +28,16 @@ def photographs_in(folder: Path) -> list[Path]:
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not path.name.startswith(".")
     )
     if not paths:
-        kinds = ", ".join(sorted(SUFFIXES))
+        kinds = ", ".join(sorted(PHOTOGRAPH_SUFFIXES))
         raise NoPhotographsError(f"--from {folder}: no photographs there (looked for {kinds})")
     return paths
 
 
 def folder_originals(
-    folder: Path, originals_dir: Path, num_images: int, have: Collection[str]
+    folder: Path, originals_dir: Path, num_images: int, done_ids: Collection[str]
 ) -> Iterator[Original]:
     """Photographs of a folder, linked into `originals_dir` and never copied or changed.
 
@@ -46,7 +45,7 @@ def folder_originals(
         folder: searched with its subfolders.
         originals_dir: where the links are made, named by id.
         num_images: how many are wanted in all.
-        have: ids that need not be offered again.
+        done_ids: ids that need not be offered again.
 
     Raises:
         NoPhotographsError: see `photographs_in`; or if the folder holds fewer than are wanted.
@@ -64,7 +63,7 @@ def folder_originals(
             yield Original(path.stem, path, "folder", problem=problem)
             continue
         taken[path.stem] = path
-        if path.stem not in have:
+        if path.stem not in done_ids:
             link = originals_dir / path.name
             link_to(link, path.resolve())
             yield Original(path.stem, link, "folder")
@@ -74,7 +73,7 @@ def changed_photographs(
     folder: Path | None,
     originals_dir: Path,
     manifest_path: Path,
-    have: Collection[str],
+    done_ids: Collection[str],
     made_at_ns: Callable[[str], int],
     *,
     relink: bool,
@@ -87,7 +86,7 @@ def changed_photographs(
         folder: as for `folder_originals`; None or a missing one, and a copy of FFHQ, tell nothing.
         originals_dir: holds the links that were made.
         manifest_path: tells which bytes were used.
-        have: ids of complete pairs.
+        done_ids: ids of complete pairs.
         made_at_ns: when the pair of an id was made, in nanoseconds.
         relink: lets the links lead to photographs that were moved.
     """
@@ -98,7 +97,7 @@ def changed_photographs(
     for path in photographs_in(folder):
         first.setdefault(path.stem, path)
     changed = set()
-    for image_id in sorted(first.keys() & set(have)):
+    for image_id in sorted(first.keys() & set(done_ids)):
         path = first[image_id].resolve()
         link = originals_dir / first[image_id].name
         moved = not _leads_to(link, path)

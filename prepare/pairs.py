@@ -6,11 +6,10 @@ it stopped and a repeated one does nothing.
 
 import glob
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -19,17 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 from prepare import PrepareError
-from prepare.lens_blur import blur_and_reduce, reduce_photo
-from prepare.manifest import (
-    DamagedRecordError,
-    Image,
-    read_lines,
-    read_manifest,
-    split_of,
-    write_atomically,
-    write_lines,
-    write_manifest,
-)
+from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.blur.settings import LensBlur, OutputSettings
 from prepare.originals import Original
 from prepare.photograph import (
     UnusablePhotograph,
@@ -38,96 +28,55 @@ from prepare.photograph import (
     read_photograph,
     square_crop,
 )
-from prepare.settings import LensBlur, PairSettings
+from prepare.records.atomic import write_bytes
+from prepare.records.data_folder import DataFolder
+from prepare.records.manifest import (
+    ImageRecord,
+    read_lines,
+    read_manifest,
+    split_of,
+    write_lines,
+    write_manifest,
+)
 
 SAVE_EVERY = 200  # images between two writings of the manifest; a kill costs at most so many
 
 
-class MixedSettingsError(PrepareError):
-    """A folder holds pictures made with other settings than those asked for."""
-
-
 @dataclass(frozen=True)
-class PairFolders:
-    """Where a data folder keeps its pairs, and the blurred sets being written."""
+class _Job:
+    """What is made of every original."""
 
-    sharp: Path
-    blurred: Path  # holds one folder a kernel
-    manifest: Path
-    rejected: Path
-
-    def sharp_path(self, image_id: str) -> Path:
-        return self.sharp / f"{image_id}.jpg"
-
-    def blurred_path(self, blur: LensBlur, image_id: str) -> Path:
-        return self.blurred / blur.name / f"{image_id}.jpg"
-
-    def made_at_ns(self, image_id: str) -> int:
-        """When the sharp half was last written, in nanoseconds."""
-        return self.sharp_path(image_id).stat().st_mtime_ns
+    data: DataFolder
+    blurs: Sequence[LensBlur]
+    output: OutputSettings
+    depth_dir: Path | None
+    keep_sharp: bool
+    drop_below: Path | None
 
 
-def complete_ids(folders: PairFolders, blurs: Sequence[LensBlur]) -> set[str]:
-    """Ids in the manifest whose sharp and blurred pictures are all there and whole."""
-    return {
-        image_id
-        for image_id in read_manifest(folders.manifest)
-        if _is_whole_jpeg(folders.sharp_path(image_id))
-        and all(_is_whole_jpeg(folders.blurred_path(blur, image_id)) for blur in blurs)
-    }
+class _Records:
+    """The manifest and the list of the rejected, in memory until they are saved."""
 
+    def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
+        self.data = data
+        self.ranges = [blur for blur in blurs if isinstance(blur.radius_px, tuple)]
+        self.images = read_manifest(data.manifest)
+        self.rejected = {line["file"]: line for line in read_lines(data.rejected)}
 
-def _is_whole_jpeg(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            start = file.read(2)
-            file.seek(-2, 2)
-            return start == b"\xff\xd8" and file.read(2) == b"\xff\xd9"
-    except OSError:
-        return False
+    def accept(self, original: Original, image: ImageRecord) -> None:
+        self.images[image.id] = image
+        self.rejected.pop(os.path.realpath(original.path), None)
 
+    def reject(self, original: Original, reason: str) -> None:
+        file = os.path.realpath(original.path)
+        self.rejected[file] = {"id": original.id, "file": file, "reason": reason}
 
-def claim_folders(
-    folders: PairFolders, blurs: Sequence[LensBlur], settings: PairSettings, dry_run: bool = False
-) -> None:
-    """Writes each set's `kernel.json`, after making sure that no folder would mix two settings.
-
-    Raises:
-        MixedSettingsError: if a set was made with other settings, or any set in another size.
-        DamagedRecordError: if a set's record cannot be read.
-    """
-    # As they read back from disk, where a range of radii is a list.
-    records = json.loads(json.dumps({each.name: _kernel_record(each, settings) for each in blurs}))
-    for folder in sorted(path for path in folders.blurred.glob("*") if path.is_dir()):
-        kernel_path = folder / "kernel.json"
-        found = _read_kernel_record(kernel_path) if kernel_path.exists() else {}
-        wanted = records.get(folder.name, asdict(settings))
-        changed = [key for key in wanted if found.get(key) != wanted[key]]
-        if changed and any(folder.glob("*.jpg")):
-            was = ", ".join(f"{key} {found.get(key, 'unknown')}" for key in changed)
-            now = ", ".join(f"{key} {wanted[key]}" for key in changed)
-            raise MixedSettingsError(
-                f"{folder} was made with {was}, now asked for {now}; use another data folder "
-                "(DATA=...) or run `make clean-pairs` first"
-            )
-    if dry_run:
-        return
-    for name, record in records.items():
-        content = json.dumps(record, indent=2) + "\n"
-        write_atomically(folders.blurred / name / "kernel.json", content.encode())
-
-
-def _read_kernel_record(path: Path) -> dict:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")).items())
-    except (ValueError, AttributeError) as error:
-        raise DamagedRecordError(
-            f"{path} is damaged; run `make clean-pairs`, then `make dataset` makes it again"
-        ) from error
-
-
-def _kernel_record(blur: LensBlur, settings: PairSettings) -> dict:
-    return {"kernel": blur.name, **asdict(blur), **asdict(settings), "border": "replicate"}
+    def save(self) -> None:
+        write_manifest(self.data.manifest, self.images)
+        for blur in self.ranges:
+            drawn = ({"id": i, "radius_px": blur.radius_of(i)} for i in sorted(self.images))
+            write_lines(self.data.blurred / blur.name / "manifest.jsonl", drawn)
+        write_lines(self.data.rejected, (self.rejected[file] for file in sorted(self.rejected)))
 
 
 def write_pairs(
@@ -135,8 +84,8 @@ def write_pairs(
     *,
     num_images: int,
     blurs: Sequence[LensBlur],
-    folders: PairFolders,
-    settings: PairSettings,
+    data: DataFolder,
+    output: OutputSettings,
     workers: int,
     depth_dir: Path | None = None,
     keep_sharp: bool = False,
@@ -149,8 +98,8 @@ def write_pairs(
             `rejected.jsonl`, and another is taken in its place.
         num_images: how many pairs are wanted.
         blurs: one blurred set for each, all from one reading of the original.
-        folders: where everything goes; pictures of the same id are replaced.
-        settings: size and quality.
+        data: where everything goes; pictures of the same id are replaced.
+        output: size and quality.
         workers: threads; they spend their time in OpenCV, which lets go of Python's lock.
         depth_dir: holds the depth maps, named by id, for blurs that want them.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
@@ -164,67 +113,43 @@ def write_pairs(
         OSError: if a picture cannot be written.
     """
     cv2.setNumThreads(1)  # the parallelism is over images
-    images = read_manifest(folders.manifest)
-    rejected = {each["file"]: each for each in read_lines(folders.rejected)}
+    job = _Job(data, blurs, output, depth_dir, keep_sharp, drop_below)
+    records = _Records(data, blurs)
     num_made = 0
-
-    def make(original: Original) -> Image:
-        image, photo = _read_original(original, settings.size)
-        _forget_other_versions(images.get(image.id), image, folders, keep_sharp)
-        depth = _read_depth(depth_dir, image.id) if depth_dir else None
-        blurred_copies = blur_and_reduce(photo, blurs, settings.size, image.id, depth)
-        if not keep_sharp:
-            sharp = reduce_photo(photo, settings.size)
-            write_atomically(folders.sharp_path(image.id), encode_jpeg(sharp, settings.quality))
-        for blur, blurred in zip(blurs, blurred_copies, strict=True):
-            path = folders.blurred_path(blur, image.id)
-            write_atomically(path, encode_jpeg(blurred, settings.quality))
-        if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
-            original.path.unlink()
-        return image
-
-    def save() -> None:
-        write_manifest(folders.manifest, images)
-        for blur in blurs:
-            if isinstance(blur.radius_px, tuple):
-                drawn = ({"id": each, "radius_px": blur.radius_of(each)} for each in sorted(images))
-                write_lines(folders.blurred / blur.name / "manifest.jsonl", drawn)
-        write_lines(folders.rejected, (rejected[file] for file in sorted(rejected)))
-
     progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)
     try:
-        for original, outcome in _until_enough(make, originals, num_images, workers):
-            file = os.path.realpath(original.path)
-            if isinstance(outcome, Image):
-                images[original.id] = outcome
-                rejected.pop(file, None)
+        for original, outcome in _until_enough(job, records, originals, num_images, workers):
+            if isinstance(outcome, ImageRecord):
+                records.accept(original, outcome)
                 num_made += 1
                 progress.update()
                 if num_made % SAVE_EVERY == 0:
-                    save()
+                    records.save()
             else:
-                if not original.problem and not keep_sharp and images.pop(original.id, None):
-                    _remove_pictures(original.id, folders)
-                rejected[file] = {"id": original.id, "file": file, "reason": str(outcome)}
+                stale = not original.problem and not keep_sharp
+                if stale and records.images.pop(original.id, None):
+                    _remove_pictures(original.id, data)
+                records.reject(original, str(outcome))
     finally:
         progress.close()
-        save()
+        records.save()
     return num_made
 
 
 def _until_enough(
-    make: Callable[[Original], Image], originals: Iterable[Original], num_wanted: int, workers: int
-) -> Iterator[tuple[Original, Image | UnusablePhotograph]]:
+    job: _Job, records: _Records, originals: Iterable[Original], num_wanted: int, workers: int
+) -> Iterator[tuple[Original, ImageRecord | UnusablePhotograph]]:
     """Outcomes as they come, never starting more than can still be wanted."""
     source = iter(originals)
     failure: PrepareError | None = None
-    running: dict[Future[Image], Original] = {}
+    running: dict[Future[ImageRecord], Original] = {}
     with ThreadPoolExecutor(workers) as pool:
         try:
             while num_wanted > 0:
                 try:
                     for original in islice(source, min(num_wanted, 2 * workers) - len(running)):
-                        running[pool.submit(make, original)] = original
+                        known = records.images.get(original.id)
+                        running[pool.submit(_make_pair, job, original, known)] = original
                 except PrepareError as error:
                     failure = error  # raised below, once what is running has been recorded
                 if not running:
@@ -232,7 +157,7 @@ def _until_enough(
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     original = running.pop(future)
                     try:
-                        outcome: Image | UnusablePhotograph = future.result()
+                        outcome: ImageRecord | UnusablePhotograph = future.result()
                         num_wanted -= 1
                     except UnusablePhotograph as error:
                         outcome = error
@@ -243,21 +168,39 @@ def _until_enough(
         raise failure
 
 
+def _make_pair(job: _Job, original: Original, known: ImageRecord | None) -> ImageRecord:
+    """Writes the pictures of one original; `known` is what the manifest said of it before."""
+    image, photo = _read_original(original, job.output.size)
+    _forget_other_versions(known, image, job.data, job.keep_sharp)
+    depth = _read_depth(job.depth_dir, image.id) if job.depth_dir else None
+    blurred_copies = blur_and_reduce(photo, job.blurs, job.output.size, image.id, depth)
+    if not job.keep_sharp:
+        sharp = reduce_photo(photo, job.output.size)
+        write_bytes(job.data.sharp_path(image.id), encode_jpeg(sharp, job.output.quality))
+    for blur, blurred in zip(job.blurs, blurred_copies, strict=True):
+        path = job.data.blurred_path(blur.name, image.id)
+        write_bytes(path, encode_jpeg(blurred, job.output.quality))
+    drop_below = job.drop_below
+    if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
+        original.path.unlink()
+    return image
+
+
 def _forget_other_versions(
-    known: Image | None, image: Image, folders: PairFolders, keep_sharp: bool
+    known: ImageRecord | None, image: ImageRecord, data: DataFolder, keep_sharp: bool
 ) -> None:
     """Removes the pictures of an original that has changed since they were made."""
     if known is None or known.sha256 == image.sha256:
         return
     if keep_sharp:
         raise UnusablePhotograph("the original changed since its sharp half; run `make dataset`")
-    _remove_pictures(image.id, folders)
+    _remove_pictures(image.id, data)
 
 
-def _remove_pictures(image_id: str, folders: PairFolders) -> None:
-    for stale in folders.blurred.glob(f"*/{glob.escape(image_id)}.jpg"):
+def _remove_pictures(image_id: str, data: DataFolder) -> None:
+    for stale in data.blurred.glob(f"*/{glob.escape(image_id)}.jpg"):
         stale.unlink()
-    folders.sharp_path(image_id).unlink(missing_ok=True)
+    data.sharp_path(image_id).unlink(missing_ok=True)
 
 
 def _read_depth(depth_dir: Path, image_id: str) -> np.ndarray:
@@ -266,12 +209,12 @@ def _read_depth(depth_dir: Path, image_id: str) -> np.ndarray:
     raise UnusablePhotograph(f"has no depth map in {depth_dir}")
 
 
-def _read_original(original: Original, size: int) -> tuple[Image, np.ndarray]:
+def _read_original(original: Original, size: int) -> tuple[ImageRecord, np.ndarray]:
     """An original's line of the manifest, and its central square."""
     if original.problem:
         raise UnusablePhotograph(original.problem)
-    if original.draw:
-        original.draw()
+    if original.materialize:
+        original.materialize()
     try:
         sha256 = hashlib.sha256(original.path.read_bytes()).hexdigest()
     except OSError as error:
@@ -283,5 +226,5 @@ def _read_original(original: Original, size: int) -> tuple[Image, np.ndarray]:
             f"is {width}x{height}, smaller than the {size}x{size} that is written"
         )
     split = split_of(original.id)
-    image = Image(original.id, split, original.source, sha256, width, height)
+    image = ImageRecord(original.id, split, original.source, sha256, width, height)
     return image, square_crop(photo)

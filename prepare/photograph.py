@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 80_000_000  # 240 MB as RGB; a small file can claim far more
-# What the header of a plain file may say: nothing about color, orientation or holes.
+# What the header of a plain file may report: nothing about color, orientation or holes.
 PLAIN_INFO = {
     "PNG": {"srgb", "dpi", "chromaticity", "gamma"},
     "WEBP": {"loop", "background", "duration", "timestamp"},

@@ -16,15 +16,18 @@ from PIL import Image as PillowImage
 from tqdm import tqdm
 
 from prepare import PrepareError
-from prepare.ffhq import FACIAL_RECOGNITION_NOTICE, wanted_ids
-from prepare.ffhq_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
-from prepare.ffhq_plan import download_plan
-from prepare.ffhq_source import FfhqSettings, ffhq_originals
-from prepare.flags import FlagError
-from prepare.folder import SUFFIXES, NoPhotographsError, folder_originals, link_to
-from prepare.manifest import read_manifest, write_atomically
-from prepare.originals import NUM_FFHQ_IMAGES, Original
-from prepare.samples import portrait
+from prepare.drawing.portrait import portrait
+from prepare.ffhq.estimate import download_plan
+from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
+from prepare.ffhq.metadata import FACIAL_RECOGNITION_NOTICE, wanted_ids
+from prepare.ffhq.settings import NUM_FFHQ_IMAGES, FfhqSettings
+from prepare.ffhq.source import ffhq_originals
+from prepare.folder import NoPhotographsError, folder_originals, link_to
+from prepare.originals import Original
+from prepare.records.atomic import write_bytes
+from prepare.records.errors import require
+from prepare.records.manifest import read_manifest
+from prepare.records.names import PHOTOGRAPH_SUFFIXES
 
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
 
@@ -44,7 +47,7 @@ def originals_from(
     originals_dir: Path,
     num_images: int,
     seed: int,
-    have: Collection[str],
+    done_ids: Collection[str],
     ffhq: FfhqSettings,
     keep: bool = True,
 ) -> Iterator[Original]:
@@ -56,7 +59,7 @@ def originals_from(
         originals_dir: holds one folder a source.
         num_images: how many are wanted in all.
         seed: of drawn portraits.
-        have: ids that need not be offered again.
+        done_ids: ids that need not be offered again.
         ffhq: where FFHQ is fetched from.
         keep: whether downloads stay on disk once they have been used.
 
@@ -64,23 +67,23 @@ def originals_from(
         PrepareError: if the source has nothing, or the disk is too small for it.
     """
     if source == "sample":
-        return sample_originals(originals_dir / "sample", seed, have)
+        return sample_originals(originals_dir / "sample", seed, done_ids)
     if source in FFHQ_SOURCES:
         settings = replace(ffhq, source=source)
-        return fetched_originals(settings, originals_dir, num_images, have, keep)
+        return fetched_originals(settings, originals_dir, num_images, done_ids, keep)
     if folder is None:
         raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
     if is_ffhq_copy(folder):
         link_to(originals_dir / "folder" / "images1024x1024", images_folder(folder).resolve())
-        return ffhq_copy_originals(originals_dir / "folder", num_images, ffhq.ids, have)
-    return folder_originals(folder, originals_dir / "folder", num_images, have)
+        return ffhq_copy_originals(originals_dir / "folder", num_images, ffhq.ids, done_ids)
+    return folder_originals(folder, originals_dir / "folder", num_images, done_ids)
 
 
 def fetched_originals(
     settings: FfhqSettings,
     originals_dir: Path,
     num_images: int,
-    have: Collection[str],
+    done_ids: Collection[str],
     keep: bool,
 ) -> Iterator[Original]:
     """FFHQ's photographs as they arrive, once it has been said what that takes.
@@ -88,7 +91,7 @@ def fetched_originals(
     Raises:
         DiskTooSmallError: before anything is fetched.
     """
-    plan = download_plan(settings, originals_dir, num_images, have)
+    plan = download_plan(settings, originals_dir, num_images, done_ids)
     if plan.num_files:
         print(FACIAL_RECOGNITION_NOTICE)
         print(
@@ -110,7 +113,12 @@ def fetched_originals(
         leave=False,
     ) as progress:
         yield from ffhq_originals(
-            settings, originals_dir, num_images, have, say=tqdm.write, on_bytes=progress.update
+            settings,
+            originals_dir,
+            num_images,
+            done_ids,
+            report=tqdm.write,
+            on_bytes=progress.update,
         )
 
 
@@ -119,20 +127,20 @@ def _gb(num_bytes: int) -> str:
 
 
 def check_count(source: str, num_images: int) -> None:
-    """Raises FlagError if FFHQ has not as many images as are asked for."""
-    if source in FFHQ_SOURCES and not 1 <= num_images <= NUM_FFHQ_IMAGES:
-        expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
-        raise FlagError(f"--num-images must be {expected}, got {num_images}")
+    """Raises SettingError if FFHQ has not as many images as are asked for."""
+    is_right = source not in FFHQ_SOURCES or 1 <= num_images <= NUM_FFHQ_IMAGES
+    expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
+    require(is_right, "num_images", expected, num_images)
 
 
 def check_same_source(manifest_path: Path, source: str) -> None:
-    """Makes sure that drawn and real portraits, say, do not mix unnoticed.
+    """Makes sure that drawn and real portraits, report, do not mix unnoticed.
 
     Raises:
         MixedSourcesError: if the manifest holds images of another kind than the source's.
     """
     kind = FFHQ_SOURCES if source in FFHQ_SOURCES else {source}
-    others = sorted({each.source for each in read_manifest(manifest_path).values()} - kind)
+    others = sorted({image.source for image in read_manifest(manifest_path).values()} - kind)
     if others:
         raise MixedSourcesError(
             f"{manifest_path} holds images from {', '.join(others)}, now asked for {source}; use "
@@ -141,7 +149,7 @@ def check_same_source(manifest_path: Path, source: str) -> None:
 
 
 def count_missing(
-    source: str, ids: str | None, num_images: int, manifest_path: Path, have: Collection[str]
+    source: str, ids: str | None, num_images: int, manifest_path: Path, done_ids: Collection[str]
 ) -> int:
     """How many pairs are still to be made, given those that are complete.
 
@@ -149,15 +157,15 @@ def count_missing(
     manifest already counts as wanted, so that a new blurred set is made for all of it.
 
     Raises:
-        IdsError: if `ids` cannot be read.
+        SettingError: if `ids` cannot be read.
     """
     if ids or source in FFHQ_SOURCES:
-        return len(set(wanted_ids(ids, num_images)) - set(have))
-    return max(num_images, len(read_manifest(manifest_path))) - len(have)
+        return len(set(wanted_ids(ids, num_images)) - set(done_ids))
+    return max(num_images, len(read_manifest(manifest_path))) - len(done_ids)
 
 
 def originals_at_hand(
-    originals_dir: Path, manifest_path: Path, have: Collection[str]
+    originals_dir: Path, manifest_path: Path, done_ids: Collection[str]
 ) -> list[Original]:
     """The originals of a manifest that are not in `have`, where they lie on disk.
 
@@ -171,32 +179,34 @@ def originals_at_hand(
         Path(name).stem: Path(folder, name)
         for folder, _, names in os.walk(originals_dir, followlinks=True)  # FFHQ may be linked in
         for name in names
-        if Path(name).suffix.lower() in SUFFIXES
+        if Path(name).suffix.lower() in PHOTOGRAPH_SUFFIXES
     }
     return [
         Original(
-            each.id,
-            paths.get(each.id, originals_dir / each.id),
-            each.source,
-            problem="" if each.id in paths else "the original is gone",
+            image.id,
+            paths.get(image.id, originals_dir / image.id),
+            image.source,
+            problem="" if image.id in paths else "the original is gone",
         )
-        for each in images.values()
-        if each.id not in have
+        for image in images.values()
+        if image.id not in done_ids
     ]
 
 
-def sample_originals(originals_dir: Path, seed: int, have: Collection[str]) -> Iterator[Original]:
+def sample_originals(
+    originals_dir: Path, seed: int, done_ids: Collection[str]
+) -> Iterator[Original]:
     """Drawn portraits without end, each drawn when a worker first asks for it."""
     for index in itertools.count():
         image_id = f"sample-{seed}-{index:05d}"
         path = originals_dir / f"{image_id}.png"
-        if image_id not in have:
+        if image_id not in done_ids:
             draw = functools.partial(_draw_portrait, path, index, seed)
-            yield Original(image_id, path, "sample", draw=draw)
+            yield Original(image_id, path, "sample", materialize=draw)
 
 
 def _draw_portrait(path: Path, index: int, seed: int) -> None:
     if not path.exists():
         buffer = io.BytesIO()
         PillowImage.fromarray(portrait(index, seed)).save(buffer, "PNG", compress_level=1)
-        write_atomically(path, buffer.getvalue())
+        write_bytes(path, buffer.getvalue())

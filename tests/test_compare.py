@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, browser_is_installed
+from helpers.browser import Browser, browser_is_installed
 
-from train.compare import NothingToCompareError, compare
-from train.files import write_json, write_picture
-from train.report import METRIC_NAMES
+from prepare.records.atomic import write_json
+from train.pictures import write_picture
+from train.report.compare import NothingToCompareError, compare
+from train.report.page import METRIC_NAMES
 
 
 class Runs:

@@ -6,17 +6,13 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from pair_files import photo_u8, write_jpeg, write_matched_folders
+from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders
 from PIL import Image
 
-from train.dataset import (
-    Pairs,
-    UnmatchedPairsError,
-    augment,
-    find_pairs,
-    read_split,
-    training_batches,
-)
+from prepare.records.errors import DamagedRecordError
+from prepare.records.manifest import ImageRecord, write_manifest
+from train.dataset import augment, training_batches
+from train.pairs import Pairs, UnmatchedPairsError, find_pairs, read_split
 from train.settings import TrainSettings
 
 IDS = [f"{index:05d}" for index in range(6)]
@@ -50,15 +46,19 @@ def batches_of(pairs, first_step=0, last_step=12, **settings):
 # The split.
 
 
-def write_manifest(path, ids_by_split):
-    lines = [{"id": each, "split": split} for split, ids in ids_by_split.items() for each in ids]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+def manifest_of(path, ids_by_split):
+    images = {
+        image_id: ImageRecord(image_id, split, "folder", "0", 64, 64)
+        for split, ids in ids_by_split.items()
+        for image_id in ids
+    }
+    write_manifest(path, images)
     return path
 
 
 def test_validation_is_a_slice_of_training_and_never_meets_test(tmp_path):
-    training, test = [f"a{n}" for n in range(800)], [f"b{n}" for n in range(200)]
-    split = read_split(write_manifest(tmp_path / "m", {"train": training, "test": test}))
+    training, test = [f"a{n:03d}" for n in range(800)], [f"b{n:03d}" for n in range(200)]
+    split = read_split(manifest_of(tmp_path / "m", {"train": training, "test": test}))
     assert split["test"] == test
     assert sorted(split["train"] + split["validation"]) == sorted(training)
     # One in 16 of 800 is 50, with a standard deviation of 7.
@@ -68,14 +68,14 @@ def test_validation_is_a_slice_of_training_and_never_meets_test(tmp_path):
 def test_split_is_stable_as_images_are_added(tmp_path):
     training, test = [f"a{n}" for n in range(400)], [f"b{n}" for n in range(100)]
     small = {"train": training[:200], "test": test[:50]}
-    small = read_split(write_manifest(tmp_path / "small", small))
-    large = read_split(write_manifest(tmp_path / "large", {"train": training, "test": test}))
+    small = read_split(manifest_of(tmp_path / "small", small))
+    large = read_split(manifest_of(tmp_path / "large", {"train": training, "test": test}))
     for side in ("train", "validation", "test"):
         assert set(small[side]) <= set(large[side])
 
 
 def test_few_images_still_have_one_to_validate_on(tmp_path):
-    split = read_split(write_manifest(tmp_path / "m", {"train": ["a", "b"], "test": ["c"]}))
+    split = read_split(manifest_of(tmp_path / "m", {"train": ["a", "b"], "test": ["c"]}))
     assert len(split["validation"]) == len(split["train"]) == 1
 
 
@@ -83,7 +83,7 @@ def test_few_images_still_have_one_to_validate_on(tmp_path):
 def test_too_few_images_are_refused_with_their_numbers(tmp_path, train, test):
     ids = {"train": [f"a{n}" for n in range(train)], "test": [f"b{n}" for n in range(test)]}
     with pytest.raises(UnmatchedPairsError, match=f"has {train} training and {test} test images"):
-        read_split(write_manifest(tmp_path / "m", ids))
+        read_split(manifest_of(tmp_path / "m", ids))
 
 
 def test_missing_manifest_says_what_to_run(tmp_path):
@@ -94,7 +94,7 @@ def test_missing_manifest_says_what_to_run(tmp_path):
 @pytest.mark.parametrize("content", ['{"id": "a", "spl', '{"id": "a"}\n', "[]\n", "\xff"])
 def test_damaged_manifest_is_refused_by_name(tmp_path, content):
     (tmp_path / "manifest.jsonl").write_text(content, encoding="latin-1")
-    with pytest.raises(UnmatchedPairsError, match=r"manifest\.jsonl is damaged"):
+    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged"):
         read_split(tmp_path / "manifest.jsonl")
 
 
@@ -120,7 +120,7 @@ def test_missing_partner_is_refused_by_name(tmp_path):
         pairs_in(tmp_path)
     for path in (tmp_path / "not_blurred_resized").iterdir():
         path.unlink()
-    with pytest.raises(UnmatchedPairsError, match=r"00000\.jpg, .* and 4 more are missing"):
+    with pytest.raises(UnmatchedPairsError, match=r"00000\.jpg, .* and 3 more are missing"):
         pairs_in(tmp_path)
 
 

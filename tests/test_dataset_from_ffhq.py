@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ffhq_files import image_bytes, metadata_bytes, tar_bytes
-from ffhq_server import METADATA, FfhqServer
+from helpers.ffhq_files import image_bytes, metadata_bytes, tar_bytes
+from helpers.ffhq_server import METADATA, FfhqServer
 
 ROOT = Path(__file__).parent.parent
 NUM_IMAGES = 4

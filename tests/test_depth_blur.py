@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve
 
-from prepare.aperture import Aperture, disc_psf
-from prepare.depth_blur import blur_by_depth
-from prepare.fused import blur_and_average
+from prepare.blur.blur_downsample import blur_and_average
+from prepare.blur.depth_blur import blur_by_depth
+from prepare.blur.psf import disc_psf
+from prepare.blur.settings import Aperture
 
 DISC = Aperture(0, 0.0, 0.0)
 SIDE = 128

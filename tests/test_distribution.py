@@ -13,12 +13,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from pair_files import ROOT, write_matched_folders
-from test_loop import IDS, KERNEL, assert_same_run, folders_of, lines_in, steps_in, tensors_of
+from helpers.pair_files import ROOT, write_matched_folders
+from helpers.runs import (
+    IDS,
+    assert_same_run,
+    folders_of,
+    lines_in,
+    record_of,
+    steps_in,
+    tensors_of,
+)
 
 from train.dataset import training_batches
+from train.distribution import finite_on_all
 from train.loop import train
-from train.machines import finite_on_all
 from train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -87,9 +95,8 @@ def on_two_devices(function, *arguments):
 def train_on(devices, run_dir, data_dir, normalization):
     pairs, validation = folders_of(data_dir)
     settings = TrainSettings(**(vars(SETTINGS) | {"normalization": normalization}))
-    context = {"kernels": [KERNEL], "size": pairs.size}
     strategy = tf.distribute.MirroredStrategy(devices) if devices else None
-    return train(run_dir, pairs, validation, settings, context, strategy)
+    return train(run_dir, pairs, validation, record_of(settings, pairs), strategy)
 
 
 @pytest.mark.slow

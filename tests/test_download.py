@@ -6,14 +6,15 @@ import threading
 import time
 
 import pytest
-from ffhq_server import FfhqServer
+from helpers.ffhq_server import FfhqServer
 
-from prepare.download import fetch_blocks, fetch_file
-from prepare.request import Client, DownloadError, Patience, RefusedError, WrongBytesError
+from prepare.http.download import fetch_blocks, fetch_file
+from prepare.http.request import Client, DownloadError, IntegrityError, RefusedError
+from prepare.http.retry import RetryPolicy
 
 NUM_BYTES = 200_000
 DATA = os.urandom(NUM_BYTES)
-QUICK = Patience(num_attempts=3, backoff_s=0.005, silence_s=0.15, give_up_s=3.0)
+QUICK = RetryPolicy(num_attempts=3, backoff_s=0.005, read_timeout_s=0.15, deadline_s=3.0)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def client():
 
 def check(path):
     if path.read_bytes() != DATA:
-        raise WrongBytesError(path.name, "is not the file")
+        raise IntegrityError(path.name, "is not the file")
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
@@ -155,7 +156,7 @@ def test_wrong_bytes_are_fetched_once_more_then_given_up(client, server, tmp_pat
     assert fetched(tmp_path) == {"file.bin": DATA}
     (tmp_path / "folder" / "file.bin").unlink()
     server.misbehave("file.bin", fault, fault)
-    with pytest.raises(WrongBytesError):
+    with pytest.raises(IntegrityError):
         fetch(client, server, tmp_path)
     assert fetched(tmp_path) == {}
     assert len(server.asked("file.bin")) == 4
@@ -164,7 +165,7 @@ def test_wrong_bytes_are_fetched_once_more_then_given_up(client, server, tmp_pat
 def test_file_of_unknown_length_has_a_limit(client, server, tmp_path):
     server.misbehave("file.bin", "endless", "endless")
     url = f"{server.url}/plain/file.bin"
-    with pytest.raises(WrongBytesError, match="more than 300000 bytes"):
+    with pytest.raises(IntegrityError, match="more than 300000 bytes"):
         fetch_file(client, url, tmp_path / "file", check=check, max_bytes=300_000)
     assert list(tmp_path.iterdir()) == []
 
@@ -194,7 +195,7 @@ def test_retry_after_beyond_patience_is_not_waited_for(client, server, tmp_path)
 
 def test_slow_body_ends_in_time_and_is_kept(server, tmp_path):
     server.misbehave("file.bin", "slow")
-    patience = Patience(silence_s=1.0, give_up_s=0.3)
+    patience = RetryPolicy(read_timeout_s=1.0, deadline_s=0.3)
     with Client(patience) as client, pytest.raises(DownloadError, match=r"too slow.*0\.3 s"):
         fetch(client, server, tmp_path)
     part = fetched(tmp_path)["file.bin.part"]
@@ -203,7 +204,7 @@ def test_slow_body_ends_in_time_and_is_kept(server, tmp_path):
 
 
 def test_time_of_the_caller_is_not_counted(server):
-    with Client(Patience(give_up_s=0.2)) as client:
+    with Client(RetryPolicy(deadline_s=0.2)) as client:
         num_bytes = 0
         for block in fetch_blocks(client, f"{server.url}/plain/file.bin"):
             num_bytes += len(block)
@@ -222,7 +223,7 @@ def test_range_ends_where_asked(client, server):
 
 def test_stop_ends_a_wait_at_once(server, tmp_path):
     server.misbehave("file.bin", "503", for_ever=True)
-    with Client(Patience(backoff_s=60.0)) as client:
+    with Client(RetryPolicy(backoff_s=60.0)) as client:
         threading.Timer(0.1, client.stop.set).start()
         before = time.monotonic()
         with pytest.raises(DownloadError, match="stopped"):

@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from train.curve import write_curve
-from train.dataset import Pairs
+from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.records.kernel import KernelRecord
+from train.bootstrap import mean_with_ci95
 from train.evaluate import METRICS, evaluate
-from train.files import write_picture
-from train.intervals import mean_with_ci95
+from train.pairs import Pairs
+from train.pictures import write_picture
+from train.report.radius_curve import write_curve
 
-BLUR = {"kernel": "disc-r30", "radius_px": 30.0, "blades": 0, "rotation": 0.0, "size": 64}
+KERNEL = KernelRecord(LensBlur(30.0), OutputSettings(size=64))
+
+
+def record_of(radius_px) -> KernelRecord:
+    return KernelRecord(LensBlur(radius_px), KERNEL.output)
 
 
 def pairs_in(folder: Path, num_images: int, seed: int) -> Pairs:
@@ -31,11 +37,11 @@ def pairs_in(folder: Path, num_images: int, seed: int) -> Pairs:
     return Pairs(ids, tuple(paths["sharp"]), (tuple(paths["blurred"]),), 64)
 
 
-def evaluate_in(tmp_path: Path, restore=lambda blurred: blurred, **context) -> dict:
-    context = {"kernel": "disc-r30", "step": 7, "seed": 0, "blur": BLUR} | context
+def evaluate_in(tmp_path: Path, restore=lambda blurred: blurred, record=KERNEL, **context) -> dict:
+    context = {"kernel": "disc-r30", "step": 7, "seed": 0} | context
     folder = tmp_path / "evaluation" / context["kernel"]
     test, tuning = pairs_in(tmp_path, 4, 1), pairs_in(tmp_path, 2, 2)
-    return evaluate(restore, test, tuning, folder, context)
+    return evaluate(restore, test, tuning, folder, record, context)
 
 
 def test_scores_every_method_with_intervals(tmp_path: Path) -> None:
@@ -90,10 +96,8 @@ def test_the_interval_covers_the_mean_about_as_often_as_it_says() -> None:
 def test_the_curve_joins_evaluations_of_one_step(tmp_path: Path) -> None:
     for radius, step in ((30.0, 7), (10.0, 7), (20.0, 5)):
         kernel = f"disc-r{radius:g}"
-        evaluate_in(
-            tmp_path, kernel=kernel, step=step, blur=BLUR | {"kernel": kernel, "radius_px": radius}
-        )
-    evaluate_in(tmp_path, kernel="any", blur=BLUR | {"kernel": "any", "radius_px": [10.0, 40.0]})
+        evaluate_in(tmp_path, kernel=kernel, step=step, record=record_of(radius))
+    evaluate_in(tmp_path, kernel="any", record=record_of((10.0, 40.0)))
     content = write_curve(tmp_path / "evaluation", ["disc-r30"])
     assert json.loads((tmp_path / "evaluation" / "curve.json").read_text()) == content
     (curve,) = content["curves"]

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from train import export as export_module
-from train.export import ExportError, export
-from train.networks import build_residual, build_unet
+from train.networks.generators import build_residual, build_unet
+from train.restore import export as export_module
+from train.restore.export import ExportError, export
 
 
 @pytest.fixture

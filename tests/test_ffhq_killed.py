@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ffhq_files import image_bytes, metadata_bytes, tar_bytes
-from ffhq_server import METADATA, FfhqServer
+from helpers.ffhq_files import image_bytes, metadata_bytes, tar_bytes
+from helpers.ffhq_server import METADATA, FfhqServer
 
 NUM_IMAGES, NUM_KILLS = 60, 20
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,13 @@ def start(server, folder, source, num_images=NUM_IMAGES):
         "connections": 4,
         "backoff_s": 0.01,
     }
-    command = [sys.executable, "tests/fetch_ffhq.py", folder, str(num_images), json.dumps(settings)]
+    command = [
+        sys.executable,
+        "tests/helpers/fetch_ffhq.py",
+        folder,
+        str(num_images),
+        json.dumps(settings),
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

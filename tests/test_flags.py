@@ -1,32 +1,42 @@
 import argparse
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
-from prepare.flags import FlagError, Parser, add_settings, radius_of, settings_from, switch_of
+from prepare.flags import (
+    Parser,
+    add_settings,
+    in_words_of_flags,
+    parse_bool,
+    parse_radius,
+    settings_from,
+)
+from prepare.records.errors import SettingError, require
+from prepare.records.fields import setting
 
 
 @dataclass(frozen=True)
 class Base:
-    inherited_px: int = 3  # from the base class, 100 %
+    inherited_px: int = setting(3, "from the base class, 100 %")
 
 
 @dataclass(frozen=True)
 class Example(Base):
-    share: float = 0.5  # of something
-    name: str = "a"  # its name
-    on: bool = False  # whether
-    maybe: float | None = None  # or nothing
+    share: float = setting(0.5, "of something")
+    name: str = setting("a", "its name")
+    on: bool = setting(False, "whether")
+    maybe: float | None = setting(None, "or nothing")
+    kind: Literal["round", "square"] = setting("round", "of shape")
     hidden: int = 7
 
     def __post_init__(self):
-        if self.share > 1:
-            raise ValueError(f"--share must be at most 1, got {self.share}")
+        require(self.share <= 1, "share", "at most 1", self.share)
 
 
 def parse(*arguments):
     parser = Parser(prog="example")
-    add_settings(parser, Example, skip="skipped")
+    add_settings(parser, Example, leave_out=("skipped",))
     return parser.parse_args(arguments)
 
 
@@ -55,7 +65,7 @@ def test_fields_without_a_comment_have_no_flag(capsys):
 
 def test_skipped_fields_have_no_flag():
     parser = Parser()
-    add_settings(parser, Example, skip="share name")
+    add_settings(parser, Example, leave_out=("share", "name"))
     assert not {"share", "name"} & {action.dest for action in parser._actions}
 
 
@@ -83,8 +93,19 @@ def test_complaint_is_one_line_and_exit_code_2(capsys, arguments):
 
 
 def test_settings_explain_values_they_refuse():
-    with pytest.raises(FlagError, match=r"^--share must be at most 1, got 2\.0$"):
+    with pytest.raises(SettingError) as raised:
         settings_from(parse("--share", "2"), Example())
+    assert in_words_of_flags(raised.value) == "--share must be at most 1, got 2.0"
+
+
+def test_choices_are_shown_and_no_other_is_taken(capsys):
+    assert settings_from(parse("--kind", "square"), Example()).kind == "square"
+    for arguments in (["--help"], ["--kind", "oval"]):
+        with pytest.raises(SystemExit):
+            parse(*arguments)
+    shown = capsys.readouterr()
+    assert "--kind round|square" in shown.out
+    assert "oval" in shown.err
 
 
 @pytest.mark.parametrize(
@@ -92,17 +113,17 @@ def test_settings_explain_values_they_refuse():
     [("30", 30.0), ("33.5", 33.5), ("0", 0.0), ("10-40", (10.0, 40.0)), ("1.5-2.5", (1.5, 2.5))],
 )
 def test_radius_is_a_number_or_a_range(text, radius):
-    assert radius_of(text) == radius
+    assert parse_radius(text) == radius
 
 
 @pytest.mark.parametrize("text", ["", "wide", "-5", "10-", "10-20-30", "10,20"])
 def test_other_radii_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="expected pixels, as in 30, or a range"):
-        radius_of(text)
+        parse_radius(text)
 
 
 def test_switch_is_0_or_1():
-    assert (switch_of("0"), switch_of("1")) == (False, True)
+    assert (parse_bool("0"), parse_bool("1")) == (False, True)
     for text in ("", "true", "2"):
         with pytest.raises(argparse.ArgumentTypeError):
-            switch_of(text)
+            parse_bool(text)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prepare.grain import grain
+from prepare.blur.grain import grain
 
 
 @pytest.mark.parametrize(("kind", "spread"), [("gaussian", 25.5), ("uniform", 25.5 / np.sqrt(3))])

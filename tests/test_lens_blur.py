@@ -9,8 +9,9 @@ import pytest
 from scipy.ndimage import convolve
 from skimage.color import rgb2xyz
 
-from prepare.aperture import aperture_psf
-from prepare.lens_blur import LensBlur, blur_and_reduce, reduce_photo
+from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.blur.psf import aperture_psf
+from prepare.blur.settings import LensBlur
 
 
 def photo_of(height: int, seed: int = 0) -> np.ndarray:
@@ -65,17 +66,17 @@ def test_equal_settings_are_equal_however_they_are_written():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"radius_px": -1}, "--radius must be a number between 0 and 512 .*, got -1"),
-        ({"radius_px": math.nan}, "--radius .*, got nan"),
-        ({"radius_px": (40, 10)}, "--radius must be a range from low to high, got 40-10"),
-        ({"blades": 2}, r"--blades must be 0 \(disc\) or 3 to 8, got 2"),
-        ({"curvature": 101}, "--curvature must be a number between 0 and 100, got 101"),
-        ({"threshold": 256}, "--threshold must be a number between 0 and 255, got 256"),
-        ({"noise_kind": "salt"}, "--noise-kind must be gaussian or uniform, got salt"),
-        ({"focus": 10}, "--focus needs --depth"),
+        ({"radius_px": -1}, "radius_px must be a number between 0 and 512 .*, got -1"),
+        ({"radius_px": math.nan}, "radius_px .*, got nan"),
+        ({"radius_px": (40, 10)}, "radius_px must be a range from low to high, got 40-10"),
+        ({"blades": 2}, r"blades must be 0 \(disc\) or 3 to 8, got 2"),
+        ({"curvature": 101}, "curvature must be a number between 0 and 100, got 101"),
+        ({"threshold": 256}, "threshold must be a number between 0 and 255, got 256"),
+        ({"noise_kind": "salt"}, "noise_kind must be gaussian or uniform, got salt"),
+        ({"focus": 10}, "focus must be given with --depth"),
     ],
 )
-def test_bad_settings_are_refused_in_the_words_of_the_command_line(settings, message):
+def test_bad_settings_are_refused_by_name(settings, message):
     with pytest.raises(ValueError, match=message):
         LensBlur(**settings)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from skimage.color import rgb2xyz
 
-from prepare.light import encoded_values, light_of, linear_to_srgb, srgb_to_linear
+from prepare.blur.light import encoded_values, light_of
+from prepare.records.srgb import linear_to_srgb, srgb_to_linear
 
 
 def test_linear_light_is_the_luminance_of_grey():

@@ -12,80 +12,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from pair_files import ROOT, write_matched_folders
+from helpers.pair_files import ROOT, write_matched_folders
+from helpers.runs import (
+    IDS,
+    KERNEL,
+    SETTINGS,
+    assert_same_run,
+    folders_of,
+    lines_in,
+    run,
+    steps_in,
+    tensors_of,
+)
 from PIL import Image
 
-from train.checkpoints import (
-    ChangedSettingsError,
-    DamagedSettingsError,
-    NoCheckpointError,
-    load_generator,
-)
-from train.dataset import UnmatchedPairsError, find_pairs, read_split
-from train.log import open_log
-from train.loop import NonFiniteLossError, UnsuitableSizeError, out_of_patience, train
+from train.checkpoints import NoCheckpointError, load_generator
+from train.log import Recorder
+from train.loop import NonFiniteLossError, UnsuitableSizeError, out_of_patience
+from train.pairs import UnmatchedPairsError, read_split
+from train.run_record import ChangedSettingsError, DamagedSettingsError
 from train.settings import TrainSettings
-
-SETTINGS = TrainSettings(
-    batch=1,
-    crop=0,
-    channels=8,
-    blocks=3,
-    gan_start=0,
-    steps=4,
-    schedule="constant",
-    jitter_px=3,
-    log_every=1,
-    sample_every=2,
-    checkpoint_minutes=0,
-)
-IDS = [f"{index:02d}" for index in range(10)]
-KERNEL = "disc-r30"
-
-
-def folders_of(data_dir):
-    """Training and validation pairs of a data folder, as the command line finds them."""
-    split = read_split(data_dir / "manifest.jsonl")
-    sharp_dir, blurred_dirs = (
-        data_dir / "not_blurred_resized",
-        [data_dir / f"blurred_resized/{KERNEL}"],
-    )
-    return [find_pairs(split[side], sharp_dir, blurred_dirs) for side in ("train", "validation")]
-
-
-def run(run_dir, data_dir, settings=SETTINGS, **changes):
-    pairs, validation = folders_of(data_dir)
-    context = {"kernels": [KERNEL], "size": pairs.size}
-    return train(run_dir, pairs, validation, replace(settings, **changes), context)
-
-
-def steps_in(run_dir):
-    return sorted(int(path.stem.split("-")[1]) for path in run_dir.glob("ckpt-*.index"))
-
-
-def tensors_of(run_dir, step):
-    """Everything a checkpoint holds but for the count of savings, by name."""
-    reader = tf.train.load_checkpoint(str(run_dir / f"ckpt-{step}"))
-    names = reader.get_variable_to_shape_map()
-    return {
-        name: reader.get_tensor(name)
-        for name in names
-        if "save_counter" not in name and name != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }
-
-
-def assert_same_run(one_dir, other_dir, step):
-    one, other = tensors_of(one_dir, step), tensors_of(other_dir, step)
-    assert one.keys() == other.keys()
-    for name in one:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
-    assert (one_dir / "log.csv").read_bytes() == (other_dir / "log.csv").read_bytes()
-    sheets = sorted(path.name for path in (one_dir / "samples").iterdir())
-    assert sheets == sorted(path.name for path in (other_dir / "samples").iterdir())
-    for name in sheets:
-        assert (one_dir / "samples" / name).read_bytes() == (
-            other_dir / "samples" / name
-        ).read_bytes()
+from train.train_step import TrainState
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +99,12 @@ def test_resumed_equals_uninterrupted(finished, data_dir, tmp_path):
 
 
 def test_trained_generator_comes_back(finished):
-    generator, step, settings = load_generator(finished)
-    assert settings["generator"] == "residual"
+    generator, step, record = load_generator(finished)
+    assert record.settings.generator == "residual"
     saved = tensors_of(finished / "ckpt-best", step)
     kernels = [value for name, value in saved.items() if name.startswith("averaged/")]
     # Kernels and biases of the blocks, of what stands before and after, and of the guess of radius.
-    assert len(generator.trainable_weights) == 2 * (2 * settings["blocks"] + 2 + 1)
+    assert len(generator.trainable_weights) == 2 * (2 * record.settings.blocks + 2 + 1)
     for weight in generator.weights:
         assert any(np.array_equal(weight.numpy(), each) for each in kernels)
 
@@ -230,15 +177,18 @@ def test_settings_of_another_version_are_an_error_by_name(copy, data_dir):
 
 
 def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
-    write_row = open_log(tmp_path, 0)
+    state = TrainState(SETTINGS, num_steps=20)
+    recorder = Recorder(tmp_path, state, SETTINGS, 10, writes=True)
     for step in (1, 2, 3):
-        write_row({"step": step, "epoch": 0.1, "l1": 0.5}, {}, None)
+        recorder.write(step, {"l1": 0.5})
     whole = (tmp_path / "log.csv").read_text()
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1")  # of "12,..."
-    open_log(tmp_path, 20)
+    state.step.assign(20)
+    Recorder(tmp_path, state, SETTINGS, 10, writes=True)
     assert (tmp_path / "log.csv").read_text() == whole
-    open_log(tmp_path, 2)
+    state.step.assign(2)
+    Recorder(tmp_path, state, SETTINGS, 10, writes=True)
     assert (tmp_path / "log.csv").read_text() == "".join(whole.splitlines(keepends=True)[:3])
 
 
@@ -320,9 +270,9 @@ def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoin
 )
 def test_a_run_out_of_patience_is_finished(gan_weight, step, expected):
     settings = replace(SETTINGS, gan_weight=gan_weight, patience=2, sample_every=2)
-    networks = SimpleNamespace(step=tf.Variable(step), best_step=tf.Variable(2))
-    assert out_of_patience(networks, settings, num_steps=20) is expected
-    assert out_of_patience(networks, replace(settings, patience=0), num_steps=20) is False
+    state = SimpleNamespace(step=tf.Variable(step), best_step=tf.Variable(2))
+    assert out_of_patience(state, settings, num_steps=20) is expected
+    assert out_of_patience(state, replace(settings, patience=0), num_steps=20) is False
 
 
 @pytest.mark.slow
@@ -335,8 +285,8 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path, data_dir):
 
 def test_the_best_of_an_adversarial_run_is_of_the_last_quarter_of_its_part():
     settings = TrainSettings(gan_weight=1, gan_start=0.6)
-    assert settings.first_candidate_step(1000) == 901
-    assert replace(settings, gan_weight=0).first_candidate_step(1000) == 0
+    assert settings.best_eligible_step(1000) == 901
+    assert replace(settings, gan_weight=0).best_eligible_step(1000) == 0
 
 
 def test_max_minutes_ends_the_call_and_keeps_the_step(data_dir, tmp_path):
@@ -380,10 +330,6 @@ def undisturbed(data_dir, tmp_path_factory):
     return runs_dir / "r"
 
 
-def lines_in(path):
-    return len(path.read_text().splitlines()) if path.exists() else 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(
@@ -425,6 +371,6 @@ def test_resumed_unet_equals_uninterrupted_down_to_its_dropout(tmp_path):
 @pytest.mark.slow
 def test_precision_of_a_run_is_not_that_of_what_comes_after(tmp_path, data_dir):
     run(tmp_path / "run", data_dir, precision="bfloat16", gan_weight=0)
-    generator, _, settings = load_generator(tmp_path / "run")
-    assert settings["precision"] == "bfloat16"
+    generator, _, record = load_generator(tmp_path / "run")
+    assert record.settings.precision == "bfloat16"
     assert {layer.compute_dtype for layer in generator.layers} == {"float32"}

@@ -5,18 +5,18 @@ import subprocess
 import pytest
 
 from prepare import PrepareError
-from prepare.manifest import (
-    Image,
+from prepare.records.atomic import write_bytes
+from prepare.records.manifest import (
+    ImageRecord,
     read_lines,
     read_manifest,
     split_of,
-    write_atomically,
     write_lines,
     write_manifest,
 )
 
 IMAGES = {
-    each: Image(each, split_of(each), "folder", 64 * "a", 1024, 768)
+    each: ImageRecord(each, split_of(each), "folder", 64 * "a", 1024, 768)
     for each in ("00002", "00000", "Zoë, at sea", "00001")
 }
 
@@ -69,8 +69,8 @@ def test_torn_line_is_named(tmp_path, torn):
 
 def test_file_is_replaced_whole(tmp_path):
     path = tmp_path / "new folder" / "file"
-    write_atomically(path, b"first")
-    write_atomically(path, b"second")
+    write_bytes(path, b"first")
+    write_bytes(path, b"second")
     assert path.read_bytes() == b"second"
     assert list(path.parent.iterdir()) == [path]
 
@@ -81,7 +81,7 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(TypeError):
         write_lines(path, [{"a": 2}, {"a": object()}])
     with pytest.raises(TypeError):
-        write_atomically(path, "text is not bytes")
+        write_bytes(path, "text is not bytes")
     assert read_lines(path) == [{"a": 1}]
     assert list(tmp_path.iterdir()) == [path]
 
@@ -89,14 +89,14 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_nothing_is_left_when_the_name_is_taken_by_a_folder(tmp_path):
     (tmp_path / "name").mkdir()
     with pytest.raises(OSError, match="name"):
-        write_atomically(tmp_path / "name", b"content")
+        write_bytes(tmp_path / "name", b"content")
     assert [path.name for path in tmp_path.iterdir()] == ["name"]
 
 
 def test_folder_that_cannot_be_made_is_an_os_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
-        write_atomically(tmp_path / "file" / "below", b"content")
+        write_bytes(tmp_path / "file" / "below", b"content")
 
 
 def test_lines_hash_the_same_on_every_write(tmp_path):

@@ -4,14 +4,15 @@ import io
 import tarfile
 
 import pytest
-from ffhq_files import image_bytes, tar_bytes
-from ffhq_server import FfhqServer
+from helpers.ffhq_files import image_bytes, tar_bytes
+from helpers.ffhq_server import FfhqServer
 
-from prepare.mirror import MirrorMemberError, fetch_from_tar, fetch_from_template
-from prepare.originals import CheckedFiles
-from prepare.request import Client, DownloadError, Patience
+from prepare.ffhq.mirror import MirrorMemberError, fetch_from_tar, fetch_from_template
+from prepare.ffhq.verified_files import VerifiedFiles
+from prepare.http.request import Client, DownloadError
+from prepare.http.retry import RetryPolicy
 
-QUICK = Patience(num_attempts=3, backoff_s=0.005, silence_s=0.3, give_up_s=3.0)
+QUICK = RetryPolicy(num_attempts=3, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
 ORDER = (7, 3, 12, 0, 9, 5, 1, 8)  # a tar's members are in no order
 
 
@@ -34,7 +35,7 @@ def fetch(server, folder, *numbers):
     ids = [f"{number:05d}" for number in numbers]
     came = []
     with Client(QUICK) as client:
-        for original in fetch_from_tar(client, f"{server.url}/mirror", ids, CheckedFiles(folder)):
+        for original in fetch_from_tar(client, f"{server.url}/mirror", ids, VerifiedFiles(folder)):
             assert original.source == "mirror"
             assert original.path.read_bytes() == webp(int(original.id))
             came.append(original.id)
@@ -78,7 +79,7 @@ def test_index_of_another_mirror_is_not_trusted(server, tmp_path):
     fetch(server, tmp_path, 3)
     server.files["00000.tar"] = tar_bytes(members(reversed(ORDER)))
     with Client(QUICK) as client:
-        other = fetch_from_tar(client, f"{server.url}/cdn", ["00008"], CheckedFiles(tmp_path))
+        other = fetch_from_tar(client, f"{server.url}/cdn", ["00008"], VerifiedFiles(tmp_path))
         assert [original.id for original in other] == ["00008"]
     assert server.asked("00000.tar")[-1].start == 0
 
@@ -170,6 +171,6 @@ def test_template_names_single_images(server, tmp_path):
     server.files["00003.png"] = image_bytes(3)
     with Client(QUICK) as client:
         template = f"{server.url}/mirror/{{id}}.png"
-        (original,) = fetch_from_template(client, template, ["00003"], CheckedFiles(tmp_path))
+        (original,) = fetch_from_template(client, template, ["00003"], VerifiedFiles(tmp_path))
     assert original.source == "mirror"
     assert original.path.read_bytes() == image_bytes(3)

@@ -7,14 +7,10 @@ import tensorflow as tf
 from keras import layers
 from scipy.ndimage import uniform_filter
 
-from train.inverse import DepthToSpace, SpaceToDepth, blind_inverse
-from train.networks import (
-    DeepConv2DTranspose,
-    StatisticsNorm,
-    build_patchgan,
-    build_residual,
-    build_unet,
-)
+from train.networks.blind_deconvolution import blind_inverse
+from train.networks.discriminator import build_patchgan
+from train.networks.generators import build_residual, build_unet
+from train.networks.layers import DeepConv2DTranspose, DepthToSpace, SpaceToDepth, StatisticsNorm
 from train.settings import SIZE_MULTIPLES
 
 
@@ -72,10 +68,10 @@ def test_residual_generator_has_0_9_million_parameters(residual):
     def conv(channels_in, channels_out):
         return 9 * channels_in * channels_out + channels_out
 
-    beliefs = 16 * 22 + 22
+    radius_probs = 16 * 22 + 22
     trained = sum(int(np.prod(each.shape)) for each in residual.trainable_weights)
     # A folded picture and its inverse, and the belief in 21 radii and in none.
-    assert trained == beliefs + conv(64 + 22, 64) + 24 * conv(64, 64) + conv(64, 48)
+    assert trained == radius_probs + conv(64 + 22, 64) + 24 * conv(64, 64) + conv(64, 48)
     assert 0.9e6 < trained < 1e6
 
 

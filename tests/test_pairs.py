@@ -3,29 +3,19 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from pair_files import photo_u8, tree, write_jpeg, write_photos
+from helpers.pair_files import photo_u8, tree, write_jpeg, write_photos
 from PIL import Image as PillowImage
 
 from prepare import PrepareError
-from prepare.manifest import read_lines, read_manifest, split_of
+from prepare.blur.settings import LensBlur, OutputSettings
 from prepare.originals import Original
-from prepare.pairs import (
-    MixedSettingsError,
-    PairFolders,
-    claim_folders,
-    complete_ids,
-    write_pairs,
-)
-from prepare.settings import LensBlur, PairSettings
+from prepare.pairs import write_pairs
+from prepare.records.data_folder import DataFolder
+from prepare.records.manifest import read_lines, read_manifest, split_of
+from prepare.sets import MixedSettingsError, complete_ids, write_kernel_records
 
 BLURS = [LensBlur(30), LensBlur(60, blades=6)]
-SETTINGS = PairSettings(size=32)
-
-
-def folders_in(data_dir):
-    return PairFolders(
-        data_dir / "sharp", data_dir / "blurred", data_dir / "m.jsonl", data_dir / "r.jsonl"
-    )
+SETTINGS = OutputSettings(size=32)
 
 
 def originals_of(folder, names, **problems):
@@ -43,8 +33,8 @@ def write(data_dir, originals, num_images=None, blurs=BLURS, workers=2, **more):
         originals,
         num_images=num_images,
         blurs=blurs,
-        folders=folders_in(data_dir),
-        settings=SETTINGS,
+        data=DataFolder(data_dir),
+        output=SETTINGS,
         workers=workers,
         **more,
     )
@@ -57,7 +47,7 @@ def originals(tmp_path):
 
 def test_every_original_has_a_sharp_and_a_blurred_half_by_its_name(tmp_path, originals):
     assert write(tmp_path, originals) == 7
-    folders, names = folders_in(tmp_path), {f"{index:05d}.jpg" for index in range(7)}
+    folders, names = DataFolder(tmp_path), {f"{index:05d}.jpg" for index in range(7)}
     for folder in (folders.sharp, *(folders.blurred / blur.name for blur in BLURS)):
         assert {path.name for path in folder.iterdir()} == names
         for path in folder.iterdir():
@@ -71,7 +61,7 @@ def test_every_original_has_a_sharp_and_a_blurred_half_by_its_name(tmp_path, ori
 def test_manifest_describes_the_originals(tmp_path):
     photos = write_photos(tmp_path / "photos", ["wide.png"], height=48, width=80)
     write(tmp_path, [Original("wide", photos / "wide.png", "folder")])
-    image = read_manifest(tmp_path / "m.jsonl")["wide"]
+    image = read_manifest(tmp_path / "manifest.jsonl")["wide"]
     assert (image.width, image.height, image.source) == (80, 48, "folder")
     assert image.split == split_of("wide")
     assert len(image.sha256) == 64
@@ -84,7 +74,7 @@ def test_sharp_half_is_the_central_square_reduced(tmp_path):
     write(tmp_path, [Original("a", tmp_path / "photos" / "a.png", "folder")])
     square = photo[:, 32:128].astype(float)
     blocks = square.reshape(32, 3, 32, 3, 3).mean((1, 3))
-    sharp = np.asarray(PillowImage.open(tmp_path / "sharp" / "a.jpg")).astype(float)
+    sharp = np.asarray(PillowImage.open(tmp_path / "not_blurred_resized" / "a.jpg")).astype(float)
     assert np.abs(sharp - blocks).mean() < 2  # what JPEG costs at quality 95
 
 
@@ -92,7 +82,10 @@ def test_blurred_half_keeps_the_mean_and_loses_detail(tmp_path, originals):
     write(tmp_path, originals[:1])
     sharp, *blurred = (
         np.asarray(PillowImage.open(folder / "00000.jpg")).astype(float)
-        for folder in (tmp_path / "sharp", *(tmp_path / "blurred" / b.name for b in BLURS))
+        for folder in (
+            tmp_path / "not_blurred_resized",
+            *(tmp_path / "blurred_resized" / b.name for b in BLURS),
+        )
     )
     for each in blurred:
         assert abs(each.mean() - sharp.mean()) < 8  # borders are replicated, so not exactly
@@ -115,9 +108,9 @@ def test_the_first_usable_originals_are_taken_and_no_more_are_asked_for(tmp_path
     asked = []
     source = (asked.append(each.id) or each for each in every)
     assert write(tmp_path, source, 4) == 4
-    assert sorted(read_manifest(tmp_path / "m.jsonl")) == ["00", "02", "04", "05"]
+    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["00", "02", "04", "05"]
     assert asked == ["00", "01", "02", "03", "04", "05"]
-    rejected = {each["id"]: each for each in read_lines(tmp_path / "r.jsonl")}
+    rejected = {each["id"]: each for each in read_lines(tmp_path / "rejected.jsonl")}
     assert list(rejected) == ["01", "03"]
     assert rejected["01"]["reason"] == "is no face"
     assert rejected["03"]["file"] == str(tmp_path / "photos" / "03.png")
@@ -132,16 +125,16 @@ def test_file_that_cannot_be_read_is_listed_and_does_not_stop_the_rest(tmp_path,
     path = tmp_path / "photos" / "b.png"
     path.unlink() if content is None else path.write_bytes(content)
     assert write(tmp_path, originals) == 2
-    [rejected] = read_lines(tmp_path / "r.jsonl")
+    [rejected] = read_lines(tmp_path / "rejected.jsonl")
     assert rejected["id"] == "b"
     assert reason in rejected["reason"] != ""
-    assert sorted(read_manifest(tmp_path / "m.jsonl")) == ["a", "c"]
+    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["a", "c"]
 
 
 def test_photograph_smaller_than_the_pictures_is_refused_with_both_sizes(tmp_path):
     photos = write_photos(tmp_path / "photos", ["small.png"], height=31, width=100)
     assert write(tmp_path, [Original("small", photos / "small.png", "folder")]) == 0
-    [rejected] = read_lines(tmp_path / "r.jsonl")
+    [rejected] = read_lines(tmp_path / "rejected.jsonl")
     assert rejected["reason"] == "is 100x31, smaller than the 32x32 that is written"
 
 
@@ -152,7 +145,7 @@ def test_file_that_was_mended_is_rejected_no_longer(tmp_path):
     assert write(tmp_path, originals) == 0
     originals[0].path.write_bytes(good)
     assert write(tmp_path, originals) == 1
-    assert read_lines(tmp_path / "r.jsonl") == []
+    assert read_lines(tmp_path / "rejected.jsonl") == []
 
 
 def test_original_that_became_unusable_is_forgotten_with_its_pictures(tmp_path):
@@ -160,7 +153,7 @@ def test_original_that_became_unusable_is_forgotten_with_its_pictures(tmp_path):
     write(tmp_path, originals)
     originals[0].path.write_bytes(b"no PNG")
     assert write(tmp_path, originals[:1]) == 0
-    assert list(read_manifest(tmp_path / "m.jsonl")) == ["b"]
+    assert list(read_manifest(tmp_path / "manifest.jsonl")) == ["b"]
     assert not list(tmp_path.rglob("a.jpg"))
 
 
@@ -171,20 +164,20 @@ def test_source_that_fails_does_so_after_what_it_gave_was_made(tmp_path, origina
 
     with pytest.raises(PrepareError, match="quota"):
         write(tmp_path, source(), 7)
-    assert sorted(read_manifest(tmp_path / "m.jsonl")) == ["00000", "00001", "00002"]
-    assert complete_ids(folders_in(tmp_path), BLURS) == {"00000", "00001", "00002"}
+    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["00000", "00001", "00002"]
+    assert complete_ids(DataFolder(tmp_path), BLURS) == {"00000", "00001", "00002"}
 
 
 def test_picture_that_cannot_be_written_is_an_os_error_and_the_rest_is_recorded(tmp_path):
     originals = originals_of(tmp_path / "photos", ["a.png", "b.png"])
-    (tmp_path / "sharp" / "b.jpg").mkdir(parents=True)
+    (tmp_path / "not_blurred_resized" / "b.jpg").mkdir(parents=True)
     with pytest.raises(OSError, match=r"b\.jpg"):
         write(tmp_path, originals, workers=1)
-    assert sorted(read_manifest(tmp_path / "m.jsonl")) == ["a"]
+    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["a"]
 
 
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
-@pytest.mark.parametrize("half", ["sharp", "blurred/disc-r30"])
+@pytest.mark.parametrize("half", ["not_blurred_resized", "blurred_resized/disc-r30"])
 def test_pair_with_a_damaged_half_is_not_complete(tmp_path, originals, half, damage):
     write(tmp_path, originals[:2])
     path = tmp_path / half / "00001.jpg"
@@ -192,32 +185,36 @@ def test_pair_with_a_damaged_half_is_not_complete(tmp_path, originals, half, dam
     path.unlink()
     if damage != "gone":
         path.write_bytes(content[: 0 if damage == "empty" else -10])
-    assert complete_ids(folders_in(tmp_path), BLURS) == {"00000"}
+    assert complete_ids(DataFolder(tmp_path), BLURS) == {"00000"}
     assert write(tmp_path, originals[1:2]) == 1
     assert path.read_bytes() == content
 
 
 def test_pair_that_is_not_in_the_manifest_is_not_complete(tmp_path, originals):
     write(tmp_path, originals[:2])
-    (tmp_path / "m.jsonl").unlink()
-    assert complete_ids(folders_in(tmp_path), BLURS) == set()
+    (tmp_path / "manifest.jsonl").unlink()
+    assert complete_ids(DataFolder(tmp_path), BLURS) == set()
 
 
 def test_changed_original_takes_its_old_copies_away(tmp_path, originals):
     write(tmp_path, originals[:2])
     PillowImage.fromarray(photo_u8(99)).save(originals[0].path)
     write(tmp_path, originals[:1], blurs=BLURS[:1])
-    assert complete_ids(folders_in(tmp_path), BLURS[:1]) == {"00000", "00001"}
-    assert complete_ids(folders_in(tmp_path), BLURS) == {"00001"}  # no stale second copy
+    assert complete_ids(DataFolder(tmp_path), BLURS[:1]) == {"00000", "00001"}
+    assert complete_ids(DataFolder(tmp_path), BLURS) == {"00001"}  # no stale second copy
 
 
 def test_blur_alone_leaves_the_sharp_half_and_refuses_a_changed_original(tmp_path, originals):
     write(tmp_path, originals[:2], blurs=BLURS[:1])
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "sharp").iterdir()}
+    before = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "not_blurred_resized").iterdir()
+    }
     PillowImage.fromarray(photo_u8(99)).save(originals[0].path)
     assert write(tmp_path, originals[:2], blurs=BLURS[1:], keep_sharp=True) == 1
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "sharp").iterdir()} == before
-    [rejected] = read_lines(tmp_path / "r.jsonl")
+    assert {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "not_blurred_resized").iterdir()
+    } == before
+    [rejected] = read_lines(tmp_path / "rejected.jsonl")
     assert "changed since its sharp half" in rejected["reason"]
 
 
@@ -226,56 +223,56 @@ def test_depth_map_is_found_by_id_and_its_absence_is_a_reason(tmp_path, original
     PillowImage.new("L", (64, 64), 200).save(tmp_path / "depth" / "00000.png")
     blurs = [LensBlur(30, depth=True)]
     assert write(tmp_path, originals[:2], blurs=blurs, depth_dir=tmp_path / "depth") == 1
-    [rejected] = read_lines(tmp_path / "r.jsonl")
+    [rejected] = read_lines(tmp_path / "rejected.jsonl")
     assert rejected["id"] == "00001"
     assert "no depth map" in rejected["reason"]
 
 
 def test_set_records_its_settings(tmp_path):
-    claim_folders(folders_in(tmp_path), BLURS, SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), BLURS, SETTINGS)
     for blur in BLURS:
-        record = json.loads((tmp_path / "blurred" / blur.name / "kernel.json").read_text())
+        record = json.loads((tmp_path / "blurred_resized" / blur.name / "kernel.json").read_text())
         assert record.items() >= (asdict(blur) | asdict(SETTINGS)).items()
         assert record["kernel"] == blur.name
 
 
 def test_set_with_a_range_of_radii_can_be_claimed_again(tmp_path):
     blurs = [LensBlur((10, 40))]
-    claim_folders(folders_in(tmp_path), blurs, SETTINGS)
-    claim_folders(folders_in(tmp_path), blurs, SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), blurs, SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), blurs, SETTINGS)
 
 
-@pytest.mark.parametrize("changed", [PairSettings(size=64), PairSettings(size=32, quality=90)])
+@pytest.mark.parametrize("changed", [OutputSettings(size=64), OutputSettings(size=32, quality=90)])
 def test_other_size_or_quality_is_refused_and_writes_nothing(tmp_path, changed):
-    claim_folders(folders_in(tmp_path), BLURS[:1], SETTINGS)
-    write_jpeg(tmp_path / "blurred" / "disc-r30" / "a.jpg", photo_u8(0))
+    write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
+    write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
     before = tree(tmp_path)
     for blurs in (BLURS[:1], BLURS[1:]):
         with pytest.raises(MixedSettingsError, match=r"disc-r30 was made with .*now asked for"):
-            claim_folders(folders_in(tmp_path), blurs, changed)
+            write_kernel_records(DataFolder(tmp_path), blurs, changed)
     assert tree(tmp_path) == before
 
 
 def test_set_that_holds_no_picture_yet_can_be_claimed_with_other_settings(tmp_path):
-    claim_folders(folders_in(tmp_path), BLURS[:1], SETTINGS)
-    claim_folders(folders_in(tmp_path), BLURS[:1], PairSettings(size=64))
+    write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), BLURS[:1], OutputSettings(size=64))
 
 
 def test_pictures_without_a_record_are_refused(tmp_path):
-    write_jpeg(tmp_path / "blurred" / "disc-r30" / "a.jpg", photo_u8(0))
+    write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
     with pytest.raises(MixedSettingsError, match="unknown"):
-        claim_folders(folders_in(tmp_path), BLURS[:1], SETTINGS)
+        write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
 
 
 def test_damaged_record_is_refused_by_name(tmp_path):
-    claim_folders(folders_in(tmp_path), BLURS[:1], SETTINGS)
-    path = tmp_path / "blurred" / "disc-r30" / "kernel.json"
+    write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
+    path = tmp_path / "blurred_resized" / "disc-r30" / "kernel.json"
     for content in (path.read_bytes()[:50], b"", b"\xff", b"[]"):
         path.write_bytes(content)
         with pytest.raises(PrepareError, match=r"kernel\.json is damaged; .*make clean-pairs"):
-            claim_folders(folders_in(tmp_path), BLURS[:1], SETTINGS)
+            write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
 
 
 def test_dry_run_claims_nothing(tmp_path):
-    claim_folders(folders_in(tmp_path), BLURS, SETTINGS, dry_run=True)
-    assert not (tmp_path / "blurred").exists()
+    write_kernel_records(DataFolder(tmp_path), BLURS, SETTINGS, dry_run=True)
+    assert not (tmp_path / "blurred_resized").exists()

@@ -1,7 +1,6 @@
 """The command line as people use it: in a process of its own, judged by what it leaves behind."""
 
 import argparse
-import ast
 import json
 import os
 import re
@@ -13,7 +12,7 @@ import sys
 import time
 
 import pytest
-from pair_files import ROOT, photo_u8, tree, write_matched_folders, write_photos
+from helpers.pair_files import ROOT, photo_u8, tree, write_matched_folders, write_photos
 from PIL import Image as PillowImage
 
 import pipeline
@@ -193,29 +192,6 @@ def test_every_command_of_the_readme_exists():
     assert targets <= set(make_targets())
     for arguments in re.findall(r"pipeline\.py ([a-z][a-z-]*)", text):
         assert arguments in SUBPARSERS
-
-
-def imports_of(path):
-    """Top-level packages that a file imports anywhere in it."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            names.add(node.module.split(".")[0])
-    return names
-
-
-def test_packages_meet_on_disk_only():
-    for package, forbidden in (
-        ("prepare", {"tensorflow", "keras", "train", "pipeline"}),
-        ("train", {"cv2", "prepare", "pipeline"}),
-    ):
-        paths = sorted((ROOT / package).rglob("*.py"))
-        assert len(paths) > 5
-        for path in paths:
-            assert not imports_of(path) & forbidden, path
 
 
 @pytest.mark.parametrize(

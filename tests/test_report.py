@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import ARROW_RIGHT, Browser, browser_is_installed
+from helpers.browser import ARROW_RIGHT, Browser, browser_is_installed
 
-from train.charts import histogram, line_chart, nice_ticks
+from prepare.records.atomic import write_json, write_text
 from train.evaluate import METRICS
-from train.files import write_json, write_picture, write_text
-from train.report import NoEvaluationError, training_charts, write_report
+from train.pictures import write_picture
+from train.report.charts import histogram, line_chart, nice_ticks
+from train.report.page import NoEvaluationError, training_charts, write_report
 
 NASTY = "<img src=x onerror=alert(1)>"  # no slash, which no file name may hold
 needs_browser = pytest.mark.skipif(not browser_is_installed(), reason="needs chromium-driver")

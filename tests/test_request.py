@@ -1,9 +1,10 @@
 """One request: nothing private goes out, and the network's settings are respected."""
 
 import pytest
-from ffhq_server import FfhqServer
+from helpers.ffhq_server import FfhqServer
 
-from prepare.request import Client, Patience, open_url
+from prepare.http.request import Client, open_url
+from prepare.http.retry import RetryPolicy
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def server():
 
 @pytest.fixture
 def client():
-    with Client(Patience(num_attempts=1)) as client:
+    with Client(RetryPolicy(num_attempts=1)) as client:
         yield client
 
 
@@ -29,7 +30,7 @@ def test_no_credentials_are_sent(client, server, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("bundle", "verify"), [("", True), ("/ca.pem", "/ca.pem")])
 def test_certificates_are_always_checked(monkeypatch, bundle, verify):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
-    with Client(Patience()) as client:
+    with Client(RetryPolicy()) as client:
         assert client.session.verify == verify
 
 

@@ -1,22 +1,25 @@
-from dataclasses import fields, replace
+import math
+from dataclasses import MISSING, fields, replace
 
 import pytest
 
-from prepare.settings import PairSettings
+from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.ffhq.settings import FfhqSettings
+from prepare.records.errors import SettingError
 from train.settings import PRESETS, TrainSettings
 
 
 @pytest.mark.parametrize("change", [{"size": 15}, {"size": 0}, {"quality": 0}, {"quality": 101}])
-def test_pair_settings_out_of_range_are_refused_by_flag(change):
+def test_output_settings_out_of_range_are_refused_by_name(change):
     [name] = change
-    with pytest.raises(ValueError, match=f"^--{name} must be .*, got {change[name]}$"):
-        PairSettings(**change)
+    with pytest.raises(ValueError, match=f"^{name} must be .*, got {change[name]}$"):
+        OutputSettings(**change)
 
 
-def test_pair_settings_at_their_limits_are_allowed():
-    assert PairSettings() == PairSettings(256, 95)
+def test_output_settings_at_their_limits_are_allowed():
+    assert OutputSettings() == OutputSettings(256, 95)
     for size, quality in ((16, 1), (1024, 100)):
-        assert PairSettings(size, quality).quality == quality
+        assert OutputSettings(size, quality).quality == quality
 
 
 @pytest.mark.parametrize(
@@ -48,9 +51,9 @@ def test_pair_settings_at_their_limits_are_allowed():
         {"checkpoint_minutes": -1.0},
     ],
 )
-def test_train_settings_out_of_range_are_refused_by_flag(change):
+def test_train_settings_out_of_range_are_refused_by_name(change):
     [name] = change
-    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} .*must be"):
+    with pytest.raises(ValueError, match=f"^{name} must be"):
         TrainSettings(**change)
 
 
@@ -74,7 +77,32 @@ def test_steps_of_a_run():
     assert replace(settings, steps=77).total_steps(80) == 77
 
 
-@pytest.mark.parametrize("settings_class", [PairSettings, TrainSettings])
-def test_every_field_has_a_default(settings_class):
-    assert all(field.default is not None for field in fields(settings_class))
+@pytest.mark.parametrize("settings_class", [OutputSettings, LensBlur, FfhqSettings, TrainSettings])
+def test_every_setting_has_a_default_and_explains_itself(settings_class):
+    assert all(field.default is not MISSING for field in fields(settings_class))
+    assert all(field.metadata["help"] for field in fields(settings_class))
     settings_class()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_attempts": 0},
+        {"num_attempts": -1},
+        {"read_timeout_s": -5.0},
+        {"read_timeout_s": 0.0},
+        {"deadline_s": math.inf},
+        {"backoff_s": -1.0},
+        {"max_backoff_s": math.nan},
+        {"connections": 0},
+        {"max_failures": 0},
+        {"source": "folder"},
+        {"mirror_url": "http://host/{id}"},
+        {"drive_url": "drive.google.com"},
+        {"metadata_url": "file:///etc/passwd"},
+    ],
+)
+def test_download_settings_that_make_no_sense_are_refused_by_name(change):
+    [name] = change
+    with pytest.raises(SettingError, match=f"^{name} must be"):
+        FfhqSettings(**change)

@@ -4,17 +4,17 @@ import shutil
 
 import numpy as np
 import pytest
-from pair_files import write_photos
+from helpers.pair_files import write_photos
 from PIL import Image as PillowImage
 
-from prepare.ffhq_source import FfhqSettings
+from prepare.ffhq.settings import FfhqSettings
 from prepare.folder import (
     NoPhotographsError,
     changed_photographs,
     folder_originals,
     photographs_in,
 )
-from prepare.manifest import Image, write_manifest
+from prepare.records.manifest import ImageRecord, write_manifest
 from prepare.sources import (
     MixedSourcesError,
     check_same_source,
@@ -25,7 +25,9 @@ from prepare.sources import (
 
 
 def manifest_of(path, **sources):
-    images = {key: Image(key, "train", source, "0", 64, 64) for key, source in sources.items()}
+    images = {
+        key: ImageRecord(key, "train", source, "0", 64, 64) for key, source in sources.items()
+    }
     write_manifest(path, images)
     return path
 
@@ -89,7 +91,7 @@ def test_photographs_that_moved_are_linked_again_and_those_that_changed_are_name
     originals_dir, ids = tmp_path / "originals", {"a", "b", "c"}
     list(folder_originals(folder, originals_dir, 3, ()))
     images = {
-        each: Image(each, "train", "folder", digest_of(folder / f"{each}.png"), 64, 64)
+        each: ImageRecord(each, "train", "folder", digest_of(folder / f"{each}.png"), 64, 64)
         for each in ids
     }
     write_manifest(tmp_path / "m", images)
@@ -128,7 +130,7 @@ def test_samples_are_drawn_when_asked_for_and_the_same_every_time(tmp_path):
     for name in ("one", "other"):
         for original in itertools.islice(sample_originals(tmp_path / name, 5, ()), 2):
             assert not original.path.exists()
-            original.draw()
+            original.materialize()
             digests.append(hashlib.sha256(original.path.read_bytes()).hexdigest())
     assert digests[:2] == digests[2:]
     assert digests[0] != digests[1]
@@ -139,13 +141,13 @@ def test_samples_are_drawn_when_asked_for_and_the_same_every_time(tmp_path):
 def test_sample_that_was_drawn_is_left_alone(tmp_path):
     original = next(sample_originals(tmp_path, 0, ()))
     original.path.write_bytes(b"as it is")
-    original.draw()
+    original.materialize()
     assert original.path.read_bytes() == b"as it is"
 
 
 def test_samples_go_on_after_those_that_are_there(tmp_path):
-    have = {"sample-0-00000", "sample-0-00002"}
-    ids = [each.id for each in itertools.islice(sample_originals(tmp_path, 0, have), 3)]
+    done_ids = {"sample-0-00000", "sample-0-00002"}
+    ids = [each.id for each in itertools.islice(sample_originals(tmp_path, 0, done_ids), 3)]
     assert ids == ["sample-0-00001", "sample-0-00003", "sample-0-00004"]
 
 
@@ -157,7 +159,7 @@ def test_folder_source_needs_a_folder(tmp_path):
             originals_dir=tmp_path,
             num_images=1,
             seed=0,
-            have=(),
+            done_ids=(),
             ffhq=FfhqSettings(),
         )
 

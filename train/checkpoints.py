@@ -1,10 +1,5 @@
-"""What a run keeps on disk: its settings, its checkpoints, and how a generator comes back."""
+"""A run's checkpoints: which are kept, how they are restored, and how a generator comes back."""
 
-import json
-import os
-import platform
-import subprocess
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import keras
@@ -12,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from train import TrainError
-from train.files import write_json
-from train.networks import build_generator
-from train.settings import FREE_TO_CHANGE, TrainSettings
+from train.networks.generators import build_generator
+from train.run_record import RunRecord, read_run
+from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
 
@@ -23,27 +18,19 @@ class NoCheckpointError(TrainError):
     """The run has no checkpoint that can be read."""
 
 
-class ChangedSettingsError(TrainError):
-    """A run is asked to go on with settings other than those it was begun with."""
-
-
-class DamagedSettingsError(TrainError):
-    """A run's `settings.json` cannot be read."""
-
-
-def manager_of(networks: tf.Module, run_dir: Path) -> tf.train.CheckpointManager:
+def manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
     """Keeps the newest checkpoints of a run, `ckpt-<step>`."""
     _mend_list(run_dir)
-    checkpoint = tf.train.Checkpoint(root=networks)
-    return tf.train.CheckpointManager(checkpoint, str(run_dir), KEPT, checkpoint_name="ckpt")
+    return tf.train.CheckpointManager(
+        state.checkpoint(), str(run_dir), KEPT, checkpoint_name="ckpt"
+    )
 
 
-def best_manager_of(networks: tf.Module, run_dir: Path) -> tf.train.CheckpointManager:
+def best_manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
     """Keeps the one checkpoint that validated best, in a folder of its own."""
-    checkpoint = tf.train.Checkpoint(root=networks)
     folder = run_dir / "ckpt-best"
     _mend_list(folder)
-    return tf.train.CheckpointManager(checkpoint, str(folder), 1, checkpoint_name="ckpt")
+    return tf.train.CheckpointManager(state.checkpoint(), str(folder), 1, checkpoint_name="ckpt")
 
 
 def save(manager: tf.train.CheckpointManager, step: int) -> None:
@@ -89,7 +76,7 @@ def _mend_list(folder: Path) -> None:
             tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
 
 
-def restore_newest(networks: tf.Module, paths: list[str]) -> None:
+def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> None:
     """Restores the newest of `paths` that is whole; does nothing when there are none.
 
     A damaged checkpoint is named on the way; TensorFlow checks every tensor's checksum.
@@ -97,7 +84,6 @@ def restore_newest(networks: tf.Module, paths: list[str]) -> None:
     Raises:
         NoCheckpointError: if there are checkpoints, but none is whole.
     """
-    checkpoint = tf.train.Checkpoint(root=networks)
     for path in reversed(paths):
         try:
             status = checkpoint.restore(path)
@@ -113,31 +99,29 @@ def restore_newest(networks: tf.Module, paths: list[str]) -> None:
         )
 
 
-def load_generator(run_dir: Path) -> tuple[keras.Model, int, dict]:
+def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
     """The trained generator of a run: its best by validation, or its newest.
 
     Returns:
-        the network, the step it was saved at, and the run's `settings.json`.
+        the network, the step it was saved at, and the run's record.
 
     Raises:
         NoCheckpointError: if the run has none.
+        DamagedSettingsError: if its settings cannot be read.
     """
-    settings = read_settings(run_dir)
+    record = read_run(run_dir)
     for folder in (run_dir / "ckpt-best", run_dir):
         paths = checkpoints_in(folder)
-        if settings and paths:
-            networks = tf.Module()
-            networks.step = tf.Variable(0, dtype=tf.int64)
-            networks.averaged = build_generator(
-                TrainSettings(**{each.name: settings[each.name] for each in fields(TrainSettings)})
-            )
+        if record and paths:
+            step = tf.Variable(0, dtype=tf.int64)
+            generator = build_generator(record.settings)
             try:
-                restore_newest(networks, paths)
+                restore_newest(tf.train.Checkpoint(step=step, averaged=generator), paths)
             except NoCheckpointError:
                 if folder == run_dir:
                     raise
                 continue  # the newest may be whole where the best is not
-            return networks.averaged, int(networks.step), settings
+            return generator, int(step.numpy()), record
     raise NoCheckpointError(
         f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
     )
@@ -147,7 +131,7 @@ def restore_picture(generator: keras.Model, blurred_u8: np.ndarray) -> np.ndarra
     """The generator's picture of one blurred picture; the same for it alone as among others.
 
     Args:
-        generator: as built by `train.networks`.
+        generator: as built by `train.networks.generators`.
         blurred_u8: uint8, shape (height, width, 3), RGB, 0..255; both sides as the generator
             needs them (see `SIZE_MULTIPLES`).
 
@@ -162,64 +146,3 @@ def restore_picture(generator: keras.Model, blurred_u8: np.ndarray) -> np.ndarra
 @tf.function(reduce_retracing=True)
 def _forward(generator: keras.Model, blurred: tf.Tensor) -> tf.Tensor:
     return generator(blurred, training=False)
-
-
-def read_settings(run_dir: Path) -> dict | None:
-    """A run's `settings.json`, or None for a run that was never begun.
-
-    Raises:
-        DamagedSettingsError: if it is there but no JSON object, or lacks a setting.
-    """
-    path = run_dir / "settings.json"
-    if not path.exists():
-        return None
-    try:
-        settings = dict(json.loads(path.read_text()).items())
-    except (ValueError, AttributeError) as error:
-        raise DamagedSettingsError(
-            f"{path} is damaged; bring it back, or train again as another RUN=.."
-        ) from error
-    missing = sorted({each.name for each in fields(TrainSettings)} - settings.keys())
-    if missing:
-        raise DamagedSettingsError(
-            f"{path} lacks {', '.join(missing)} (of an older version?); bring it back, or train "
-            "again as another RUN=.."
-        )
-    return settings
-
-
-def write_settings(run_dir: Path, settings: TrainSettings, context: dict) -> None:
-    """Writes `settings.json`: every setting, what it was trained on, versions and git commit.
-
-    Raises:
-        ChangedSettingsError: if the run was begun with settings that resuming may not change.
-    """
-    record = asdict(settings) | context
-    begun = read_settings(run_dir) or record
-    fixed = [each.name for each in fields(settings) if each.name not in FREE_TO_CHANGE]
-    fixed += ["kernels", "size"]
-    changed = [name for name in fixed if begun.get(name) != record[name]]
-    if changed:
-        was = ", ".join(f"{name} {begun.get(name)}" for name in changed)
-        now = ", ".join(f"{name} {record[name]}" for name in changed)
-        raise ChangedSettingsError(
-            f"{run_dir} was begun with {was}, now asked for {now}; give the new run another name "
-            "(RUN=...)"
-        )
-    record |= {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "devices": [device.name for device in tf.config.list_logical_devices()],
-        "num_cores": os.cpu_count(),
-        "git_commit": _git_commit(),
-    }
-    write_json(run_dir / "settings.json", record)
-
-
-def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -18,13 +18,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from prepare.records.atomic import write_json, write_text
+from prepare.records.kernel import KernelRecord
 from train import metrics
 from train.baselines import tuned_baselines
-from train.dataset import Pairs
-from train.files import read_picture, write_json, write_picture, write_text
-from train.intervals import mean_with_ci95
-
-Restore = Callable[[np.ndarray], np.ndarray]
+from train.bootstrap import mean_with_ci95
+from train.pairs import Pairs
+from train.pictures import Restore, read_picture, write_picture
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "psnr_db": metrics.psnr_db,
@@ -38,7 +38,12 @@ MOST_TUNING_IMAGES = 8
 
 
 def evaluate(
-    restore: Restore, pairs: Pairs, tuning: Pairs, evaluation_dir: Path, context: dict
+    restore: Restore,
+    pairs: Pairs,
+    tuning: Pairs,
+    evaluation_dir: Path,
+    kernel: KernelRecord | None,
+    context: dict,
 ) -> dict:
     """Restores every test image and writes `metrics.json`, `per_image.csv` and the pictures.
 
@@ -48,14 +53,14 @@ def evaluate(
         tuning: training images of that kernel; the classical methods' parameters are chosen on
             the first few.
         evaluation_dir: where the results go.
-        context: what `metrics.json` tells beside the scores: kernel, step, seed, and "blur", the
-            set's `kernel.json`.
+        kernel: how the set was made; None where nobody knows.
+        context: what `metrics.json` tells beside the scores: kernel, step, seed.
 
     Returns:
         what `metrics.json` holds.
     """
     begun_s = time.monotonic()
-    baselines, record = tuned_baselines(context["blur"], list(_first_pictures(tuning)))
+    baselines, record = tuned_baselines(kernel, list(_first_pictures(tuning)))
     methods = {"restored": restore} | baselines
     restored_dir = evaluation_dir / "restored"
 
@@ -76,6 +81,8 @@ def evaluate(
     rows = {name: _means(scores, name, context["seed"]) for name in ("blurred", *methods)}
     result = {
         **context,
+        "blur": kernel.content if kernel else {},
+        "made_with": kernel.make_command if kernel else None,
         "split": "test",
         "num_images": len(scores),
         "size": pairs.size,

@@ -1,52 +1,105 @@
-"""The two records of a run's losses: `log.csv` and TensorBoard's events."""
+"""What a run shows while it goes: `log.csv`, TensorBoard's events, sample sheets and a bar."""
 
 import csv
 import io
-from collections.abc import Callable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
-from train.files import write_text
-from train.update import LOSSES
+from prepare.records.atomic import write_text
+from train.pictures import write_picture
+from train.settings import TrainSettings
+from train.train_step import LOSSES, TrainState
 from train.validation import METRICS
 
 COLUMNS = ("step", "epoch", *LOSSES, "skipped_steps", *METRICS)
 
+Batch = TypeVar("Batch")
 
-def open_log(run_dir: Path, first_step: int) -> Callable[..., None]:
-    """Opens `log.csv` and TensorBoard's events; forgets lines past `first_step`.
 
-    Returns:
-        a function that writes one line to both, from a dict keyed by COLUMNS, and to TensorBoard
-        alone what depends on the machine (`log.csv` of equal runs is equal) and a sample sheet,
-        uint8, (height, width, 3), where there is one.
+class Recorder:
+    """Records a run from its present step on; forgets lines of `log.csv` past it.
+
+    To `log.csv` goes what is equal in equal runs; what depends on the machine, and the sample
+    sheets, only TensorBoard gets beside it. Of several workers, one writes.
     """
-    path = run_dir / "log.csv"
+
+    def __init__(
+        self,
+        run_dir: Path,
+        state: TrainState,
+        settings: TrainSettings,
+        num_images: int,
+        writes: bool,
+    ) -> None:
+        self.run_dir, self.state, self.settings = run_dir, state, settings
+        self.num_images, self.writes = num_images, writes
+        first_step = int(state.step.numpy())
+        if writes:
+            _forget_lines_past(run_dir / "log.csv", first_step)
+            self.events = tf.summary.create_file_writer(str(run_dir))
+        num_steps = settings.total_steps(num_images)
+        bar = {"desc": "train", "unit": "step", "dynamic_ncols": True, "disable": None}
+        self.bar = tqdm(total=num_steps, initial=first_step, **bar)
+        self.began_s, self.waited_s = time.monotonic(), 0.0
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches, while the time that is waited for them is counted."""
+        fetched_s = time.monotonic()
+        for batch in batches:
+            self.waited_s += time.monotonic() - fetched_s
+            yield batch
+            fetched_s = time.monotonic()
+
+    def write(self, step: int, means: dict[str, float], sheet: np.ndarray | None = None) -> None:
+        """Writes one line of means since the last one, with the scores of a validation, if any.
+
+        Args:
+            step: updates so far.
+            means: by the names of LOSSES and METRICS.
+            sheet: blurred | restored | sharp, uint8, (height, width, 3).
+        """
+        self.state.loss_sums.assign(tf.zeros_like(self.state.loss_sums))
+        wait_share = self.waited_s / (time.monotonic() - self.began_s)
+        self.bar.set_postfix_str(f"L1 {means['l1']:.4f}, data {wait_share:.1%}")
+        if not self.writes:
+            return
+        epoch = step * self.settings.batch / self.num_images
+        row = {"step": step, "epoch": epoch} | means | {"skipped_steps": self.state.num_skipped()}
+        if sheet is not None:
+            write_picture(self.run_dir / "samples" / f"step-{step:07d}.jpg", sheet)
+            tqdm.write(f"step {step}: {means['validation_psnr_db']:.2f} dB in validation")
+        with (self.run_dir / "log.csv").open("a", newline="") as file:
+            csv.DictWriter(file, COLUMNS).writerow(row)
+        with self.events.as_default(step=step):
+            for name, value in (row | {"data_wait_share": wait_share}).items():
+                tf.summary.scalar(name, value)
+            if sheet is not None:
+                tf.summary.image("samples", sheet[None])
+        self.events.flush()
+
+
+def _forget_lines_past(path: Path, step: int) -> None:
+    """Writes `log.csv` again with its heading and its whole lines up to a step."""
     kept = []
     if path.exists():
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         whole = [row for row in rows if None not in row.values()]  # the last may be torn
-        kept = [row for row in whole if int(row["step"]) <= first_step]
+        kept = [row for row in whole if int(row["step"]) <= step]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
     writer.writerows(kept)
     write_text(path, text.getvalue())
-    events = tf.summary.create_file_writer(str(run_dir))
-
-    def write_row(
-        row: dict[str, float], of_machine: dict[str, float], sheet: np.ndarray | None
-    ) -> None:
-        with path.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS).writerow(row)
-        with events.as_default(step=row["step"]):
-            for name, value in (row | of_machine).items():
-                tf.summary.scalar(name, value)
-            if sheet is not None:
-                tf.summary.image("samples", sheet[None])
-        events.flush()
-
-    return write_row

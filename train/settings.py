@@ -2,87 +2,100 @@
 
 import math
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Literal
+
+from prepare.records.errors import require
+from prepare.records.fields import check_choices, setting
 
 SIZE_MULTIPLES = {"residual": 4, "unet": 256}  # of a generator's height and width, pixels
-CHOICES = {
-    "generator": ("residual", "unet"),
-    "normalization": ("batch", "instance", "none"),
-    "gan_objective": ("vanilla", "lsgan", "hinge"),
-    "optimizer": ("muon", "adam"),
-    "schedule": ("constant", "linear", "cosine"),
-    "precision": ("auto", "float32", "bfloat16", "float16"),
-}
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """How a run is trained; the defaults are the preset `sharp`."""
 
-    epochs: float = 100  # length of the whole run, passes over the training images
-    steps: int = 0  # length of the whole run in updates; 0 means as many as --epochs gives
-    max_minutes: float = 0  # stops this call, not the run, after so long; 0 never
-    patience: int = 0  # ends the run after so many validations without a better one; 0 never
-    batch: int = 4  # images, or crops of them, an update, shared equally among all devices
-    seed: int = 0  # of weights, order, augmentation and dropout
-    generator: str = "residual"  # residual (quarter resolution) or unet (the paper's)
-    channels: int = 64  # of the residual generator; more gain more in runs of an hour or more
-    blocks: int = 12  # of the residual generator
-    normalization: str = "none"  # batch, instance or none; of the U-Net and the discriminator
-    gan_objective: str = "vanilla"  # vanilla (cross entropy), lsgan or hinge
-    gan_weight: float = 1.0  # weight of the adversarial term; 0 trains without a discriminator
-    gan_start: float = 0.8  # share of the run that is trained on the pixel term alone, before it
-    l1_weight: float = 100.0  # weight of the mean absolute error (Isola et al., Eq. 4)
-    grid_weight: float = 100.0  # weight of what repeats every 4 pixels, beside the adversarial term
-    optimizer: str = "muon"  # muon or adam, of the generator; the discriminator has adam
-    learning_rate: float = 1.5e-3  # the generator's, at its height
-    discriminator_learning_rate: float = 2e-4  # of its Adam, at its height
-    beta1: float = 0.5  # Adam's first moment decay, both networks
-    schedule: str = "cosine"  # constant; linear to 0 in the last half; cosine, risen first, to 2 %
-    crop: int = 128  # side of random crops to train on, pixels, at most; 0 means whole pictures
-    turns: bool = True  # also trains on quarter turns, where the blur is the same turned
-    jitter_px: int = 0  # random shift of both halves in training, at most, pixels
-    cache: bool = False  # keeps all training pictures in memory, decoded: 0.4 MB a pair
-    precision: str = "auto"  # of what is computed: float32, bfloat16, float16; auto chooses
-    xla: bool = False  # compiles the update with XLA; for one device only
-    log_every: int = 50  # steps between lines of log.csv
-    sample_every: int = 500  # steps between sample sheets and validations
-    checkpoint_minutes: float = 3.0  # time between checkpoints
+    epochs: float = setting(100, "length of the whole run, passes over the training images")
+    steps: int = setting(0, "length of the whole run in updates; 0 means as many as --epochs gives")
+    max_minutes: float = setting(0, "stops this call, not the run, after so long; 0 never")
+    patience: int = setting(
+        0, "ends the run after so many validations without a better one; 0 never"
+    )
+    batch: int = setting(4, "images, or crops of them, an update, shared equally among all devices")
+    seed: int = setting(0, "of weights, order, augmentation and dropout")
+    generator: Literal["residual", "unet"] = setting(
+        "residual", "quarter resolution, or the paper's U-Net"
+    )
+    channels: int = setting(
+        64, "of the residual generator; more gain more in runs of an hour or more"
+    )
+    blocks: int = setting(12, "of the residual generator")
+    normalization: Literal["batch", "instance", "none"] = setting(
+        "none", "of the U-Net and the discriminator"
+    )
+    gan_objective: Literal["vanilla", "lsgan", "hinge"] = setting(
+        "vanilla", "vanilla is cross entropy"
+    )
+    gan_weight: float = setting(
+        1.0, "weight of the adversarial term; 0 trains without a discriminator"
+    )
+    gan_start: float = setting(
+        0.8, "share of the run that is trained on the pixel term alone, before it"
+    )
+    l1_weight: float = setting(100.0, "weight of the mean absolute error (Isola et al., Eq. 4)")
+    grid_weight: float = setting(
+        100.0, "weight of what repeats every 4 pixels, beside the adversarial term"
+    )
+    optimizer: Literal["muon", "adam"] = setting(
+        "muon", "of the generator; the discriminator has adam"
+    )
+    learning_rate: float = setting(1.5e-3, "the generator's, at its height")
+    discriminator_learning_rate: float = setting(2e-4, "of its Adam, at its height")
+    beta1: float = setting(0.5, "Adam's first moment decay, both networks")
+    schedule: Literal["constant", "linear", "cosine"] = setting(
+        "cosine", "linear falls to 0 in the last half; cosine, risen first, to 2 %"
+    )
+    crop: int = setting(
+        128, "side of random crops to train on, pixels, at most; 0 means whole pictures"
+    )
+    turns: bool = setting(True, "also trains on quarter turns, where the blur is the same turned")
+    jitter_px: int = setting(0, "random shift of both halves in training, at most, pixels")
+    cache: bool = setting(False, "keeps all training pictures in memory, decoded: 0.4 MB a pair")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+        "auto", "of what is computed; auto chooses"
+    )
+    xla: bool = setting(False, "compiles the update with XLA; for one device only")
+    log_every: int = setting(50, "steps between lines of log.csv")
+    sample_every: int = setting(500, "steps between sample sheets and validations")
+    checkpoint_minutes: float = setting(3.0, "time between checkpoints")
 
     def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                self._refuse(name, " or ".join(known))
+        check_choices(self)
         for name in ("batch", "channels", "blocks", "log_every", "sample_every"):
-            if getattr(self, name) < 1:
-                self._refuse(name, "at least 1")
+            self._require(getattr(self, name) >= 1, name, "at least 1")
         for name in ("epochs", "learning_rate", "discriminator_learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                self._refuse(name, "a positive number")
+            self._require(0 < getattr(self, name) < math.inf, name, "a positive number")
         durations = ("steps", "max_minutes", "patience", "checkpoint_minutes")
-        for name in (*durations, "gan_weight", "l1_weight", "grid_weight", "crop", "jitter_px"):
-            if not 0 <= getattr(self, name) < math.inf:
-                self._refuse(name, "0 or a positive number")
+        weights = ("gan_weight", "l1_weight", "grid_weight")
+        for name in (*durations, *weights, "crop", "jitter_px", "seed"):
+            self._require(0 <= getattr(self, name) < math.inf, name, "0 or a positive number")
         for name in ("beta1", "gan_start"):
-            if not 0 <= getattr(self, name) < 1:
-                self._refuse(name, "at least 0 and below 1")
+            self._require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
         multiple = SIZE_MULTIPLES[self.generator]
-        if self.crop % multiple:
-            self._refuse("crop", f"a multiple of {multiple} for the generator {self.generator}")
+        expected = f"a multiple of {multiple} for the generator {self.generator}"
+        self._require(self.crop % multiple == 0, "crop", expected)
 
-    def _refuse(self, name: str, expected: str) -> NoReturn:
-        flag = name.replace("_", "-")
-        raise ValueError(f"--{flag} must be {expected}, got {getattr(self, name)}")
+    def _require(self, holds: bool, name: str, expected: str) -> None:
+        require(holds, name, expected, getattr(self, name))
 
     def total_steps(self, num_images: int) -> int:
         """Updates in the whole run, given the number of training images."""
         return self.steps or max(1, round(self.epochs * num_images / self.batch))
 
-    def first_judged_step(self, num_steps: int) -> int:
+    def gan_start_step(self, num_steps: int) -> int:
         """The first update with an adversarial term; after the last one if there is none."""
         return 1 + (round(self.gan_start * num_steps) if self.gan_weight else num_steps)
 
-    def first_candidate_step(self, num_steps: int) -> int:
+    def best_eligible_step(self, num_steps: int) -> int:
         """The first update after which the network may be the run's best.
 
         Scores only fall while the adversarial term begins to sharpen, so not before the last
@@ -90,7 +103,7 @@ class TrainSettings:
         """
         if not self.gan_weight:
             return 0
-        return num_steps - (num_steps - self.first_judged_step(num_steps)) // 4
+        return num_steps - (num_steps - self.gan_start_step(num_steps)) // 4
 
 
 PRESETS = {
@@ -117,3 +130,22 @@ PRESETS = {
 # What may differ when a run goes on: how long, how often, and how the same numbers are had.
 FREE_TO_CHANGE = {"epochs", "steps", "max_minutes", "patience", "log_every", "sample_every"}
 FREE_TO_CHANGE |= {"checkpoint_minutes", "cache"}
+
+FORMAT = 2  # of a run's folder: what `settings.json` and the checkpoints hold, and how
+# What was done before a setting existed, and so its value in an older `settings.json`.
+BEFORE_IT_EXISTED = {
+    "gan_objective": "vanilla",
+    "normalization": "batch",
+    "precision": "float32",
+    "max_minutes": 0.0,
+    "patience": 0,
+    "crop": 0,
+    "cache": False,
+    "xla": False,
+    "gan_start": 0.0,
+    "turns": False,
+    "optimizer": "adam",
+    "channels": 96,
+    "blocks": 12,
+    "grid_weight": 0.0,
+}

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from train.checkpoints import restore_picture
-from train.dataset import Pairs
-from train.files import read_picture
 from train.metrics import haarpsi, psnr_db, ssim
+from train.pairs import Pairs
+from train.pictures import read_picture
 
 METRICS = {
     "validation_psnr_db": psnr_db,

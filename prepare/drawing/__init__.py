@@ -1,1 +1,1 @@
-"""The parts of a drawn portrait: sitter, skin, features, hair, clothes and what stands behind."""
+"""Drawn portraits: sitter, skin, features, hair, clothes and what stands behind."""

@@ -1,0 +1,1 @@
+"""The lens blur: its settings, its point spread functions, and the blurred, reduced copies."""

@@ -1,0 +1,58 @@
+"""A blur that varies with distance: the photograph in layers, each blurred by its own radius."""
+
+import cv2
+import numpy as np
+
+from prepare.blur.blur_downsample import blur_and_average
+from prepare.blur.psf import Aperture
+
+MAX_LAYERS_EACH_SIDE = 16  # of the focal distance; the radius of a layer errs by half a step
+BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their quotient steady
+
+
+def blur_by_depth(
+    photo: np.ndarray,
+    depth_u8: np.ndarray,
+    *,
+    focus: float,
+    radius_px: float,
+    aperture: Aperture,
+    size: int,
+) -> np.ndarray:
+    """Blurs each pixel by its distance from the focal plane, then averages areas.
+
+    The radius grows with the difference between depth and focus, up to `radius_px` at the end of
+    the range farther from the focus. Layers of equal radius are laid over each other from far to
+    near, each with the coverage its own blur gives it; divided by the total coverage, no layer
+    takes color from another, so that edges in depth get neither dark nor bright halos.
+
+    Args:
+        photo: uint8 or float32, shape (H, H, 3), 255 = white.
+        depth_u8: uint8, shape (H, H); 0 is near, 255 far.
+        focus: depth that stays sharp, 0 to 255.
+        radius_px: largest radius, in pixels of this photograph.
+        aperture: shape of the PSF.
+        size: side of the result in pixels.
+
+    Returns:
+        float32, shape (size, size, 3), 255 = white.
+    """
+    step = max(1.0, radius_px / MAX_LAYERS_EACH_SIDE)
+    defocus = (np.arange(256) - focus) / max(focus, 255 - focus)
+    layer_of_pixel = np.rint(defocus * radius_px / step).astype(np.int16)[depth_u8]
+    light = blur_and_average(photo, [(radius_px, aperture)], size)[0] * BACKDROP_WEIGHT
+    covered = np.full((size, size, 1), BACKDROP_WEIGHT, np.float32)
+    for layer in np.unique(layer_of_pixel)[::-1].tolist():
+        # What is not blurred is averaged in its own type, which must not round.
+        cut_out = _cut_out(photo if layer else photo.astype(np.float32), layer_of_pixel == layer)
+        [blurred] = blur_and_average(cut_out, [(abs(layer) * step, aperture)], size)
+        coverage = np.clip(blurred[..., 3:] / 255, 0.0, 1.0)
+        light = light * (1 - coverage) + blurred[..., :3]
+        covered = covered * (1 - coverage) + coverage
+    return light / covered
+
+
+def _cut_out(photo: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The photograph inside the layer and black outside, with coverage 0 or 255 as 4th channel."""
+    mask = inside.astype(np.uint8) * 255
+    return np.dstack([cv2.copyTo(photo, mask), mask.astype(photo.dtype)])

@@ -1,0 +1,153 @@
+"""The two stages of the preparation: originals and their pairs, and further blurred sets."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prepare import PrepareError, sources
+from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.ffhq.settings import FfhqSettings
+from prepare.folder import changed_photographs
+from prepare.pairs import write_pairs
+from prepare.records.data_folder import DataFolder
+from prepare.sets import complete_ids, write_kernel_records
+
+
+class TooFewPairsError(PrepareError):
+    """Originals could not be used, so that there are fewer pairs than asked for."""
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Which originals are wanted."""
+
+    source: str  # "ffhq", "drive", "mirror", "folder" or "sample"
+    num_images: int  # in all
+    from_dir: Path | None  # the photographs of source "folder"
+    keep: bool  # whether downloads and drawings stay once their pairs are made
+    seed: int  # of drawn portraits
+    ffhq: FfhqSettings
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """Which blurred sets are wanted, and how they are made."""
+
+    blurs: Sequence[LensBlur]
+    output: OutputSettings
+    workers: int  # threads
+    depth_dir: Path | None  # depth maps named by id, for blurs that want them
+
+
+def make_dataset(
+    data: DataFolder,
+    wanted: SourceSettings,
+    sets: SetSettings,
+    *,
+    dry_run: bool = False,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Gets the originals that are wanted and makes their pairs, as far as they are missing.
+
+    Args:
+        data: the data folder.
+        wanted: which originals.
+        sets: the blurred sets.
+        dry_run: says what would be done, and does nothing.
+        report: prints one line.
+
+    Raises:
+        SettingError: before anything else, if a setting makes no sense.
+        PrepareError: if there are fewer originals than wanted; all others are done.
+        OSError: if the disk is full or cannot be written.
+    """
+    sources.check_count(wanted.source, wanted.num_images)
+    sources.check_same_source(data.manifest, wanted.source)
+    write_kernel_records(data, sets.blurs, sets.output, dry_run=dry_run)
+    done_ids = complete_ids(data, sets.blurs)
+    if wanted.source == "folder":
+        done_ids -= changed_photographs(
+            wanted.from_dir,
+            data.originals / "folder",
+            data.manifest,
+            done_ids,
+            data.made_at_ns,
+            relink=not dry_run,
+        )
+    num_missing = sources.count_missing(
+        wanted.source, wanted.ffhq.ids, wanted.num_images, data.manifest, done_ids
+    )
+    report(f"{len(done_ids)} pairs are there, {num_missing} to make")
+    if not num_missing or dry_run:
+        return
+    originals = sources.originals_from(
+        wanted.source,
+        folder=wanted.from_dir,
+        originals_dir=data.originals,
+        num_images=wanted.num_images,
+        seed=wanted.seed,
+        done_ids=done_ids,
+        ffhq=wanted.ffhq,
+        keep=wanted.keep,
+    )
+    num_made = write_pairs(
+        originals,
+        num_images=num_missing,
+        blurs=sets.blurs,
+        data=data,
+        output=sets.output,
+        workers=sets.workers,
+        depth_dir=sets.depth_dir,
+        drop_below=None if wanted.keep else data.originals,
+    )
+    num_pairs = len(done_ids) + num_made
+    report(f"{num_made} pairs made, {num_pairs} in {data.path}")
+    if num_made < num_missing:
+        raise TooFewPairsError(
+            f"--num-images asks for {wanted.num_images}, but only {num_pairs} photographs could be "
+            f"used; the others are listed in {data.rejected}; add photographs, or ask for "
+            f"N={num_pairs}"
+        )
+
+
+def make_blurred_sets(
+    data: DataFolder,
+    sets: SetSettings,
+    *,
+    dry_run: bool = False,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Makes further blurred sets of the originals at hand; the sharp folder is not touched.
+
+    Args:
+        data: the data folder.
+        sets: the blurred sets.
+        dry_run: says what would be done, and does nothing.
+        report: prints one line.
+
+    Raises:
+        PrepareError: if there are no originals, or some could not be used; all others are done.
+        OSError: if the disk is full or cannot be written.
+    """
+    done_ids = complete_ids(data, sets.blurs)
+    originals = sources.originals_at_hand(data.originals, data.manifest, done_ids)
+    names = ", ".join(blur.name for blur in sets.blurs)
+    report(f"{len(originals)} blurred copies to make for {names}")
+    write_kernel_records(data, sets.blurs, sets.output, dry_run=dry_run)
+    if not originals or dry_run:
+        return
+    num_made = write_pairs(
+        originals,
+        num_images=len(originals),
+        blurs=sets.blurs,
+        data=data,
+        output=sets.output,
+        workers=sets.workers,
+        depth_dir=sets.depth_dir,
+        keep_sharp=True,
+    )
+    if num_made < len(originals):
+        raise TooFewPairsError(
+            f"{len(originals) - num_made} of {len(originals)} originals could not be used (see "
+            f"{data.rejected}); bring them back, or run `make dataset` again"
+        )

@@ -1,0 +1,174 @@
+"""Takes single images out of the mirror's tars, which are read as a stream and not kept.
+
+`NNNNN.tar` holds the thousand ids from N * 1000 on, in no order. Beside the images lies, per tar,
+an index of the members that have gone by, so that a later run asks for what it lacks and no more.
+"""
+
+import contextlib
+import json
+import os
+import re
+import tarfile
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from prepare.ffhq.settings import template_extension
+from prepare.ffhq.verified_files import Expected, VerifiedFiles, check_image
+from prepare.http.download import fetch_blocks, fetch_file
+from prepare.http.request import Client, DownloadError, IntegrityError
+from prepare.originals import Original
+
+IMAGES_PER_TAR = 1000
+_LONGEST_MEMBER_BYTES = 16 << 20  # an uncompressed 1024x1024 image has 3 MiB
+
+
+class TarError(DownloadError):
+    """What came is no tar, or half of one."""
+
+
+class MirrorMemberError(DownloadError):
+    """A tar was read, but not every wanted image in it was right."""
+
+
+def tar_number(image_id: str) -> int:
+    return int(image_id) // IMAGES_PER_TAR
+
+
+def fetch_from_tar(
+    client: Client, mirror_url: str, ids: Collection[str], checked: VerifiedFiles
+) -> Iterator[Original]:
+    """The images of one tar, each as soon as it is whole; reading ends with the last one.
+
+    Args:
+        ids: wanted ids, all of the same thousand.
+
+    Raises:
+        MirrorMemberError: after all others came, if images are missing from the tar or wrong.
+        DownloadError: if the tar cannot be had, or ends in the middle.
+    """
+    name = f"{tar_number(min(ids)):05d}.tar"
+    url = f"{mirror_url.rstrip('/')}/{name}"
+    index = checked.folder / "mirror" / f"{name}.index.jsonl"
+    wanted, wrong = set(ids), ""
+    for image_id, data in _read_members(client, url, index, wanted):
+        wanted.discard(image_id)
+        try:
+            yield _keep(image_id, data, checked)
+        except IntegrityError as error:
+            wrong = f"{image_id}.webp {error.reason}"
+    if wanted or wrong:
+        raise MirrorMemberError(url, wrong or f"{name} lacks {len(wanted)} images ({min(wanted)})")
+
+
+def fetch_from_template(
+    client: Client, mirror_url: str, ids: Collection[str], checked: VerifiedFiles
+) -> Iterator[Original]:
+    """One image, the only one of `ids`, from a mirror that serves them singly.
+
+    Raises:
+        DownloadError: if it cannot be had.
+    """
+    (image_id,) = ids
+    url = mirror_url.replace("{id}", image_id)
+    extension = template_extension(mirror_url)
+    path = checked.path_for(image_id, extension)
+    md5 = fetch_file(client, url, path, check=lambda part: check_image(part, Expected(), extension))
+    yield checked.record(image_id, path, "mirror", md5)
+
+
+def _keep(image_id: str, data: bytes, checked: VerifiedFiles) -> Original:
+    path = checked.path_for(image_id, ".webp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    try:
+        md5 = check_image(part, Expected(), ".webp")
+    except IntegrityError:
+        part.unlink()
+        raise
+    os.replace(part, path)
+    return checked.record(image_id, path, "mirror", md5)
+
+
+def _read_members(
+    client: Client, url: str, index: Path, wanted: Collection[str]
+) -> Iterator[tuple[str, bytes]]:
+    """(id, bytes) of the wanted members: those whose place is known, then what comes behind."""
+    known, scanned = _read_index(index, url)
+    index.parent.mkdir(parents=True, exist_ok=True)
+    left = set(wanted)
+    with index.open("a", encoding="utf-8") as record:
+        for start, end in [*_runs(known[i] for i in left if i in known), (scanned, None)]:
+            if not left:
+                return
+            for member, offset, next_offset, data in _members(client, url, index, start, end, left):
+                if offset >= scanned:
+                    # Written before the image is kept: should it not be, its place is known.
+                    line = {"url": url, "id": member, "offset": offset, "end": next_offset}
+                    record.write("\n" + json.dumps(line))
+                    record.flush()
+                if data is not None:
+                    left.discard(member)
+                    yield member, data
+
+
+def _members(
+    client: Client, url: str, index: Path, start: int, end: int | None, left: Collection[str]
+) -> Iterator[tuple[str | None, int, int, bytes | None]]:
+    """(id, offset, next offset, bytes if wanted) of members, while wanted ones are left."""
+    stream = _Stream(fetch_blocks(client, url, start=start, end=end))
+    try:
+        # Small reads: tarfile copies what it has not used yet at each.
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 16) as tar:
+            while left and (member := tar.next()) is not None:
+                image_id = _member_id(member)
+                data = tar.extractfile(member).read() if image_id in left else None
+                yield image_id, start + member.offset, start + tar.offset, data
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        if start:
+            index.unlink(missing_ok=True)  # it may have led astray: the tar can be another by now
+        raise TarError(url, "the tar ends in the middle, or is none") from error
+
+
+def _runs(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places as few (offset, end) as possible: neighbors become one."""
+    runs: list[tuple[int, int]] = []
+    for offset, end in sorted(places):
+        if runs and runs[-1][1] == offset:
+            offset = runs.pop()[0]
+        runs.append((offset, end))
+    return runs
+
+
+def _member_id(member: tarfile.TarInfo) -> str | None:
+    """The id of a member that is a plain image file; None for links, paths and all else."""
+    match = re.fullmatch(r"(?:\./)?([0-9]{5})\.webp", member.name)
+    is_plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+    return match[1] if match and is_plain and member.size <= _LONGEST_MEMBER_BYTES else None
+
+
+def _read_index(path: Path, url: str) -> tuple[dict[str, tuple[int, int]], int]:
+    """(offset, end) of each image as far as the tar was read, and where that reading ended."""
+    known, scanned = {}, 0
+    for line in (
+        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    ):
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # a killed run's torn last line
+            member = json.loads(line)
+            offset, end = int(member["offset"]), int(member["end"])
+            if member["url"] == url and offset == scanned < end:  # else there would be a gap
+                known[member["id"]], scanned = (offset, end), end
+    return known, scanned
+
+
+class _Stream:
+    """Blocks as the file object that tarfile reads."""
+
+    def __init__(self, blocks: Iterator[bytes]):
+        self.blocks, self.rest = blocks, memoryview(b"")
+
+    def read(self, num_bytes: int) -> memoryview:
+        if not self.rest:
+            self.rest = memoryview(next(self.blocks, b""))
+        data, self.rest = self.rest[:num_bytes], self.rest[num_bytes:]
+        return data

@@ -1,0 +1,4 @@
+"""What lies on disk, and how it is written and read: the one part of `prepare` that `train` uses.
+
+Needs the standard library and numpy alone.
+"""

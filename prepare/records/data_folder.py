@@ -1,0 +1,48 @@
+"""Where everything lies in a data folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A data folder, `data` by default: originals, matched pairs, and the records of both."""
+
+    path: Path
+
+    @property
+    def originals(self) -> Path:
+        """Holds one folder a source."""
+        return self.path / "originals"
+
+    @property
+    def sharp(self) -> Path:
+        """Holds the sharp pictures."""
+        return self.path / "not_blurred_resized"
+
+    @property
+    def blurred(self) -> Path:
+        """Holds one folder a blurred set."""
+        return self.path / "blurred_resized"
+
+    @property
+    def manifest(self) -> Path:
+        """Lists the images."""
+        return self.path / "manifest.jsonl"
+
+    @property
+    def rejected(self) -> Path:
+        """Lists the originals that could not be used."""
+        return self.path / "rejected.jsonl"
+
+    def sharp_path(self, image_id: str) -> Path:
+        """The sharp picture of an image."""
+        return self.sharp / f"{image_id}.jpg"
+
+    def blurred_path(self, set_name: str, image_id: str) -> Path:
+        """The blurred picture of an image in one set."""
+        return self.blurred / set_name / f"{image_id}.jpg"
+
+    def made_at_ns(self, image_id: str) -> int:
+        """When the sharp picture was last written, in nanoseconds."""
+        return self.sharp_path(image_id).stat().st_mtime_ns

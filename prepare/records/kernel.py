@@ -1,0 +1,153 @@
+"""The record of a blurred set, `kernel.json`: what its pictures are, and how to make them again."""
+
+import fnmatch
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prepare.blur.psf import aperture_psf
+from prepare.blur.settings import WIDTH_OF_RADIUS, LensBlur, OutputSettings
+from prepare.records.atomic import write_json
+from prepare.records.errors import DamagedRecordError
+
+FILE_NAME = "kernel.json"
+
+
+class NoSuchSetError(DamagedRecordError):
+    """A blurred set that was named is not there."""
+
+
+@dataclass(frozen=True)
+class KernelRecord:
+    """How the pictures of a blurred set were made."""
+
+    blur: LensBlur
+    output: OutputSettings
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What `kernel.json` holds, as it reads back: a range of radii is a list."""
+        record = {"kernel": self.blur.name} | asdict(self.blur) | asdict(self.output)
+        return json.loads(json.dumps(record | {"border": "replicate"}))
+
+    @property
+    def make_command(self) -> str:
+        """The command that makes this very set."""
+        default = OutputSettings()
+        names = [each.name for each in fields(self.output)]
+        changed = [name for name in names if getattr(self.output, name) != getattr(default, name)]
+        words = [f"{name.upper()}={getattr(self.output, name)}" for name in changed]
+        return " ".join(["make blur", *self.blur.make_words, *words])
+
+    def write(self, folder: Path) -> None:
+        """Writes the record of a set's folder."""
+        write_json(folder / FILE_NAME, self.content)
+
+    def why_no_psf(self) -> str | None:
+        """Why the set has no single PSF at the written size, or None if it has one."""
+        if isinstance(self.blur.radius_px, tuple):
+            return "its radius differs from image to image"
+        if self.blur.radius_px * self.output.size / WIDTH_OF_RADIUS < 0.5:
+            return "its blur is smaller than a pixel"
+        if self.blur.depth:
+            return "its radius varies with depth"
+        if self.blur.brightness and self.blur.threshold < 255:
+            return "its highlights are brightened"
+        return None
+
+    def psf(self) -> np.ndarray:
+        """PSF of the set as seen in its reduced pictures.
+
+        A reduced pixel is the mean of a square of the original, so the PSF at this scale is the
+        share of each reduced pixel that the shrunken aperture covers. That the squares lie on a
+        fixed grid is ignored; against the blur itself, done at full size, it is a close
+        approximation.
+
+        Returns:
+            float32, odd side, non-negative, sums to 1.
+
+        Raises:
+            ValueError: if the set has no single PSF, see `why_no_psf`.
+        """
+        if reason := self.why_no_psf():
+            raise ValueError(f"{self.blur.name} has no single PSF: {reason}")
+        radius_px = float(self.blur.radius_px)  # type: ignore[arg-type]  # no range
+        return aperture_psf(radius_px * self.output.size / WIDTH_OF_RADIUS, self.blur.aperture)
+
+
+def read_kernel(folder: Path) -> KernelRecord | None:
+    """The record of a set's folder; None where there is none, as of pictures blurred elsewhere.
+
+    A setting that the record lacks did not exist when it was written, and has its default.
+
+    Raises:
+        DamagedRecordError: if the record cannot be read.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        content = dict(json.loads(path.read_text(encoding="utf-8")).items())
+        return KernelRecord(_settings(LensBlur, content), _settings(OutputSettings, content))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedRecordError(
+            f"{path} is damaged; run `make clean-pairs`, then `make dataset` makes it again"
+        ) from error
+
+
+def _settings(kind: type, content: dict) -> Any:
+    """A settings class from the keys of a record that are its fields."""
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in content.items() if name in names})
+
+
+def set_names(blurred_dir: Path) -> list[str]:
+    """Names of the blurred sets in a data folder, in order."""
+    return sorted(path.name for path in blurred_dir.glob("*") if path.is_dir())
+
+
+def choose_sets(blurred_dir: Path, patterns: Sequence[str]) -> list[str]:
+    """Names of the sets that are named, or match a pattern like `wild-*`; none twice.
+
+    Raises:
+        NoSuchSetError: if a word fits none; says which there are, and how to make it where its
+            name tells.
+    """
+    found = set_names(blurred_dir)
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        fitting = [name for name in found if fnmatch.fnmatchcase(name, pattern)]
+        fitting = [pattern] if pattern in found else fitting  # a name may look like a pattern
+        if not fitting:
+            raise NoSuchSetError(_no_such_set(blurred_dir, pattern, found))
+        chosen |= dict.fromkeys(fitting)
+    return list(chosen)
+
+
+def the_only_set(blurred_dir: Path) -> str:
+    """Name of the one set that there is.
+
+    Raises:
+        NoSuchSetError: if there is none, or several; names those to choose from.
+    """
+    found = set_names(blurred_dir)
+    if not found:
+        raise NoSuchSetError(f"no blurred set in {blurred_dir}; run `make dataset` first")
+    if len(found) > 1:
+        raise NoSuchSetError(
+            f"{blurred_dir} holds {len(found)} blurred sets, name one or more of them, as in "
+            f'KERNEL="{found[0]}": {", ".join(found)}'
+        )
+    return found[0]
+
+
+def _no_such_set(blurred_dir: Path, pattern: str, found: Sequence[str]) -> str:
+    blur = LensBlur.from_name(pattern)
+    there = f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
+    if blur is None:
+        return f"{there}; name one of those with KERNEL=.., or make another with `make blur`"
+    return f"{there}; run `{' '.join(['make blur', *blur.make_words])}`"

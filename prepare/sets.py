@@ -1,0 +1,61 @@
+"""Which pairs and blurred sets of a data folder are there, and with which settings."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from prepare import PrepareError
+from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.records.data_folder import DataFolder
+from prepare.records.kernel import KernelRecord, read_kernel
+from prepare.records.manifest import read_manifest
+
+
+class MixedSettingsError(PrepareError):
+    """A folder holds pictures made with other settings than those asked for."""
+
+
+def complete_ids(data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
+    """Ids in the manifest whose sharp and blurred pictures are all there and whole."""
+    return {
+        image_id
+        for image_id in read_manifest(data.manifest)
+        if _is_whole_jpeg(data.sharp_path(image_id))
+        and all(_is_whole_jpeg(data.blurred_path(blur.name, image_id)) for blur in blurs)
+    }
+
+
+def _is_whole_jpeg(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+            file.seek(-2, 2)
+            return start == b"\xff\xd8" and file.read(2) == b"\xff\xd9"
+    except OSError:
+        return False
+
+
+def write_kernel_records(
+    data: DataFolder, blurs: Sequence[LensBlur], output: OutputSettings, dry_run: bool = False
+) -> None:
+    """Writes each set's `kernel.json`, after making sure that no folder would mix two settings.
+
+    Raises:
+        MixedSettingsError: if a set was made with other settings, or any set in another size.
+        DamagedRecordError: if a set's record cannot be read.
+    """
+    records = {blur.name: KernelRecord(blur, output) for blur in blurs}
+    for folder in sorted(path for path in data.blurred.glob("*") if path.is_dir()):
+        record = read_kernel(folder)
+        found = record.content if record else {}
+        wanted = records[folder.name].content if folder.name in records else asdict(output)
+        changed = [key for key in wanted if found.get(key) != wanted[key]]
+        if changed and any(folder.glob("*.jpg")):
+            was = ", ".join(f"{key} {found.get(key, 'unknown')}" for key in changed)
+            now = ", ".join(f"{key} {wanted[key]}" for key in changed)
+            raise MixedSettingsError(
+                f"{folder} was made with {was}, now asked for {now}; use another data folder "
+                "(DATA=...) or run `make clean-pairs` first"
+            )
+    for name, record in {} if dry_run else records.items():
+        record.write(data.blurred / name)

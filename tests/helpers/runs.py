@@ -1,0 +1,81 @@
+"""Short runs on small pictures, and what they leave behind."""
+
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from train.loop import train
+from train.pairs import find_pairs, read_split
+from train.run_record import RunRecord
+from train.settings import TrainSettings
+
+SETTINGS = TrainSettings(
+    batch=1,
+    crop=0,
+    channels=8,
+    blocks=3,
+    gan_start=0,
+    steps=4,
+    schedule="constant",
+    jitter_px=3,
+    log_every=1,
+    sample_every=2,
+    checkpoint_minutes=0,
+)
+IDS = [f"{index:02d}" for index in range(10)]
+KERNEL = "disc-r30"
+
+
+def folders_of(data_dir):
+    """Training and validation pairs of a data folder, as the command line finds them."""
+    split = read_split(data_dir / "manifest.jsonl")
+    sharp_dir, blurred_dirs = (
+        data_dir / "not_blurred_resized",
+        [data_dir / f"blurred_resized/{KERNEL}"],
+    )
+    return [find_pairs(split[side], sharp_dir, blurred_dirs) for side in ("train", "validation")]
+
+
+def record_of(settings, pairs):
+    """What the command line would record of a run with these settings."""
+    return RunRecord(settings, (KERNEL,), pairs.size, "sharp")
+
+
+def run(run_dir, data_dir, settings=SETTINGS, **changes):
+    """Trains in this process."""
+    pairs, validation = folders_of(data_dir)
+    return train(run_dir, pairs, validation, record_of(replace(settings, **changes), pairs))
+
+
+def steps_in(run_dir):
+    return sorted(int(path.stem.split("-")[1]) for path in run_dir.glob("ckpt-*.index"))
+
+
+def tensors_of(run_dir, step):
+    """Everything a checkpoint holds but for the count of savings, by name."""
+    reader = tf.train.load_checkpoint(str(run_dir / f"ckpt-{step}"))
+    names = reader.get_variable_to_shape_map()
+    return {
+        name: reader.get_tensor(name)
+        for name in names
+        if "save_counter" not in name and name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    }
+
+
+def assert_same_run(one_dir, other_dir, step):
+    one, other = tensors_of(one_dir, step), tensors_of(other_dir, step)
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert (one_dir / "log.csv").read_bytes() == (other_dir / "log.csv").read_bytes()
+    sheets = sorted(path.name for path in (one_dir / "samples").iterdir())
+    assert sheets == sorted(path.name for path in (other_dir / "samples").iterdir())
+    for name in sheets:
+        assert (one_dir / "samples" / name).read_bytes() == (
+            other_dir / "samples" / name
+        ).read_bytes()
+
+
+def lines_in(path):
+    return len(path.read_text().splitlines()) if path.exists() else 0

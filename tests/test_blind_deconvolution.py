@@ -1,0 +1,157 @@
+"""The classical front of the residual generator: filters, the guess of the radius, their sum."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.ndimage import correlate
+
+from prepare.blur.psf import disc_psf
+from train.metrics import psnr_db
+from train.networks.blind_deconvolution import blind_inverse
+from train.networks.deconvolution_filters import (
+    FULL_RES_RADII,
+    HALF_RES_RADII,
+    RINGS,
+    disc_transfer,
+    inverse_filter,
+    radius_discriminant,
+    ring_filters,
+    space_to_depth_kernel,
+)
+from train.networks.layers import EdgePad, SpaceToDepth
+
+RADII = np.array([0.0, *FULL_RES_RADII, *HALF_RES_RADII])
+
+
+@pytest.fixture(scope="module")
+def front() -> keras.Model:
+    blurred = keras.Input((None, None, 3))
+    return keras.Model(blurred, blind_inverse(blurred))
+
+
+def photograph(slope: float = 1.1) -> np.ndarray:
+    """Noise with the spectrum of a photograph; uint8, shape (256, 256, 3)."""
+    rng = np.random.default_rng(0)
+    frequency = np.maximum(np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256)), 1 / 256)
+    luma = np.fft.ifft2(np.fft.fft2(rng.normal(size=(256, 256))) * frequency**-slope).real
+    levels = 128 + 40 * luma / luma.std()
+    return np.repeat(levels.round().clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def blurred_by(radius: float, sharp: np.ndarray) -> np.ndarray:
+    """The photograph behind a disc, rounded to bytes."""
+    if radius == 0:
+        return sharp
+    luma = correlate(sharp[..., 0].astype(float), disc_psf(radius).astype(float), mode="nearest")
+    return np.repeat(luma.round().astype(np.uint8)[..., None], 3, axis=2)
+
+
+def signed(picture: np.ndarray) -> np.ndarray:
+    return picture[None] / np.float32(127.5) - 1
+
+
+def test_transfer_function_is_that_of_the_disc() -> None:
+    psf = disc_psf(6.0)
+    offsets = np.arange(len(psf)) - len(psf) // 2
+    for frequency in (0.01, 0.05, 0.1, 0.15):
+        expected = np.sum(psf * np.cos(2 * np.pi * frequency * offsets)[:, None])
+        assert disc_transfer(6.0, np.array(frequency)) == pytest.approx(expected, abs=5e-3)
+    assert disc_transfer(6.0, np.array(0.0)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("radius", [2.0, 3.5])
+def test_inverse_filter_is_round_and_adds_nothing_to_a_flat_picture(radius: float) -> None:
+    inverse = inverse_filter(radius, 12, 0.04)
+    assert inverse.shape == (25, 25)
+    assert inverse.sum() == pytest.approx(0, abs=1e-5)
+    np.testing.assert_array_equal(inverse, inverse.T)
+    np.testing.assert_array_equal(inverse, inverse[::-1])
+
+
+def test_inverse_filter_is_best_for_its_own_radius() -> None:
+    sharp, blurred = photograph(), blurred_by(3.0, photograph())
+
+    def gain(radius: float) -> float:
+        added = correlate(
+            blurred[..., 0].astype(float), inverse_filter(radius, 12, 0.04), mode="nearest"
+        )
+        restored = (blurred + added[..., None]).round().clip(0, 255).astype(np.uint8)
+        return psnr_db(restored, sharp) - psnr_db(blurred, sharp)
+
+    assert gain(3.0) > 2
+    assert gain(3.0) > gain(2.0)
+    assert gain(3.0) > gain(4.0)
+
+
+def test_ring_filters_pass_their_ring_alone() -> None:
+    filters = ring_filters()
+    assert filters.shape == (33, 33, len(RINGS))
+    np.testing.assert_allclose(filters.sum((0, 1)), 0, atol=1e-4)
+    np.testing.assert_allclose((filters**2).sum((0, 1)), 1, atol=1e-5)
+    places = np.arange(33) - 16
+    for index in (3, 8, 13):  # a wave of that ring's frequency moves it most
+        waves = np.cos(2 * np.pi * RINGS * places[:, None])
+        answers = np.abs(np.einsum("yxk,xf->kf", filters, waves))
+        assert answers[index].argmax() == index
+
+
+def test_discriminant_has_a_column_for_every_radius() -> None:
+    weights, offsets = radius_discriminant()
+    assert weights.shape == (len(RINGS), len(RADII))
+    assert offsets.shape == RADII.shape
+
+
+@pytest.mark.parametrize("radius", [0.0, 2.5, 5.0, 7.5, 10.0, 11.25])
+def test_radius_is_found_and_its_blur_reduced_without_training(
+    front: keras.Model, radius: float
+) -> None:
+    sharp = photograph()
+    blurred = blurred_by(radius, sharp)
+    inverse, radius_probs = (each.numpy() for each in front(signed(blurred)))
+    assert inverse.shape == (1, 256, 256, 1)
+    assert radius_probs.shape == (1, 64, 64, len(RADII))
+    np.testing.assert_allclose(radius_probs.sum(-1), 1, atol=1e-5)
+    believed = np.sum(radius_probs.mean((0, 1, 2)) * RADII)
+    assert believed == pytest.approx(radius, abs=0.6)
+    restored = ((signed(blurred) + inverse)[0] * 127.5 + 127.5).round().clip(0, 255)
+    gain = psnr_db(restored.astype(np.uint8), sharp) - psnr_db(blurred, sharp)
+    if radius:
+        assert gain > 1
+    else:
+        assert psnr_db(restored.astype(np.uint8), sharp) > 40
+
+
+def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model) -> None:
+    sharp = photograph()
+    left, right = blurred_by(3.0, sharp), blurred_by(9.0, sharp)
+    halves = np.concatenate([left[:, :128], right[:, 128:]], axis=1)
+    radius_probs = front(signed(halves))[1].numpy()[0].mean(0)
+    believed = radius_probs @ RADII
+    assert believed[:8].mean() == pytest.approx(3, abs=1)
+    assert believed[-8:].mean() == pytest.approx(9, abs=1)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (12, 64), (64, 36)])
+def test_front_takes_any_multiple_of_4(front: keras.Model, shape: tuple[int, int]) -> None:
+    inverse, radius_probs = front(np.zeros((2, *shape, 3), np.float32))
+    assert inverse.shape == (2, *shape, 1)
+    assert radius_probs.shape[1:3] == (shape[0] // 4, shape[1] // 4)
+    np.testing.assert_allclose(inverse, 0, atol=1e-5)
+
+
+def test_folded_filters_do_the_same() -> None:
+    rng = np.random.default_rng(0)
+    picture, filters = rng.normal(size=(1, 16, 24, 1)), rng.normal(size=(9, 9, 3))
+    folded = tf.nn.conv2d(
+        SpaceToDepth(4)(EdgePad(4)(picture)), space_to_depth_kernel(filters, 4), 1, "VALID"
+    )
+    expected = [correlate(picture[0, ..., 0], filters[..., k], mode="nearest") for k in range(3)]
+    unfolded = tf.nn.depth_to_space(tf.cast(folded, tf.float32), 4)
+    np.testing.assert_allclose(unfolded[0], np.stack(expected, -1), atol=1e-4)
+
+
+def test_edges_are_continued_as_numpy_does() -> None:
+    picture = np.random.default_rng(0).normal(size=(2, 3, 5, 2)).astype(np.float32)
+    padding = [(0, 0), (4, 4), (4, 4), (0, 0)]
+    np.testing.assert_array_equal(EdgePad(4)(picture), np.pad(picture, padding, "edge"))

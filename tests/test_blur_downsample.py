@@ -1,0 +1,169 @@
+"""The fused operator against the definition: float64 convolution by SciPy, then area average."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from scipy.signal import oaconvolve
+
+from prepare.blur.blur_downsample import blur_and_average
+from prepare.blur.psf import aperture_psf
+from prepare.blur.settings import Aperture
+
+DISC = Aperture(0, 0.0, 0.0)
+TRIANGLE = Aperture(3, 0.0, 11.0)
+HEXAGON = Aperture(6, 0.0, 0.0)
+BOWED = Aperture(5, 40.0, 20.0)
+
+
+def area_weights(height: int, size: int) -> np.ndarray:
+    """Row i holds the overlap of pixel i of the result with each pixel of the source."""
+    edges = np.arange(size + 1) * height / size
+    low = np.maximum(edges[:-1, None], np.arange(height))
+    high = np.minimum(edges[1:, None], np.arange(height) + 1)
+    return np.clip(high - low, 0, None) * size / height
+
+
+def definition(photo, radius_px, aperture, size) -> np.ndarray:
+    """What is to be computed, written down with SciPy and NumPy in float64."""
+    psf = aperture_psf(radius_px, aperture).astype(np.float64)
+    reach = psf.shape[0] // 2
+    padded = np.pad(photo.astype(np.float64), reach, mode="edge")
+    blurred = oaconvolve(padded, psf, mode="valid")
+    weights = area_weights(photo.shape[0], size)
+    return weights @ blurred @ weights.T
+
+
+def noise(height):
+    return np.random.default_rng(height).choice(np.uint8([0, 255]), (height, height))
+
+
+def step(height):
+    return np.where(np.arange(height) * np.ones((height, 1)) > height // 2, 255, 0).astype(np.uint8)
+
+
+def gratings(height):
+    """Rings of every spatial frequency that the grid can hold."""
+    y, x = np.mgrid[:height, :height] - height / 2
+    waves = np.cos(np.pi / height / 1.2 * (x**2 + y**2))
+    return np.rint(127.5 + 127.5 * waves).astype(np.uint8)
+
+
+def checkers(height):
+    """Squares of 1.5 pixels: the halving filter rounds all of them the same way."""
+    places = np.arange(height) // 1.5
+    return ((places + places[:, None]) % 2 * 255).astype(np.uint8)
+
+
+def frame(height):
+    """A bright border, three pixels wide: all that replication multiplies."""
+    return np.pad(np.zeros((height - 6, height - 6), np.uint8), 3, constant_values=255)
+
+
+def assert_within_one_level(photo, radius_px, aperture, size):
+    [ours] = blur_and_average(photo, [(radius_px, aperture)], size)
+    assert ours.dtype == np.float32
+    assert ours.shape == (size, size, 1)
+    expected = definition(photo, radius_px, aperture, size)
+    levels = np.rint(np.clip(ours[..., 0], 0, 255)) - np.rint(expected)
+    assert np.abs(levels).max() <= 1
+
+
+@pytest.mark.parametrize("picture", [noise, step, gratings, checkers, frame])
+@pytest.mark.parametrize(
+    ("radius_px", "aperture"),
+    [
+        (0.5, DISC),
+        (4, HEXAGON),
+        (8, DISC),
+        (12, HEXAGON),
+        (20.5, TRIANGLE),
+        (30, DISC),
+        (33.5, HEXAGON),
+        (60, BOWED),
+    ],
+)
+def test_1024_pixels_are_within_one_level(picture, radius_px, aperture):
+    assert_within_one_level(picture(1024), radius_px, aperture, 256)
+
+
+@pytest.mark.parametrize("height", [517, 512, 1000, 1365, 768, 256, 300])
+@pytest.mark.parametrize(("radius_px", "aperture"), [(1.7, TRIANGLE), (15, DISC), (60, BOWED)])
+def test_other_sizes_are_within_one_level(height, radius_px, aperture):
+    assert_within_one_level(noise(height), radius_px, aperture, 256)
+
+
+@pytest.mark.parametrize(("height", "size"), [(1536, 256), (2048, 256), (2048, 512), (320, 64)])
+@pytest.mark.parametrize("aperture", [DISC, BOWED, TRIANGLE])
+def test_other_whole_factors_are_within_one_level(height, size, aperture):
+    assert_within_one_level(noise(height), 21.3, aperture, size)
+
+
+def test_smaller_photographs_are_enlarged_after_the_blur():
+    photo = noise(100)
+    [ours] = blur_and_average(photo, [(6, DISC)], 256)
+    blurred = blur_and_average(photo, [(6, DISC)], 100)[0]
+    enlarged = cv2.resize(blurred, (256, 256), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(ours[..., 0], enlarged, atol=1e-3)
+
+
+@pytest.mark.parametrize("aperture", [DISC, TRIANGLE, BOWED])
+@pytest.mark.parametrize("radius_px", [0.4, 6.5, 14])
+def test_a_point_of_light_is_imaged_as_the_psf(aperture, radius_px):
+    photo = np.zeros((101, 101, 1), np.uint8)
+    photo[50, 50] = 255
+    psf = aperture_psf(radius_px, aperture)
+    reach = psf.shape[0] // 2
+    [image] = blur_and_average(photo, [(radius_px, aperture)], 101)
+    around = slice(50 - reach, 51 + reach)
+    np.testing.assert_allclose(image[around, around, 0] / 255, psf, atol=1e-6)
+
+
+def test_filter2d_is_a_correlation_and_would_turn_a_triangle_over():
+    photo = np.zeros((41, 41), np.float32)
+    photo[20, 20] = 1
+    psf = aperture_psf(8, Aperture(3, 0.0, 0.0))
+    image = cv2.filter2D(photo, -1, psf)[12:29, 12:29]
+    np.testing.assert_allclose(image, psf[::-1, ::-1], atol=1e-6)
+    assert np.abs(image - psf).max() > 0.001
+
+
+@pytest.mark.parametrize("height", [162, 300, 512, 1024, 1280])
+@pytest.mark.parametrize("radius_px", [0, 0.5, 7, 30, 130])
+def test_a_plain_surface_stays_as_it_is(height, radius_px):
+    photo = np.full((height, height, 3), (3, 128, 255), np.uint8)
+    [ours] = blur_and_average(photo, [(radius_px, HEXAGON)], 128)
+    np.testing.assert_allclose(ours, np.broadcast_to((3, 128, 255), ours.shape), atol=1e-3)
+
+
+def test_radius_zero_is_the_area_average():
+    photo = np.random.default_rng(1).integers(0, 256, (512, 512, 3), np.uint8)
+    [ours] = blur_and_average(photo, [(0, DISC)], 256)
+    blocks = photo.reshape(256, 2, 256, 2, 3).mean((1, 3))
+    assert np.abs(ours - blocks).max() <= 0.5
+
+
+def test_float_light_is_not_halved_and_exact():
+    light = noise(1024).astype(np.float32) * 11
+    [ours] = blur_and_average(light, [(30, DISC)], 256)
+    np.testing.assert_allclose(ours[..., 0], definition(light, 30, DISC, 256), atol=0.01)
+
+
+def test_results_do_not_depend_on_companions_or_threads():
+    photo = np.random.default_rng(2).integers(0, 256, (1024, 1024, 3), np.uint8)
+    blurs = [(radius, DISC) for radius in (4, 15, 30, 60, 30.01, 70, 16, 45, 8, 100)]
+    together = blur_and_average(photo, blurs, 256)
+    with ThreadPoolExecutor(4) as pool:
+        alone = list(pool.map(lambda blur: blur_and_average(photo, [blur], 256)[0], blurs))
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_large_radius_reaches_across_a_small_photograph():
+    photo = noise(64)
+    expected = definition(photo, 90, DISC, 64)
+    [ours] = blur_and_average(photo, [(90, DISC)], 64)
+    np.testing.assert_allclose(ours[..., 0], expected, atol=0.01)
+    assert math.isclose(ours.mean(), expected.mean(), abs_tol=0.01)

@@ -1,0 +1,114 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from prepare.drawing import backdrops
+from prepare.drawing.hair import HairShell, draw_beard, draw_hair
+from prepare.drawing.portrait import portrait
+from prepare.drawing.sitter import BEARDS, HAIR_STYLES, draw_pose, draw_sitter
+
+
+def high_frequency_energy(image):
+    """Mean squared response of the Laplacian, which a smooth image does not excite."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float(np.mean(cv2.Laplacian(gray, cv2.CV_32F) ** 2))
+
+
+def test_portraits_are_the_same_from_any_number_of_workers():
+    alone = [portrait(index, side=128) for index in range(6)]
+    with ThreadPoolExecutor(3) as workers:
+        together = list(workers.map(lambda index: portrait(index, side=128), range(6)))
+    np.testing.assert_array_equal(alone, together)
+
+
+def test_portrait_does_not_depend_on_the_threads_of_opencv():
+    num_threads = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        single = portrait(3, side=512)
+        cv2.setNumThreads(4)
+        np.testing.assert_array_equal(portrait(3, side=512), single)
+    finally:
+        cv2.setNumThreads(num_threads)
+
+
+def test_portraits_differ_between_indexes_and_seeds():
+    base = portrait(0, seed=0, side=128).astype(float)
+    for index, seed in ((1, 0), (0, 1), (1, 1)):
+        other = portrait(index, seed=seed, side=128)
+        assert np.abs(base - other).mean() > 10
+
+
+@pytest.mark.parametrize("side", [64, 256, 1024])
+def test_shape_and_type(side):
+    image = portrait(5, side=side)
+    assert image.shape == (side, side, 3)
+    assert image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("side", [62, 101])
+def test_rejects_sides_it_cannot_draw(side):
+    with pytest.raises(ValueError, match=str(side)):
+        portrait(0, side=side)
+
+
+@pytest.mark.parametrize("index", [0, 2, 5])
+def test_a_smaller_portrait_shows_the_same_person(index):
+    small = portrait(index, side=256)
+    large = cv2.resize(portrait(index, side=512), (256, 256), interpolation=cv2.INTER_AREA)
+    structure = [cv2.GaussianBlur(image, (0, 0), 4).ravel() for image in (small, large)]
+    assert np.corrcoef(structure)[0, 1] > 0.9  # other sitters reach 0.75
+
+
+@pytest.mark.parametrize("style", HAIR_STYLES)
+def test_every_hair_style_covers_the_scalp_but_not_the_face(style):
+    rng = np.random.default_rng(0)
+    red = np.array((200.0, 0.0, 0.0))
+    sitter = replace(draw_sitter(rng), hair_style=style, hair=red)
+    pose = replace(draw_pose(rng, 256), roll_rad=0.0)
+    canvas = np.zeros((256, 256, 3), np.uint8)
+    draw_hair(rng, canvas, pose, sitter, HairShell(sitter, parting=0.2, volume=1.0, fringe=0.0))
+    scalp, mouth = pose.to_px([(0.5, -1.4), (0.0, 1.0)]).astype(int)
+    assert (canvas[scalp[1], scalp[0], 0] > 0) == (style != "bald")
+    assert canvas[mouth[1], mouth[0], 0] == 0
+
+
+@pytest.mark.parametrize("beard", BEARDS[1:])
+def test_every_beard_leaves_eyes_and_forehead_free(beard):
+    rng = np.random.default_rng(0)
+    sitter, pose = replace(draw_sitter(rng), beard=beard), draw_pose(rng, 256)
+    canvas = np.zeros((256, 256, 3), np.uint8)
+    draw_beard(rng, canvas, pose, sitter)
+    assert canvas[150:].any()
+    assert not canvas[:125].any()
+
+
+def test_blur_takes_most_of_the_fine_detail():
+    for index in range(3):
+        sharp = portrait(index, side=256)
+        blurred = cv2.blur(sharp, (15, 15))
+        assert high_frequency_energy(sharp) > 50 * high_frequency_energy(blurred)
+
+
+def test_detail_is_structure_rather_than_noise():
+    sharp = portrait(1)
+    lightly_denoised = cv2.medianBlur(sharp, 3)
+    assert high_frequency_energy(lightly_denoised) > 0.1 * high_frequency_energy(sharp)
+
+
+def test_faces_stand_where_aligned_faces_stand():
+    mean = np.mean([portrait(index, side=128) for index in range(24)], axis=0)
+    cheek, backdrop = mean[70:80, 50:78].mean((0, 1)), mean[40:90, :12].mean((0, 1))
+    assert cheek[0] - cheek[2] > 30  # skin of every tone is redder than blue
+    assert cheek[0] - cheek[2] > backdrop[0] - backdrop[2] + 15
+
+
+@pytest.mark.parametrize("draw_backdrop", backdrops.BACKDROPS)
+def test_every_backdrop_fills_the_canvas(draw_backdrop):
+    canvas = np.zeros((256, 256, 3), np.uint8)
+    draw_backdrop(np.random.default_rng(0), canvas)
+    assert (canvas.max(axis=2) > 0).mean() > 0.98
+    assert canvas.std() > 5

@@ -1,0 +1,142 @@
+"""Apertures against analytic areas and against counting small cells of a finely drawn outline."""
+
+import math
+
+import numpy as np
+import pytest
+from skimage.draw import polygon2mask
+from skimage.morphology import disk
+
+from prepare.blur.psf import aperture_psf, disc_psf, inner_radius, polygon_psf
+from prepare.blur.settings import Aperture
+
+CELLS = 64  # per pixel and axis, for the outlines drawn here
+
+
+def counted_coverage(outline_xy: np.ndarray, reach: int) -> np.ndarray:
+    """Share of each pixel inside an outline (x right, y up, origin in the middle pixel)."""
+    rows = (reach + 0.5 - outline_xy[:, 1]) * CELLS - 0.5
+    columns = (reach + 0.5 + outline_xy[:, 0]) * CELLS - 0.5
+    side = 2 * reach + 1
+    mask = polygon2mask((side * CELLS, side * CELLS), np.stack([rows, columns], axis=1))
+    return mask.reshape(side, CELLS, side, CELLS).mean((1, 3))
+
+
+def corners(radius_px: float, num_blades: int, rotation: float) -> np.ndarray:
+    angles = np.radians(90 + rotation + 360 / num_blades * np.arange(num_blades))
+    return radius_px * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+@pytest.mark.parametrize("radius_px", [0.6, 1.0, 2.5, 4.9, 7.3])
+def test_disc_covers_what_a_drawn_circle_covers(radius_px):
+    angles = np.linspace(0, 2 * math.pi, 500, endpoint=False)
+    circle = radius_px * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    counted = counted_coverage(circle, math.ceil(radius_px))
+    area = math.pi * radius_px**2
+    np.testing.assert_allclose(disc_psf(radius_px) * area, counted, atol=2.5 / CELLS / 2)
+
+
+@pytest.mark.parametrize("radius_px", [0, 0.3, 0.5, 1, 7.25, 30, 60, 88.0])
+@pytest.mark.parametrize("num_blades", [0, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize(("curvature", "rotation"), [(0, 0), (35, 11), (100, 200)])
+def test_every_psf_sums_to_one_and_is_well_formed(radius_px, num_blades, curvature, rotation):
+    psf = aperture_psf(radius_px, Aperture(num_blades, curvature, rotation))
+    assert psf.dtype == np.float32
+    assert psf.shape == (2 * math.ceil(radius_px) + 1,) * 2
+    assert psf.min() >= 0
+    assert abs(psf.sum(dtype=np.float64) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("radius_px", [3, 8.5, 30, 60])
+def test_inner_pixels_of_a_disc_hold_one_over_its_area(radius_px):
+    psf = disc_psf(radius_px)
+    middle = psf.shape[0] // 2
+    assert psf[middle, middle] == pytest.approx(1 / (math.pi * radius_px**2), rel=1e-6)
+    np.testing.assert_allclose(psf, psf[::-1], atol=1e-9)
+    np.testing.assert_allclose(psf, psf.T, atol=1e-9)
+
+
+@pytest.mark.parametrize(("radius_px", "pixels"), [(2, 13), (3, 29), (4, 49), (5, 81), (6, 113)])
+def test_hard_disc_of_scikit_image_has_the_disc_inside(radius_px, pixels):
+    hard = disk(radius_px)
+    assert hard.sum() == pixels
+    covered = disc_psf(radius_px) * (math.pi * radius_px**2)
+    assert covered[hard == 1].min() > 0.1
+    inner = np.pad(disk(radius_px - 1), 1)
+    assert covered[inner == 1].min() > 0.85
+
+
+@pytest.mark.parametrize("num_blades", [3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("rotation", [0, 13, 30, 90])
+@pytest.mark.parametrize("radius_px", [2.3, 6.0])
+def test_straight_polygons_cover_what_drawn_ones_cover(num_blades, rotation, radius_px):
+    counted = counted_coverage(corners(radius_px, num_blades, rotation), math.ceil(radius_px))
+    area = num_blades / 2 * radius_px**2 * math.sin(2 * math.pi / num_blades)
+    psf = polygon_psf(radius_px, num_blades, rotation=rotation)
+    np.testing.assert_allclose(psf * area, counted, atol=2.5 / CELLS / 2)
+
+
+@pytest.mark.parametrize("num_blades", [3, 5, 6])
+@pytest.mark.parametrize("curvature", [1, 40, 90])
+def test_bowed_polygons_cover_what_drawn_ones_cover(num_blades, curvature):
+    radius_px = 6.0
+    points = corners(radius_px, num_blades, 17)
+    outline = []
+    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
+        # The circle through both corners and a point on the way from the side's middle outward.
+        middle = (start + end) / 2
+        outward = middle / np.hypot(*middle)
+        top = middle + outward * curvature / 100 * (radius_px - np.hypot(*middle))
+        half, sagitta = np.hypot(*(end - start)) / 2, np.hypot(*(top - middle))
+        bow_radius = (half**2 + sagitta**2) / (2 * sagitta)
+        center = top - bow_radius * outward
+        along = np.linspace(-half, half, 80, endpoint=False)[:, None]
+        side = (end - start) / (2 * half)
+        rise = np.sqrt(bow_radius**2 - along**2) * outward
+        outline.append(center + along * side + rise)
+    counted = counted_coverage(np.concatenate(outline), math.ceil(radius_px))
+    psf = polygon_psf(radius_px, num_blades, curvature, 17)
+    np.testing.assert_allclose(psf * counted.sum(), counted, atol=2.5 / CELLS)
+
+
+@pytest.mark.parametrize("num_blades", [3, 5, 6, 8])
+def test_full_curvature_is_the_disc(num_blades):
+    bowed = polygon_psf(9.4, num_blades, 100, 23)
+    np.testing.assert_allclose(bowed, disc_psf(9.4), atol=1e-8)
+
+
+def test_rotation_turns_counterclockwise_and_repeats_every_blade():
+    upright = polygon_psf(8.2, 5)
+    np.testing.assert_allclose(polygon_psf(8.2, 5, 0, 90), np.rot90(upright), atol=1e-8)
+    np.testing.assert_allclose(polygon_psf(8.2, 5, 0, 72), upright, atol=1e-8)
+
+
+def test_odd_polygon_points_up_and_even_one_is_its_own_mirror_image():
+    rows = polygon_psf(10, 3).sum(axis=1)
+    assert rows[1] < rows[14]
+    assert rows[-1] == 0  # the lower side lies at half the radius
+    hexagon = polygon_psf(10, 6, 0, 10)
+    np.testing.assert_allclose(hexagon, hexagon[::-1, ::-1], atol=1e-8)
+
+
+def test_hexagon_of_33_5_is_about_as_large_as_the_disc_of_30():
+    assert polygon_psf(33.5, 6).max() == pytest.approx(disc_psf(30).max(), rel=0.04)
+
+
+def test_inner_radius_is_the_distance_to_the_sides():
+    assert inner_radius(10, Aperture(0, 0, 0)) == 10
+    assert inner_radius(10, Aperture(4, 0, 0)) == pytest.approx(10 / math.sqrt(2))
+    assert inner_radius(10, Aperture(6, 100, 0)) == pytest.approx(10)
+
+
+@pytest.mark.parametrize("radius_px", [-1, math.nan, math.inf])
+def test_impossible_radii_are_refused(radius_px):
+    with pytest.raises(ValueError, match="radius_px must be"):
+        disc_psf(radius_px)
+
+
+def test_impossible_polygons_are_refused():
+    with pytest.raises(ValueError, match="num_blades must be 3 to 8, got 2"):
+        polygon_psf(5, 2)
+    with pytest.raises(ValueError, match="curvature must be"):
+        polygon_psf(5, 6, 101)

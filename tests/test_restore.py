@@ -1,0 +1,193 @@
+"""Restoring photographs: tiles, what is kept in files, and what goes wrong with them."""
+
+import tracemalloc
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from train.pictures import write_picture
+from train.restore import tiles
+from train.restore.photographs import NothingRestoredError, deblur, plan
+
+
+def nothing(blurred: np.ndarray) -> np.ndarray:
+    return blurred
+
+
+def sharpen(blurred: np.ndarray) -> np.ndarray:
+    """A stand-in for a network: looks 48 pixels far, takes multiples of 4 alone."""
+    assert blurred.shape[0] % 4 == 0
+    assert blurred.shape[1] % 4 == 0
+    smooth = gaussian_filter(blurred.astype(np.float32), (12, 12, 0), radius=48)
+    return np.clip(np.rint(2.0 * blurred - smooth), 0, 255).astype(np.uint8)
+
+
+def negative(blurred: np.ndarray) -> np.ndarray:
+    return 255 - blurred
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    noise = gaussian_filter(rng.uniform(0, 255, (333, 518, 3)), (2, 2, 0))
+    return (255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TILE_PX", 256), ("CONTEXT_PX", 48), ("FEATHER_PX", 16)):
+        monkeypatch.setattr(tiles, name, value)
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("shape", [(333, 518), (518, 333), (256, 257), (100, 300), (255, 90)])
+def test_tiles_equal_the_whole_picture(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    photo = rng.integers(0, 256, (*shape, 3), np.uint8)
+    padding = [(0, -shape[0] % 4), (0, -shape[1] % 4), (0, 0)]
+    whole = sharpen(np.pad(photo, padding, "edge"))[: shape[0], : shape[1]]
+    tiled = tiles.restore_any_size(sharpen, photo, 4)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_neighbors_that_disagree_fade_into_each_other(photo: np.ndarray) -> None:
+    calls = []
+
+    def darker_each_time(tile: np.ndarray) -> np.ndarray:
+        calls.append(tile.shape)
+        return np.full_like(tile, 200 - 10 * len(calls))
+
+    restored = tiles.restore_any_size(darker_each_time, photo, 4).astype(int)
+    assert len(calls) == tiles.num_tiles(*photo.shape[:2], 4)
+    assert set(calls) == {(256, 256, 3)}
+    assert np.abs(np.diff(restored, axis=1)).max() <= 2
+    assert np.abs(np.diff(restored, axis=0)).max() <= 6
+
+
+@pytest.mark.parametrize("multiple", [4, 256])
+@pytest.mark.parametrize("length", [1, 255, 256, 1024, 1025, 1030, 1728, 4001])
+def test_tiles_cover_every_length(multiple: int, length: int) -> None:
+    starts, side = tiles._starts(length, multiple)
+    assert side % multiple == 0
+    assert all(start % multiple == 0 for start in starts)
+    assert starts[0] == 0
+    assert length <= starts[-1] + side < length + multiple + (side if length <= side else 0)
+    cores = [tiles._core(starts, i, side, length) for i in range(len(starts))]
+    assert cores[0][0] == 0
+    assert cores[-1][1] == length
+    for (_, end), (begin, _) in pairwise(cores):
+        assert begin < end
+
+
+def test_memory_does_not_grow_with_the_square_of_the_picture() -> None:
+    photo = np.zeros((6000, 1500, 3), np.uint8)
+    tracemalloc.start()
+    tiles.restore_any_size(nothing, photo, 4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    strip = 1024 * 1500 * 3 * 4
+    assert peak < photo.nbytes + 4 * strip
+
+
+def test_keeps_exif_profile_resolution_and_turns_upright(tmp_path: Path, photo: np.ndarray) -> None:
+    from PIL import ImageCms
+
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(photo)
+    image.save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, dpi=(300, 300), quality=100)
+    deblur(nothing, plan([tmp_path / "a.jpg"], tmp_path / "out"), 4)
+    with Image.open(tmp_path / "out" / "a.png") as result:
+        assert result.size == (333, 518)
+        assert result.info["icc_profile"] == profile
+        assert result.getexif()[0x010F] == "Maker"
+        assert 0x0112 not in result.getexif()
+        assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        difference = np.asarray(result).astype(int) - np.rot90(photo, -1)
+    assert np.abs(difference).mean() < 4
+
+
+def test_keeps_transparency_and_grayness(tmp_path: Path, photo: np.ndarray) -> None:
+    alpha = np.tile(np.arange(518) % 256, (333, 1)).astype(np.uint8)
+    Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "rgba.png")
+    Image.fromarray(photo[..., 0]).save(tmp_path / "gray.png")
+    deblur(negative, plan([tmp_path], tmp_path / "out"), 4)
+    result = np.asarray(Image.open(tmp_path / "out" / "rgba.png"))
+    assert np.array_equal(result[..., 3], alpha)
+    assert np.array_equal(result[..., :3], 255 - photo)
+    gray = Image.open(tmp_path / "out" / "gray.png")
+    assert gray.mode == "L"
+    assert np.array_equal(np.asarray(gray), 255 - photo[..., 0])
+
+
+def test_says_what_it_drops(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    deep = (np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    deblur(nothing, plan([tmp_path / "deep.png"], tmp_path / "out"), 4)
+    assert "deep.png: not kept: more than 8 bits a channel" in capsys.readouterr().out
+    result = np.asarray(Image.open(tmp_path / "out" / "deep.png"))
+    assert np.abs(result - deep / 257.0).max() <= 0.51
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128), (1.0, 155)])
+def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
+    write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
+    deblur(negative, plan([tmp_path / "a.png"], tmp_path / "out"), 4, strength=strength)
+    assert np.all(np.asarray(Image.open(tmp_path / "out" / "a.png")) == expected)
+
+
+def test_side_by_side(tmp_path: Path, photo: np.ndarray) -> None:
+    write_picture(tmp_path / "wide.png", photo)
+    write_picture(tmp_path / "tall.png", np.rot90(photo))
+    deblur(negative, plan([tmp_path], tmp_path / "out"), 4, compare=True)
+    assert Image.open(tmp_path / "out" / "wide-compare.jpg").size == (518, 666)
+    assert Image.open(tmp_path / "out" / "tall-compare.jpg").size == (666, 518)
+
+
+def test_a_corrupt_file_is_reported_and_the_rest_done(
+    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("a.png", "c.png"):
+        write_picture(tmp_path / name, photo)
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
+    with pytest.raises(NothingRestoredError, match=r"2 of 4 could not be read \(b.jpg, d.png\)"):
+        deblur(nothing, plan([tmp_path], tmp_path / "out"), 4)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    assert "b.jpg: cannot be read (not a picture)" in capsys.readouterr().out
+
+
+def test_inputs_are_never_overwritten(tmp_path: Path, photo: np.ndarray) -> None:
+    write_picture(tmp_path / "a.png", photo)
+    write_picture(tmp_path / "sub" / "a.jpg", photo)
+    for inputs in ([tmp_path / "a.png"], [tmp_path / "sub" / "a.jpg", tmp_path / "a.png"]):
+        before = (tmp_path / "a.png").read_bytes()
+        with pytest.raises(NothingRestoredError, match="overwritten"):
+            plan(inputs, tmp_path)
+        assert (tmp_path / "a.png").read_bytes() == before
+    with pytest.raises(NothingRestoredError, match="same name"):
+        plan([tmp_path / "a.png", tmp_path / "sub"], tmp_path / "out")
+
+
+def test_missing_and_empty_inputs(tmp_path: Path) -> None:
+    with pytest.raises(NothingRestoredError, match="no such file"):
+        plan([tmp_path / "none.jpg"], tmp_path / "out")
+    with pytest.raises(NothingRestoredError, match="holds no photographs"):
+        plan([tmp_path], tmp_path / "out")
+
+
+def test_large_photographs_are_no_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    write_picture(tmp_path / "a.png", np.zeros((80, 80, 3), np.uint8))
+    deblur(nothing, plan([tmp_path / "a.png"], tmp_path / "out"), 4)
+    assert (tmp_path / "out" / "a.png").exists()
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    monkeypatch.setattr("train.restore.photographs.MOST_PIXELS", 6000)
+    with pytest.raises(NothingRestoredError, match="could not be read"):
+        deblur(nothing, plan([tmp_path / "a.png"], tmp_path / "out"), 4)

@@ -1,0 +1,105 @@
+"""Takes a disc-shaped blur of unknown radius out of a picture, as far as linear filters can.
+
+Layers for the front of a generator: a guess of the radius at each place, from the dark rings that a
+disc leaves in the spectrum, and the inverse filter for it. They are known before any training.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from train.metrics import YIQ
+from train.networks.deconvolution_filters import (
+    FLOOR,
+    FULL_RES_NOISE,
+    FULL_RES_RADII,
+    FULL_RES_REACH,
+    HALF_RES_NOISE,
+    HALF_RES_RADII,
+    HALF_RES_REACH,
+    RING_REACH,
+    inverse_filter,
+    radius_discriminant,
+    ring_filters,
+    space_to_depth_kernel,
+)
+from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, WeightedSum
+
+WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
+
+
+def blind_inverse(blurred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """What linear filters would add to blurred pictures, and the radii they were chosen by.
+
+    Args:
+        blurred: symbolic, float32, shape (batch, height, width, 3), RGB, -1..1; sides divisible
+            by 4.
+
+    Returns:
+        the correction of the luma, (batch, height, width, 1), in the units of the pictures, and
+        the belief in each radius, (batch, height / 4, width / 4, 1 + number of radii), sums to 1.
+    """
+    luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
+    halved = layers.AveragePooling2D(2, dtype="float32")(luma)
+    radius_probs = _radius_probs(halved)
+    fine = _inverted(luma, 4, FULL_RES_RADII, FULL_RES_REACH, FULL_RES_NOISE)
+    fine = WeightedSum(1, len(FULL_RES_RADII))([fine, radius_probs])
+    coarse = [radius / 2 for radius in HALF_RES_RADII]
+    coarse = _inverted(halved, 2, coarse, HALF_RES_REACH, HALF_RES_NOISE)
+    coarse = WeightedSum(1 + len(FULL_RES_RADII), len(HALF_RES_RADII))([coarse, radius_probs])
+    fine = DepthToSpace(4, dtype="float32")(fine)
+    coarse = _doubled(DepthToSpace(2, dtype="float32")(coarse))
+    return layers.Add(dtype="float32")([fine, coarse]), radius_probs
+
+
+def _radius_probs(halved: tf.Tensor) -> tf.Tensor:
+    rings = _fixed(ring_filters()[:, :, None], strides=2)(EdgePad(RING_REACH)(halved))
+    energies = layers.Multiply(dtype="float32")([rings, rings])
+    for window in ((1, WINDOW), (WINDOW, 1)):
+        energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)
+    logs = keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
+    weights, offsets = radius_discriminant()
+    discriminant = layers.Conv2D(
+        len(offsets),
+        1,
+        kernel_initializer=keras.initializers.Constant(weights[None, None]),
+        bias_initializer=keras.initializers.Constant(offsets),
+        dtype="float32",
+    )
+    return layers.Softmax(dtype="float32")(discriminant(logs))
+
+
+def _inverted(
+    luma: tf.Tensor, block: int, radii: Sequence[float], reach: int, noise: float
+) -> tf.Tensor:
+    """What the inverse of each radius adds, folded: (batch, h, w, block**2 * number of radii).
+
+    Many filters over one channel leave a processor idle; folded, they are few over many channels.
+    """
+    filters = np.stack([inverse_filter(each, reach, noise) for each in radii], -1)
+    folded = SpaceToDepth(block, dtype="float32")(EdgePad(reach)(luma))
+    return _fixed(space_to_depth_kernel(filters, block))(folded)
+
+
+def _fixed(kernel: np.ndarray, strides: int = 1) -> layers.Layer:
+    """A convolution that is never trained, only where the whole kernel fits."""
+    return layers.Conv2D(
+        kernel.shape[-1], kernel.shape[0], strides, **_never_trained(kernel), use_bias=False
+    )
+
+
+def _doubled(picture: tf.Tensor) -> tf.Tensor:
+    """One channel at twice the size, interpolated linearly."""
+    shares = np.array([0.25, 0.75, 0.75, 0.25])
+    kernel = np.outer(shares, shares)[:, :, None, None]
+    return layers.Conv2DTranspose(1, 4, 2, "same", **_never_trained(kernel), use_bias=False)(
+        picture
+    )
+
+
+def _never_trained(kernel: np.ndarray) -> dict:
+    initializer = keras.initializers.Constant(kernel)
+    return {"kernel_initializer": initializer, "trainable": False, "dtype": "float32"}

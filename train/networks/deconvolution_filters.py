@@ -1,0 +1,158 @@
+"""Filters that tell the radius of a disc-shaped blur, and filters that take it back.
+
+All are computed from theory alone. Radii are in pixels of the picture itself, a quarter of
+`radius_px` at 256 pixels.
+"""
+
+import functools
+
+import numpy as np
+from scipy.special import j0, j1
+
+# Radii that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
+FULL_RES_RADII = (2.0, 2.5, 3.0, 3.5)
+HALF_RES_RADII = tuple(4 + 0.5 * each for each in range(17))
+FULL_RES_REACH, HALF_RES_REACH = (
+    12,
+    24,
+)  # of the filters, pixels of the full and of the halved picture
+# Energy of noise over that of detail at one cycle a pixel, in either: what restored faces best.
+FULL_RES_NOISE, HALF_RES_NOISE = 0.04, 0.0025
+RINGS = np.linspace(0.04, 0.48, 16)  # frequencies looked at, cycles a pixel of the halved picture
+RING_REACH = 16  # of the filters that look at them
+FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
+
+
+def disc_transfer(radius: float, frequency: np.ndarray) -> np.ndarray:
+    """Transfer function of a disc of that radius, pixels, at frequencies in cycles a pixel.
+
+    Reference: Hopkins, Proc. R. Soc. A 231, 1955, the limit of geometric optics.
+    """
+    x = 2 * np.pi * np.maximum(radius * frequency, 1e-6)
+    return 2 * j1(x) / x
+
+
+@functools.cache
+def inverse_filter(radius: float, reach: int, noise: float) -> np.ndarray:
+    """What has to be added to a picture blurred by a disc to sharpen it, as a short filter.
+
+    The least-squares inverse among all filters of that reach that look the same turned. A Wiener
+    filter rings on for many radii, and cut short it is worse than nothing.
+
+    Args:
+        radius: of the disc, pixels, > 0.
+        reach: of the filter to each side, pixels, at most 31.
+        noise: energy of noise over that of detail at one cycle a pixel, falling with frequency.
+
+    Returns:
+        float32, shape (2 * reach + 1,) * 2, sums to 0.
+    """
+    frequency = _frequencies(128).ravel()
+    transfer, signal = disc_transfer(radius, frequency), frequency**-2.0  # of natural pictures
+    energy = signal * transfer**2 + noise / frequency  # of what is seen
+    tents, answers = _tent_basis(reach)
+    # Sums as numpy does them itself: threads of a matrix product would wait for busy cores.
+    products = np.einsum("af,bf->ab", answers * energy, answers)
+    wanted = np.einsum("af,f->a", answers, signal * transfer)
+    heights = np.linalg.solve(products, wanted)
+    inverse = np.tensordot(heights, tents, 1)
+    inverse[reach, reach] -= inverse.sum()
+    return inverse.astype(np.float32)
+
+
+@functools.cache
+def _tent_basis(reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """What round filters are put together of, and the transfer function of each, flat."""
+    distance = _distances(reach)
+    tents = np.array([np.maximum(0, 1 - np.abs(distance - each)) for each in range(reach + 1)])
+    return tents, np.array([_spectrum(tent, 128).real.ravel() for tent in tents])
+
+
+def ring_filters() -> np.ndarray:
+    """Band-pass filters, each of one ring of the halved picture's spectrum.
+
+    Returns:
+        float32, shape (33, 33, number of RINGS), each of sum 0 and energy 1.
+    """
+    distance = _distances(RING_REACH)
+    window = np.cos(np.pi / 2 * np.minimum(1, distance / (RING_REACH + 1))) ** 2
+    filters = j0(2 * np.pi * RINGS * distance[..., None]) * window[..., None]
+    filters -= window[..., None] * (filters.sum((0, 1)) / window.sum())
+    return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
+
+
+def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
+    """The linear function of a blurred picture's log energies on RINGS that tells its radius.
+
+    Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
+    whose energy falls with about the square of the frequency, blurred by a disc.
+
+    Returns:
+        weights, float32, shape (number of RINGS, 1 + number of radii), and offsets. Their softmax
+        is the belief in "no blur to speak of" and in each of FULL_RES_RADII and HALF_RES_RADII.
+    """
+    frequency = _frequencies(64)
+    passed = np.array([np.abs(_spectrum(each, 64)) ** 2 for each in ring_filters().T])
+    slopes = np.array([frequency**-slope for slope in (1.9, 2.3, 2.7)])
+    slopes[:, 0, 0] = 0
+    slopes /= slopes.sum((1, 2), keepdims=True)
+    energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
+    groups = []
+    for spread in _spreads():
+        transfers = np.array([disc_transfer(radius / 2, frequency) ** 2 for radius in spread])
+        seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
+        logs = np.log(seen[:, :, None] * energies[:, None] + 3 * FLOOR)
+        groups.append(logs.reshape(-1, len(RINGS)))
+    means = np.array([group.mean(0) for group in groups])
+    covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(len(RINGS))
+    weights = np.linalg.solve(covariance, means.T)
+    offsets = -np.einsum("ij,ji->i", means, weights) / 2
+    return weights.astype(np.float32), offsets.astype(np.float32)
+
+
+def _spreads() -> list[tuple[float, ...]]:
+    """What radii count as "no blur", and as each of those that have an inverse."""
+    blurs = [(radius - 0.25, radius, radius + 0.25) for radius in FULL_RES_RADII + HALF_RES_RADII]
+    return [(0.0, 0.75, 1.5), *blurs]
+
+
+def _distances(reach: int) -> np.ndarray:
+    """Distance of each pixel of a filter from its middle."""
+    offsets = np.arange(-reach, reach + 1)
+    return np.hypot(offsets[:, None], offsets)
+
+
+def _frequencies(side: int) -> np.ndarray:
+    """Distance from 0 of each frequency of a picture, in cycles a pixel; of 0 itself, a little."""
+    each = np.fft.fftfreq(side)
+    return np.maximum(np.hypot(each[:, None], each), 1 / side)
+
+
+def _spectrum(filter_: np.ndarray, side: int) -> np.ndarray:
+    """Transfer function of a filter about its middle, at the frequencies of a picture."""
+    reach = len(filter_) // 2
+    padded = np.zeros((side, side))
+    padded[: len(filter_), : len(filter_)] = filter_
+    return np.fft.fft2(np.roll(padded, (-reach, -reach), (0, 1)))
+
+
+def space_to_depth_kernel(filters: np.ndarray, block: int) -> np.ndarray:
+    """The kernel that does to folded pictures what some filters do to the pictures themselves.
+
+    Args:
+        filters: shape (2 * reach + 1, 2 * reach + 1, number), where the block divides the reach.
+        block: side of the squares of pixels that were made channels.
+
+    Returns:
+        shape (2 * reach / block + 1,) * 2 + (block**2, block**2 * number).
+    """
+    side, _, number = filters.shape
+    cells = side // block + 1
+    kernel = np.zeros((cells, cells, block, block, block, block, number), filters.dtype)
+    for y in range(block):
+        for x in range(block):
+            moved = np.zeros((cells * block, cells * block, number), filters.dtype)
+            moved[y : y + side, x : x + side] = filters
+            moved = moved.reshape(cells, block, cells, block, number).transpose(0, 2, 1, 3, 4)
+            kernel[:, :, :, :, y, x] = moved
+    return kernel.reshape(cells, cells, block**2, block**2 * number)

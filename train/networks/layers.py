@@ -1,0 +1,148 @@
+"""Layers that Keras lacks, and how the networks name their seeds.
+
+Pictures are float32, shape (batch, height, width, 3), RGB, -1..1 throughout.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+class SpaceToDepth(layers.Layer):
+    """(batch, h, w, c) -> (batch, h / block, w / block, block**2 * c); loses nothing."""
+
+    def __init__(self, block: int = 4, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.space_to_depth(x, self.block)
+
+
+class DepthToSpace(layers.Layer):
+    """(batch, h, w, block**2 * c) -> (batch, block * h, block * w, c)."""
+
+    def __init__(self, block: int = 4, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depth_to_space(x, self.block)
+
+
+class EdgePad(layers.Layer):
+    """Continues pictures by their edge pixels, on all four sides."""
+
+    def __init__(self, reach: int, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.reach = reach
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        for axis in (1, 2):
+            side = tf.shape(x)[axis]
+            places = tf.range(-self.reach, side + self.reach)
+            x = tf.gather(x, tf.clip_by_value(places, 0, side - 1), axis=axis)
+        return x
+
+
+class WeightedSum(layers.Layer):
+    """Sum of several pictures, each as far as its radius is believed in at each place.
+
+    Takes folded pictures, (batch, h, w, block**2 * number), and radius_probs at the same places, of
+    which those from `first` on belong to them; gives one folded picture, (batch, h, w, block**2).
+    """
+
+    def __init__(self, first: int, number: int, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.first, self.number = first, number
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        pictures, radius_probs = inputs
+        radius_probs = radius_probs[..., None, self.first : self.first + self.number]
+        num_folded = pictures.shape[-1] // self.number
+        shape = tf.concat([tf.shape(pictures)[:3], [num_folded, self.number]], 0)
+        return tf.reduce_sum(tf.reshape(pictures, shape) * radius_probs, axis=-1)
+
+
+class StatisticsNorm(layers.Layer):
+    """Normalizes with the statistics of the batch or, always at inference, of each image.
+
+    Pix2pix keeps batch statistics at test time, with a batch of one (Isola et al., Sec. 3.3). The
+    statistics of each image are the same thing for any batch size, so no answer depends on what
+    else is in its batch, and no moving averages are kept.
+    """
+
+    def __init__(self, over_batch: bool, seed: int, **kwargs) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.over_batch = over_batch
+        self.gamma_initializer = keras.initializers.RandomNormal(1.0, 0.02, seed=seed)
+
+    def build(self, shape: tuple) -> None:
+        self.gamma = self.add_weight(shape=shape[-1:], initializer=self.gamma_initializer)
+        self.beta = self.add_weight(shape=shape[-1:], initializer="zeros")
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        over = [0, 1, 2] if training and self.over_batch else [1, 2]
+        wide = tf.cast(x, tf.float32)  # sums over a picture need more than half precision
+        mean, variance = tf.nn.moments(wide, over, keepdims=True)
+        if training and self.over_batch:
+            mean, variance = joint_moments(mean, variance)
+        normal = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, 1e-5)
+        return tf.cast(normal, x.dtype)
+
+
+def joint_moments(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Moments of a batch that several devices share equally, from those of one device's share."""
+    here = tf.distribute.get_replica_context()
+    if here.num_replicas_in_sync == 1:
+        return mean, variance
+    joint_mean = here.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+    apart = tf.math.squared_difference(mean, joint_mean)
+    return joint_mean, here.all_reduce(tf.distribute.ReduceOp.MEAN, variance + apart)
+
+
+class DeepConv2DTranspose(layers.Conv2DTranspose):
+    """A transposed convolution, 4x4 at stride 2, as one matrix product; for small pictures.
+
+    At 8x8 and below the weights outnumber the pixels, and most of a convolution's time goes into
+    reordering them; a matrix product takes them as they lie. The four such layers of the U-Net
+    took 93 ms of a step, and so take 40. Above 16x16 the convolution is the faster.
+    """
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        filters, depth = self.kernel.shape[2:]
+        batch, height, width, _ = tf.unstack(tf.shape(x))
+        kernel = tf.cast(tf.reshape(self.kernel, [16 * filters, depth]), x.dtype)
+        # What each pixel gives to the 4x4 around it, as 2x2 blocks of 2x2 pixels.
+        given = tf.matmul(tf.reshape(x, [-1, depth]), kernel, transpose_b=True)
+        given = tf.reshape(given, [batch, height, width, 2, 2, 2, 2, filters])
+        given = tf.transpose(given, [0, 3, 5, 1, 4, 2, 6, 7])
+        # Neighbors overlap by a block: added up, (batch, height + 1, 2, width + 1, 2, filters).
+        blocks = tf.add_n(
+            [
+                tf.pad(given[:, a, b], [[0, 0], [a, 1 - a], [0, 0], [b, 1 - b], [0, 0], [0, 0]])
+                for a in (0, 1)
+                for b in (0, 1)
+            ]
+        )
+        x = tf.reshape(blocks, [batch, 2 * height + 2, 2 * width + 2, filters])[:, 1:-1, 1:-1]
+        return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype)) if self.use_bias else x
+
+
+def normalized(x: tf.Tensor, normalization: str, seed: int) -> tf.Tensor:
+    """The normalization of that name, "batch" or "instance", or x itself for "none"."""
+    return x if normalization == "none" else StatisticsNorm(normalization == "batch", seed)(x)
+
+
+class Seeds:
+    """Gives each layer a seed of its own, so that two builds have equal weights."""
+
+    def __init__(self, seed: int) -> None:
+        self.last = seed * 1000
+
+    def __call__(self) -> int:
+        self.last += 1
+        return self.last
+
+    def normal(self) -> keras.initializers.Initializer:
+        return keras.initializers.RandomNormal(0.0, 0.02, seed=self())

@@ -1,0 +1,210 @@
+"""The page a person looks at: one self-contained HTML file an evaluation."""
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+from prepare.records.atomic import write_text
+from prepare.records.kernel import read_kernel
+from train import TrainError
+from train.metrics import MOST_PSNR_DB
+from train.report.charts import histogram, line_chart
+from train.run_record import read_run
+
+CASES_A_GROUP = 3  # best, median and worst: 9 cases of 3 pictures, the page's only pictures
+MOST_SIDE_PX = 512  # larger pictures are reduced for the page
+MOST_ROWS = 1000  # of the table; per_image.csv has them all
+
+METHOD_NAMES = {
+    "blurred": "blurred, the input",
+    "restored": "restored by this run",
+    "richardson_lucy": "Richardson-Lucy, told the true PSF",
+    "wiener": "Wiener, told the true PSF",
+    "unsharp_mask": "unsharp mask",
+}
+METRIC_NAMES = {
+    "psnr_db": ("PSNR, dB", 2),
+    "ssim": ("SSIM", 3),
+    "ms_ssim": ("MS-SSIM", 3),
+    "haarpsi": ("HaarPSI", 3),
+    "detail_returned": ("detail back", 3),
+    "detail_invented": ("invented", 3),
+}
+
+
+class NoEvaluationError(TrainError):
+    """There is nothing to report on yet."""
+
+
+def write_report(run_dir: Path, evaluation_dir: Path, sharp_dir: Path, blurred_dir: Path) -> Path:
+    """Writes `report.html` from what an evaluation left, without evaluating again.
+
+    Args:
+        run_dir: holds the run's `settings.json` and `log.csv`, either of which may be missing.
+        evaluation_dir: holds the evaluation; the page goes there.
+        sharp_dir: the sharp pictures.
+        blurred_dir: the blurred pictures of the evaluated kernel.
+
+    Raises:
+        NoEvaluationError: if the folder holds no evaluation, or an older version's.
+    """
+    metrics = _read_json(evaluation_dir / "metrics.json")
+    again = f"run `make evaluate RUN={run_dir.name}`"
+    if not metrics:
+        raise NoEvaluationError(f"no {evaluation_dir / 'metrics.json'}; {again} first")
+    if "gains" not in metrics:
+        raise NoEvaluationError(f"{evaluation_dir} was written by an older version; {again} again")
+    scores = _read_scores(evaluation_dir / "per_image.csv")
+    groups = [
+        (name, [_case(score, evaluation_dir, sharp_dir, blurred_dir) for score in chosen])
+        for name, chosen in _best_median_worst(scores)
+    ]
+    page = template("report.html.j2").render(
+        run=run_dir.name,
+        metrics=metrics,
+        settings=_read_json(run_dir / "settings.json"),
+        commands=_commands(run_dir, blurred_dir),
+        groups=groups,
+        scores=scores[:MOST_ROWS],
+        num_scores=len(scores),
+        gains=histogram(
+            "gain in PSNR, test images",
+            "dB, restored less blurred",
+            [each["gain"] for each in scores],
+        ),
+        training=training_charts(run_dir / "log.csv"),
+        radius=_radius_charts(_read_json(evaluation_dir.parent / "curve.json"), metrics["kernel"]),
+    )
+    path = evaluation_dir / "report.html"
+    write_text(path, page)
+    return path
+
+
+def _commands(run_dir: Path, blurred_dir: Path) -> list[str]:
+    """What makes the sets, the run and the evaluation again."""
+    run = read_run(run_dir)
+    names = dict.fromkeys([*(run.kernels if run else ()), blurred_dir.name])
+    kernels = [read_kernel(blurred_dir.parent / name) for name in names]
+    commands = [kernel.make_command for kernel in kernels if kernel]
+    if run:
+        commands.append(run.make_command(run_dir.name))
+    return [*commands, f'make evaluate RUN={run_dir.name} KERNEL="{blurred_dir.name}"']
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder, with everything that is put into it escaped."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {"method_names": METHOD_NAMES, "metric_names": METRIC_NAMES}
+    return templates.get_template(name)
+
+
+def training_charts(log_path: Path) -> list[dict]:
+    """Charts of the losses and the validation scores, from as much of `log.csv` as there is."""
+    if not log_path.exists():
+        return []
+    with log_path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # no torn line
+
+    def series(column: str) -> list[tuple[float, float]]:
+        return [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
+
+    charts = [
+        line_chart("validation PSNR, dB", "step", {"restored": series("validation_psnr_db")}),
+        line_chart("validation HaarPSI", "step", {"restored": series("validation_haarpsi")}),
+        line_chart("mean absolute error, of 2", "step", {"l1": series("l1")}),
+        line_chart(
+            "adversarial losses",
+            "step",
+            {
+                "generator": series("adversarial_loss"),
+                "discriminator": series("discriminator_loss"),
+            },
+            note="both are ln 2 = 0.69 where the discriminator cannot tell",
+        ),
+    ]
+    return [chart for chart in charts if chart["lines"]]
+
+
+def _radius_charts(content: dict, kernel: str) -> list[dict]:
+    for curve in content.get("curves", []):
+        points = curve["points"]
+        if len(points) > 1 and kernel in [point["kernel"] for point in points]:
+            note = f"trained on {', '.join(content['trained'])}; equal pictures are left out"
+            return [
+                line_chart(
+                    f"{METRIC_NAMES[metric][0]} over the strength of the blur",
+                    "radius, pixels of a 1024-pixel-wide original",
+                    {
+                        name.replace("_", " "): [
+                            (point["radius_px"], point["rows"][name][metric])
+                            for point in points
+                            if name in point["rows"]
+                            and point["rows"][name]["psnr_db"] < MOST_PSNR_DB
+                        ]
+                        for name in ("restored", "blurred", "richardson_lucy")
+                    },
+                    note=note,
+                )
+                for metric in ("psnr_db", "haarpsi")
+            ]
+    return []
+
+
+def _read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _read_scores(path: Path) -> list[dict]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    scores = [{k: v if k == "id" else float(v) for k, v in row.items()} for row in rows]
+    return [
+        score | {"gain": score["restored_psnr_db"] - score["blurred_psnr_db"]} for score in scores
+    ]
+
+
+def _best_median_worst(scores: Sequence[dict]) -> list[tuple[str, list[dict]]]:
+    """Images of the largest, middle and smallest gain; none twice."""
+    ranked = sorted(scores, key=lambda score: -score["gain"])
+    each = min(CASES_A_GROUP, max(1, len(ranked) // 3))
+    middle = (len(ranked) - each) // 2
+    groups = [
+        ("largest gain", ranked[:each]),
+        ("median gain", ranked[middle : middle + each]),
+        ("smallest gain", ranked[::-1][:each]),
+    ]
+    return groups if len(ranked) >= 3 else [("all images", ranked)]
+
+
+def _case(score: dict, evaluation_dir: Path, sharp_dir: Path, blurred_dir: Path) -> dict:
+    name = score["id"]
+    return score | {
+        "blurred": data_url(blurred_dir / f"{name}.jpg"),
+        "restored": data_url(evaluation_dir / "restored" / f"{name}.png"),
+        "sharp": data_url(sharp_dir / f"{name}.jpg"),
+    }
+
+
+def data_url(path: Path) -> str:
+    """A picture as a URL that holds it: as stored, or reduced to 512 pixels where larger."""
+    content = path.read_bytes()
+    kind = {".jpg": "jpeg", ".png": "png"}[path.suffix]
+    with Image.open(io.BytesIO(content)) as image:
+        if max(image.size) > MOST_SIDE_PX:
+            image.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
+            reduced = io.BytesIO()
+            image.convert("RGB").save(reduced, "JPEG", quality=92, subsampling=0)
+            content, kind = reduced.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,133 @@
+"""The trained generator in formats that need none of this project's code, each checked.
+
+Every exported model maps "blurred" to "restored": float32, (1, height, width, 3), RGB, -1..1.
+"""
+
+import importlib.util
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from prepare.records.atomic import write_bytes
+from train import TrainError
+
+MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
+NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
+
+Forward = Callable[[np.ndarray], np.ndarray]  # (1, height, width, 3), -1..1, to the same
+
+
+class ExportError(TrainError):
+    """A format cannot be written, or does not answer as the original does."""
+
+
+def export(
+    generator: keras.Model, out_dir: Path, pictures: Sequence[np.ndarray], formats: Sequence[str]
+) -> dict[str, float]:
+    """Writes the generator in each format, loads it again in its own runtime, and compares.
+
+    Args:
+        generator: the trained network.
+        out_dir: gets `savedmodel/`, `generator.onnx` and `generator.tflite`.
+        pictures: blurred test pictures, uint8, (height, width, 3), of one size.
+        formats: some of "savedmodel", "onnx" and "tflite".
+
+    Returns:
+        for each format, its largest difference from the original over all pixels, of 0..1.
+
+    Raises:
+        ExportError: before anything is written if a package is missing; after all formats if one
+            differs by more than 1/255.
+    """
+    _check_packages(formats)
+    signed = [picture[None].astype(np.float32) / 127.5 - 1 for picture in pictures]
+    expected = [generator(each, training=False).numpy() for each in signed]
+    writers = {"savedmodel": write_savedmodel, "onnx": write_onnx, "tflite": write_tflite}
+    differences = {}
+    for name in formats:
+        forward = writers[name](generator, out_dir, signed[0].shape)
+        pairs = zip(signed, expected, strict=True)
+        differences[name] = max(float(np.abs(forward(x) - y).max()) / 2 for x, y in pairs)
+        print(f"{name}: largest difference {255 * differences[name]:.4f} of 255 levels")
+    wrong = [name for name, each in differences.items() if not each <= MOST_DIFFERENCE]
+    if wrong:
+        raise ExportError(f"{', '.join(wrong)} in {out_dir}: more than 1/255 off; do not use")
+    return differences
+
+
+def _check_packages(formats: Sequence[str]) -> None:
+    needed = [package for name in formats for package in NEEDED[name]]
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ExportError(
+            f"{' and '.join(missing)} missing for ONNX; run `.venv/bin/pip install "
+            f'{" ".join(missing)}`, or leave it out with FORMATS="savedmodel tflite"'
+        )
+
+
+def write_savedmodel(generator: keras.Model, out_dir: Path, _shape: tuple) -> Forward:
+    """Writes TensorFlow's SavedModel, for any picture size, and loads it again."""
+    path = out_dir / "savedmodel"
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out_dir, prefix=".savedmodel-") as folder:
+        part_path = Path(folder) / "savedmodel"
+        _save(generator, part_path, (1, None, None, 3))
+        shutil.rmtree(path, ignore_errors=True)
+        part_path.rename(path)
+    loaded = tf.saved_model.load(str(path))
+    serve = loaded.signatures["serving_default"]
+    return lambda blurred: serve(blurred=tf.constant(blurred))["restored"].numpy()
+
+
+def _save(generator: keras.Model, path: Path, shape: tuple, frozen: bool = False) -> None:
+    """Saves the generator's function; `frozen` makes its weights constants of the graph.
+
+    TFLite's converter leaves the weights of layers built by hand as variables, which its runtime
+    then finds without a value.
+    """
+    module = tf.Module()
+    module.generator = None if frozen else generator  # so that its weights are kept
+    constants = [
+        [tf.constant(variable.numpy()) for variable in variables]
+        for variables in (generator.trainable_variables, generator.non_trainable_variables)
+    ]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "blurred")])
+    def serve(blurred: tf.Tensor) -> dict[str, tf.Tensor]:
+        if frozen:
+            return {"restored": generator.stateless_call(*constants, blurred, training=False)[0]}
+        return {"restored": generator(blurred, training=False)}
+
+    tf.saved_model.save(module, str(path), signatures={"serving_default": serve})
+
+
+def write_onnx(generator: keras.Model, out_dir: Path, _shape: tuple) -> Forward:
+    """Writes ONNX, for any picture size, and loads it again in ONNX Runtime."""
+    import onnxruntime
+
+    from train.restore.onnx_graph import onnx_of
+
+    path = out_dir / "generator.onnx"
+    content = onnx_of(generator).SerializeToString()
+    write_bytes(path, content)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda blurred: session.run(["restored"], {"blurred": blurred})[0]
+
+
+def write_tflite(generator: keras.Model, out_dir: Path, shape: tuple) -> Forward:
+    """Writes TFLite for pictures of one size, which its runtime needs, and loads it again."""
+    with tempfile.TemporaryDirectory() as folder:
+        _save(generator, Path(folder), shape, frozen=True)
+        content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    path = out_dir / "generator.tflite"
+    write_bytes(path, content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the interpreter announces its move to another package
+        runner = tf.lite.Interpreter(str(path)).get_signature_runner()
+    return lambda blurred: runner(blurred=blurred)["restored"].copy()

@@ -1,0 +1,147 @@
+"""The record of a run, `settings.json`: how it is trained, on what, and with which versions."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from prepare.records.atomic import write_json
+from train import TrainError
+from train.settings import (
+    BEFORE_IT_EXISTED,
+    FORMAT,
+    FREE_TO_CHANGE,
+    PRESETS,
+    TrainSettings,
+)
+
+
+class ChangedSettingsError(TrainError):
+    """A run is asked to go on with settings other than those it was begun with."""
+
+
+class DamagedSettingsError(TrainError):
+    """A run's `settings.json` cannot be read."""
+
+
+class OtherVersionError(TrainError):
+    """A run was written by a version whose runs this one cannot read."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """How a run is trained, and on what."""
+
+    settings: TrainSettings
+    kernels: tuple[str, ...]  # names of the blurred sets
+    size: int  # side of their pictures, pixels
+    preset: str  # the recipe that the settings began with
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What `settings.json` holds of it."""
+        trained_on = {"kernels": list(self.kernels), "size": self.size, "preset": self.preset}
+        return asdict(self.settings) | trained_on
+
+    def make_command(self, run: str) -> str:
+        """The command that trains this very run, given its sets."""
+        words = ["make train", f"RUN={run}", f'KERNEL="{" ".join(self.kernels)}"']
+        words.append(f"PRESET={self.preset}")
+        preset = PRESETS.get(self.preset, TrainSettings())
+        for field in fields(TrainSettings):
+            value = getattr(self.settings, field.name)
+            if value != getattr(preset, field.name) or field.name == "seed":
+                shown = int(value) if isinstance(value, bool) else value
+                words.append(f"{field.name.upper()}={shown}")
+        return " ".join(words)
+
+
+def read_run(run_dir: Path) -> RunRecord | None:
+    """A run's record, or None for a run that was never begun.
+
+    Raises:
+        DamagedSettingsError: if it is there but makes no sense.
+        OtherVersionError: if it is of a version that cannot be read.
+    """
+    path = run_dir / "settings.json"
+    if not path.exists():
+        return None
+    way_out = "bring it back, or train again as another RUN=.."
+    try:
+        content = dict(json.loads(path.read_text(encoding="utf-8")).items())
+        _check_version(path, content)
+        content = BEFORE_IT_EXISTED | content
+        names = [field.name for field in fields(TrainSettings)]
+        if missing := sorted({*names, "kernels", "size"} - content.keys()):
+            raise DamagedSettingsError(f"{path} lacks {', '.join(missing)}; {way_out}")
+        settings = TrainSettings(**{name: content[name] for name in names})
+        kernels = tuple(map(str, content["kernels"]))
+        return RunRecord(settings, kernels, int(content["size"]), content.get("preset", "sharp"))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedSettingsError(f"{path} is damaged ({error}); {way_out}") from error
+
+
+def _check_version(path: Path, content: dict) -> None:
+    """Raises OtherVersionError where the run holds what this version has no code for."""
+    if content.get("format", 1) > FORMAT:
+        raise OtherVersionError(
+            f"{path} is of a newer version (format {content['format']}, known up to {FORMAT}); "
+            "update this project"
+        )
+    if content.get("generator") == "residual" and "grid_weight" not in content:
+        raise OtherVersionError(
+            f"{path} is of a version before 0.1.0, whose residual generator is no longer known; "
+            "train again as another RUN=.."
+        )
+
+
+def write_run(run_dir: Path, record: RunRecord, devices: Sequence[str]) -> None:
+    """Writes `settings.json`: every setting, what it is trained on, versions and git commit.
+
+    Raises:
+        ChangedSettingsError: if the run was begun with settings that resuming may not change.
+    """
+    content = record.content
+    begun = (read_run(run_dir) or record).content
+    fixed = [field.name for field in fields(TrainSettings) if field.name not in FREE_TO_CHANGE]
+    fixed += ["kernels", "size"]
+    if changed := [name for name in fixed if begun[name] != content[name]]:
+        was = ", ".join(f"{name} {begun[name]}" for name in changed)
+        now = ", ".join(f"{name} {content[name]}" for name in changed)
+        raise ChangedSettingsError(
+            f"{run_dir} was begun with {was}, now asked for {now}; give the new run another name "
+            "(RUN=...)"
+        )
+    write_json(
+        run_dir / "settings.json",
+        content
+        | {
+            "format": FORMAT,
+            "python": platform.python_version(),
+            "tensorflow": _version_of("tensorflow"),
+            "keras": _version_of("keras"),
+            "devices": list(devices),
+            "num_cores": os.cpu_count(),
+            "git_commit": _git_commit(),
+        },
+    )
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # as AMD's own build, under another name
+        return None
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,212 @@
+"""The stages behind the command line: which pictures and runs they concern, and what they say."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from prepare.records.data_folder import DataFolder
+from prepare.records.kernel import choose_sets, read_kernel, the_only_set
+from train.pairs import find_pairs, read_split
+from train.quiet_tensorflow import load_tensorflow
+from train.report.page import NoEvaluationError, write_report
+from train.run_record import RunRecord, read_run
+from train.settings import SIZE_MULTIPLES, TrainSettings
+
+NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
+
+
+def train_run(
+    run_dir: Path,
+    data: DataFolder,
+    patterns: Sequence[str],
+    settings: TrainSettings,
+    *,
+    preset: str,
+    dry_run: bool = False,
+) -> None:
+    """Trains a run, or goes on with it.
+
+    Args:
+        run_dir: holds the run.
+        data: holds the pairs.
+        patterns: names of the blurred sets, or patterns; with none, those that the run was begun
+            with, or the only one there is.
+        settings: the recipe.
+        preset: the name of the recipe that the settings began with.
+        dry_run: says what would be done, and does nothing.
+
+    Raises:
+        PrepareError: if a set is not there, or several are and none is named.
+        TrainError: see `train.loop.train`.
+    """
+    begun = read_run(run_dir)
+    if patterns:
+        set_names = choose_sets(data.blurred, patterns)
+    else:
+        set_names = list(begun.kernels) if begun else [the_only_set(data.blurred)]
+    blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, set_names)]
+    split = read_split(data.manifest)
+    pairs = find_pairs(split["train"], data.sharp, blurred_dirs)
+    validation = find_pairs(split["validation"], data.sharp, blurred_dirs)
+    print(
+        f"{run_dir.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
+        f"{', '.join(set_names)}, {settings.total_steps(len(pairs.ids))} steps of {settings.batch}"
+    )
+    if dry_run:
+        return
+    load_tensorflow()
+    from train.loop import train
+
+    record = RunRecord(settings, tuple(set_names), pairs.size, preset)
+    if not train(run_dir, pairs, validation, record):
+        print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
+
+
+def evaluate_run(
+    run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
+) -> None:
+    """Scores a run on its test images and writes the reports.
+
+    Args:
+        run_dir: holds the run.
+        data: holds the pairs.
+        patterns: names of the blurred sets, or patterns; with none, those of the training.
+        dry_run: says what would be done, and does nothing.
+
+    Raises:
+        PrepareError: if a set is not there.
+        TrainError: if the run has no checkpoint, or pictures are missing.
+    """
+    load_tensorflow()
+    from train.checkpoints import load_generator, restore_picture
+    from train.evaluate import evaluate
+    from train.report.radius_curve import write_curve
+
+    generator, step, record = load_generator(run_dir)
+    set_names = choose_sets(data.blurred, patterns or record.kernels)
+    split = read_split(data.manifest)
+    evaluation_dirs = []
+    for name in set_names:
+        pairs = find_pairs(split["test"], data.sharp, [data.blurred / name])
+        tuning = find_pairs(split["train"], data.sharp, [data.blurred / name])
+        print(f"{run_dir.name}, step {step}: {len(pairs.ids)} test images of {name}")
+        if dry_run:
+            continue
+        kernel = read_kernel(data.blurred / name)
+        context = {"kernel": name, "step": step, "seed": record.settings.seed}
+        evaluation_dirs.append(run_dir / "evaluation" / name)
+        restore = partial(restore_picture, generator)
+        metrics = evaluate(restore, pairs, tuning, evaluation_dirs[-1], kernel, context)
+        for method, row in metrics["rows"].items():
+            print(
+                f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
+                f"HaarPSI {row['haarpsi']:.3f}"
+            )
+    if evaluation_dirs:
+        write_curve(run_dir / "evaluation", record.kernels)
+    for evaluation_dir in evaluation_dirs:
+        _report_one(run_dir, evaluation_dir, data)
+
+
+def report_run(
+    run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
+) -> None:
+    """Writes the reports of a run's evaluations again.
+
+    Args:
+        run_dir: holds the run.
+        data: holds the pairs.
+        patterns: names of the evaluated sets, or patterns; with none, all.
+        dry_run: says what would be done, and does nothing.
+
+    Raises:
+        NoEvaluationError: if there is none.
+    """
+    evaluations_dir = run_dir / "evaluation"
+    names = sorted(path.parent.name for path in evaluations_dir.glob("*/metrics.json"))
+    if not names:
+        raise NoEvaluationError(
+            f"no evaluation of {run_dir.name} yet; run `make evaluate RUN={run_dir.name}`"
+        )
+    chosen = choose_sets(evaluations_dir, patterns) if patterns else names
+    if missing := sorted(set(chosen) - set(names)):
+        raise NoEvaluationError(
+            f"no evaluation of {run_dir.name} on {missing[0]} yet; run `make evaluate "
+            f'RUN={run_dir.name} KERNEL="{missing[0]}"`'
+        )
+    for name in chosen:
+        _report_one(run_dir, evaluations_dir / name, data, dry_run)
+
+
+def _report_one(
+    run_dir: Path, evaluation_dir: Path, data: DataFolder, dry_run: bool = False
+) -> None:
+    if not dry_run:
+        write_report(run_dir, evaluation_dir, data.sharp, data.blurred / evaluation_dir.name)
+    print(f"report: {evaluation_dir / 'report.html'}")
+
+
+def deblur_photographs(
+    run_dir: Path,
+    inputs: Sequence[Path],
+    out_dir: Path,
+    *,
+    strength: float,
+    compare: bool,
+    dry_run: bool = False,
+) -> None:
+    """Restores photographs of any size with a run's generator.
+
+    Args:
+        run_dir: holds the run.
+        inputs: files and folders of photographs.
+        out_dir: of the results.
+        strength: 0 leaves a photograph as it is, 1 restores.
+        compare: also writes before and after side by side.
+        dry_run: says what would be done, and does nothing.
+
+    Raises:
+        TrainError: if the run has no checkpoint, or a photograph could not be restored; all others
+            are done.
+    """
+    from train.restore.photographs import deblur, plan
+
+    planned = plan(inputs, out_dir)
+    load_tensorflow()
+    from train.checkpoints import load_generator, restore_picture
+
+    generator, step, record = load_generator(run_dir)
+    print(f"{run_dir.name}, step {step}: {len(planned)} to restore into {out_dir}")
+    if not dry_run:
+        restore = partial(restore_picture, generator)
+        multiple = SIZE_MULTIPLES[record.settings.generator]
+        deblur(restore, planned, multiple, strength=strength, compare=compare)
+
+
+def export_run(
+    run_dir: Path, data: DataFolder, formats: Sequence[str], *, dry_run: bool = False
+) -> None:
+    """Writes a run's generator in other formats, and checks each on test pictures.
+
+    Args:
+        run_dir: holds the run; gets the folder `export`.
+        data: holds the pairs.
+        formats: some of `train.restore.export.FORMATS`.
+        dry_run: says what would be done, and does nothing.
+
+    Raises:
+        TrainError: if the run has no checkpoint, or a format is not written right.
+    """
+    load_tensorflow()
+    from train.checkpoints import load_generator
+    from train.pictures import read_picture
+    from train.restore.export import export
+
+    generator, step, record = load_generator(run_dir)
+    blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, record.kernels[:1])]
+    ids = read_split(data.manifest)["test"][:NUM_EXPORT_PICTURES]
+    pairs = find_pairs(ids, data.sharp, blurred_dirs)
+    out_dir = run_dir / "export"
+    print(f"{run_dir.name}, step {step}: {', '.join(formats)} into {out_dir}")
+    if not dry_run:
+        export(generator, out_dir, [read_picture(path) for path in pairs.blurred[0]], formats)

@@ -1,0 +1,184 @@
+"""One update of the generator and the discriminator, and everything that it changes."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import keras
+import tensorflow as tf
+
+from train.distribution import finite_on_all
+from train.losses import adversarial_loss, discriminator_loss, grid_loss, l1_loss
+from train.networks.discriminator import build_patchgan
+from train.networks.generators import build_generator
+from train.optimizers import ConvolutionMuon, FusedAdam
+from train.settings import TrainSettings
+
+WARMUP_SHARE = 0.02  # of the run, in which the cosine schedule rises from 0
+EMA_DECAY = 0.999  # of the generator's weights; less at first, so that short runs keep up
+NAMES_IN_CHECKPOINT = {
+    "step": "step",
+    "loss_sums": "loss_sums",
+    "best_haarpsi": "best_haarpsi",
+    "best_step": "best_step",
+    "generator": "generator",
+    "dropout_states": "dropout_states",
+    "averaged": "ema_generator",
+    "generator_optimizer": "generator_optimizer",
+    "discriminator": "discriminator",
+    "discriminator_optimizer": "discriminator_optimizer",
+}
+LOSSES = ("generator_loss", "adversarial_loss", "l1", "grid", "discriminator_loss")
+
+
+class TrainState(tf.Module):
+    """All that a step changes, and so all that a checkpoint holds.
+
+    Attributes:
+        ema_generator: the generator with an exponential moving average of its weights, which is
+            the one that is validated, evaluated and exported.
+    """
+
+    def __init__(self, settings: TrainSettings, num_steps: int) -> None:
+        super().__init__()
+        # Several devices keep a copy each; `aggregation` says what all copies become when each
+        # device assigns a value of its own.
+        once, mean = tf.VariableAggregation.ONLY_FIRST_REPLICA, tf.VariableAggregation.MEAN
+        self.step = tf.Variable(0, dtype=tf.int64, aggregation=once)
+        # Since the last line of the log: the sum of each loss, and the number of steps.
+        self.loss_sums = tf.Variable(tf.zeros(len(LOSSES) + 1), aggregation=mean)
+        self.best_haarpsi = tf.Variable(-math.inf)
+        self.best_step = tf.Variable(0, dtype=tf.int64)
+        self.generator = build_generator(settings)
+        # Where each Dropout's random numbers have come to; Keras counts them among no weights.
+        self.dropout_states = [
+            layer.seed_generator.state.value
+            for layer in self.generator.layers
+            if isinstance(layer, keras.layers.Dropout)
+        ]
+        self.ema_generator = build_generator(settings)
+        self.generator_optimizer = _optimizer(
+            settings.optimizer, settings.learning_rate, settings, num_steps, self.step
+        )
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        if settings.gan_weight:
+            self.discriminator = build_patchgan(
+                settings.normalization, settings.seed, settings.generator == "residual"
+            )
+            self.discriminator_optimizer = _optimizer(
+                "adam", settings.discriminator_learning_rate, settings, num_steps, self.step
+            )
+            self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    def checkpoint(self) -> tf.train.Checkpoint:
+        """All of it, under the names that it has in checkpoint files: they outlive renamings."""
+        parts = {
+            name: getattr(self, attribute)
+            for name, attribute in NAMES_IN_CHECKPOINT.items()
+            if hasattr(self, attribute)
+        }
+        return tf.train.Checkpoint(**parts)
+
+    def num_skipped(self) -> int:
+        """Updates of the generator that float16's loss scaling left out, as not finite."""
+        optimizer = self.generator_optimizer
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        return int(self.step.numpy()) - int(inner.iterations.numpy())
+
+
+def linear_decay(rate: float, num_steps: int, step: tf.Tensor) -> tf.Tensor:
+    """The full rate for half of the run, then linearly down to 0 (Zhu et al., CycleGAN, Sec. 5)."""
+    share_left = 1.0 - tf.cast(step, tf.float32) / num_steps
+    return rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
+
+
+def _optimizer(
+    kind: str, rate: float, settings: TrainSettings, num_steps: int, step: tf.Variable
+) -> keras.optimizers.Optimizer:
+    """The optimizer of one network; its rate follows the run's own `step`.
+
+    A discriminator that sets in late starts at the rate that the generator has by then: with a rate
+    of its own beginning it ran far ahead, and the generator lost detail to no gain.
+    """
+    warmup = round(WARMUP_SHARE * num_steps)
+    schedules = {
+        "constant": lambda _: rate,
+        "linear": partial(linear_decay, rate, num_steps),
+        "cosine": keras.optimizers.schedules.CosineDecay(
+            0.0, num_steps - warmup, alpha=0.02, warmup_target=rate, warmup_steps=warmup
+        ),
+    }
+    kinds = {"adam": FusedAdam, "muon": ConvolutionMuon}
+    optimizer = kinds[kind](lambda: schedules[settings.schedule](step), settings.beta1)
+    scaled = settings.precision == "float16"  # its range needs the loss to be scaled
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
+
+
+def build_train_step(
+    state: TrainState, settings: TrainSettings, strategy: tf.distribute.Strategy
+) -> Callable:
+    """The compiled step of all networks on one batch: (blurred, sharp, adversarial) -> None.
+
+    Where it is not `adversarial`, the adversarial term and the discriminator are left out. Each of
+    the two kinds is compiled when it is first wanted.
+
+    Each device of the strategy gets its share of the batch. Losses are means over a share, so their
+    gradients, which Keras sums over the devices, are divided by the number of devices.
+    """
+    num_devices = strategy.num_replicas_in_sync
+    agreed = finite_on_all if settings.precision == "float16" else list
+
+    def step_on_share(blurred: tf.Tensor, sharp: tf.Tensor, adversarial: bool) -> None:
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            losses = losses_of(state, settings, blurred, sharp, adversarial)
+            total, *_, discriminator_term = losses
+            total = state.generator_optimizer.scale_loss(total / num_devices)
+            if adversarial:
+                discriminator_term = state.discriminator_optimizer.scale_loss(
+                    discriminator_term / num_devices
+                )
+        weights = state.generator.trainable_variables
+        gradients = generator_tape.gradient(total, weights)
+        state.generator_optimizer.apply(agreed(gradients), weights)
+        if adversarial:
+            weights = state.discriminator.trainable_variables
+            gradients = discriminator_tape.gradient(discriminator_term, weights)
+            state.discriminator_optimizer.apply(agreed(gradients), weights)
+        state.step.assign_add(1)
+        seen = tf.cast(state.step, tf.float32)
+        decay = tf.minimum(EMA_DECAY, (1.0 + seen) / (10.0 + seen))
+        pairs = zip(state.ema_generator.weights, state.generator.weights, strict=True)
+        for average, weight in pairs:
+            # average += (1 - decay) * (weight - average), with a pass less over all weights.
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=average.value.handle, alpha=1.0 - decay, delta=average - weight
+            )
+        state.loss_sums.assign_add(tf.stack([*losses, 1.0]))
+
+    @tf.function(jit_compile=settings.xla)
+    def train_step(blurred: tf.Tensor, sharp: tf.Tensor, adversarial: bool) -> None:
+        strategy.run(partial(step_on_share, adversarial=adversarial), (blurred, sharp))
+
+    return train_step
+
+
+def losses_of(
+    state: TrainState,
+    settings: TrainSettings,
+    blurred: tf.Tensor,
+    sharp: tf.Tensor,
+    adversarial: bool,
+) -> list[tf.Tensor]:
+    """The LOSSES on some pictures, scalars; where it is not adversarial, the pixel term is all."""
+    restored = state.generator(blurred, training=True)
+    l1, none = l1_loss(restored, sharp), tf.constant(0.0)
+    if not adversarial:
+        return [settings.l1_weight * l1, none, l1, none, none]
+    restored_logits = state.discriminator([blurred, restored], training=True)
+    sharp_logits = state.discriminator([blurred, sharp], training=True)
+    gan_loss = adversarial_loss(settings.gan_objective, restored_logits)
+    grid = grid_loss(restored, sharp) if settings.grid_weight else none
+    total = settings.gan_weight * gan_loss + settings.l1_weight * l1
+    total += settings.grid_weight * grid
+    discriminator_term = discriminator_loss(settings.gan_objective, sharp_logits, restored_logits)
+    return [total, gan_loss, l1, grid, discriminator_term]
