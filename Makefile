@@ -25,7 +25,7 @@ of-deblur      = OUT $(of-runs) STRENGTH DETAIL COMPARE MAP
 of-export      = $(of-runs) FORMATS
 of-compare     = WITH RUNS $(of-every)
 of-clean-pairs = $(of-every)
-KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH $(of-all) $(of-evaluate) \
+KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH UPGRADE $(of-all) $(of-evaluate) \
            $(of-deblur) $(of-export) $(of-compare))
 
 # How a value is read: a list of words, a path, a path where it has a slash, a yes (1) or a no (0)
@@ -33,7 +33,7 @@ KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH $(of-all) $(of-evaluate) 
 LISTS    = RADIUS KERNEL WITH FORMATS
 PATHS    = IN FROM DATA RUNS OUT DEPTH REAL ROCM_WHEEL
 SLASHED  = IDS TORCH PYTHON
-SWITCHES = DRY_RUN COMPARE MAP
+SWITCHES = DRY_RUN COMPARE MAP UPGRADE
 DEVICES  = cpu gpu rocm
 
 flag-N       = --num-images
@@ -117,10 +117,18 @@ no-wheel   = $(call refuse,DEVICE=rocm needs ROCM_WHEEL=..$(comma) file or addre
   TensorFlow 2.20 or newer for your ROCm and Python$(comma) see \
   https://rocm.docs.amd.com/projects/ai-ecosystem/en/latest/frameworks/tensorflow/install.html)
 
+# The locks: exact versions and hashes for every Python that pyproject.toml allows, without the
+# address they came from. AMD's own build takes the place of the index's TensorFlow.
+COMPILE   = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.10 \
+            --generate-hashes --no-header --no-annotate --group dev pyproject.toml \
+            $(call flags,UPGRADE)
+LOCK-gpu  = --extra gpu
+LOCK-rocm = --no-emit-package tensorflow
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo dataset blur train evaluate report deblur export compare all test lint \
-        bench clean-pairs
+        bench lock clean-pairs
 
 # The folder of this file if -f named it from another: there make starts anew.
 spaced := $(subst <<,,$(subst << ,<<,<<$(MAKEFILE_LIST)))
@@ -197,6 +205,13 @@ bench: $(READY) ## this project and its peers, side by side
 	.venv/bin/python benchmarks/bench_download.py
 	.venv/bin/python -m benchmarks.bench_data
 	.venv/bin/python -m benchmarks.bench_train $(call flags,TORCH)
+
+lock: .venv-lock/bin/uv ## the hashed locks from pyproject.toml; UPGRADE=1 takes newer versions
+	$(foreach each,$(DEVICES),$(COMPILE) $(LOCK-$(each)) -o requirements/$(each).lock$(newline))
+
+.venv-lock/bin/uv:
+	$(python) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 clean-pairs: $(READY) ## removes blurred and sharp folders, never originals or runs
 	$(PIPELINE)

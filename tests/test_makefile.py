@@ -100,7 +100,7 @@ def test_a_misspelt_variable_is_refused_with_the_nearest(clone, typed, nearest):
 
 
 def test_a_misspelt_variable_is_refused_whatever_is_asked_for(clone):
-    for arguments in ([], ["help"], ["-n", "train"], ["-j8", "setup", "lint"]):
+    for arguments in ([], ["help"], ["-n", "train"], ["-j8", "setup", "lock"]):
         assert error_of(clone, *arguments, "RADUIS=10").endswith("the nearest is RADIUS")
     assert error_of(clone, "RADUIS=10", "PYTHON=/none") == "error: no variable is called RADUIS"
 

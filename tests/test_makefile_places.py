@@ -1,9 +1,11 @@
 """Where make is started, what it sets up there, and the targets that call no subcommand."""
 
+import re
 import shutil
 
 import pytest
 from make_calls import NAMES, error_of, make, words_of, write_clone
+from pair_files import ROOT
 
 
 @pytest.fixture
@@ -90,3 +92,20 @@ def test_arguments_of_the_tests_keep_their_quotes_and_reach_no_shell(clone):
         [["-m", "pytest"], str(clone), arguments]
     ]
     assert make(clone, "test").calls[0][0] == ["-m", "pytest"]
+
+
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_lock_compiles_one_lock_a_device(clone, upgrade):
+    done = make(clone, "lock", "PYTHON=./stand-in", f"UPGRADE={upgrade:d}")
+    compiled = [words for words, *_ in done.calls if words[:2] == ["pip", "compile"]]
+    for words, device in zip(compiled, ("cpu", "gpu", "rocm"), strict=True):
+        assert words[-1] == f"requirements/{device}.lock"
+        assert {"--universal", "--generate-hashes", "pyproject.toml"} <= set(words)
+        assert ("--upgrade" in words) == upgrade
+        assert ("--extra" in words) == (device == "gpu")
+    assert len(make(clone, "lock", "PYTHON=/none").calls) == 3
+
+
+def test_locks_name_no_package_index():
+    for path in (ROOT / "requirements").glob("*.lock"):
+        assert not re.search(r"://|--(extra-)?index|--find-links", path.read_text()), path
