@@ -52,7 +52,7 @@ def test_lists_are_split_and_nothing_is_globbed(clone):
     assert words_of(clone, "export", "FORMATS=onnx tflite")[1:] == ["--formats", "onnx", "tflite"]
 
 
-@pytest.mark.parametrize("target", ["train", "evaluate"])
+@pytest.mark.parametrize("target", ["train", "evaluate", "report"])
 def test_sets_are_named_by_kernel_or_by_radius(clone, target):
     words = words_of(clone, target, "KERNEL=wild-* a", "RADIUS=10-40 30")
     assert words == [target, "--radius", "10-40", "30", "--kernel", "wild-*", "a"]
