@@ -80,26 +80,21 @@ def train(args: argparse.Namespace) -> None:
         show_settings(settings)
     from train.stages import train_run
 
-    data, run_dir = DataFolder(args.data_dir), args.runs_dir / args.run
-    train_run(run_dir, data, set_names, settings, preset=args.preset, dry_run=args.dry_run)
+    train_run(*places(args), set_names, settings, preset=args.preset, dry_run=args.dry_run)
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
-    set_names = set_names_from(args)
     from train.stages import evaluate_run
 
-    data, run_dir = DataFolder(args.data_dir), args.runs_dir / args.run
-    evaluate_run(run_dir, data, set_names, dry_run=args.dry_run)
+    evaluate_run(*places(args), set_names_from(args), dry_run=args.dry_run)
 
 
 def report(args: argparse.Namespace) -> None:
     """writes the report again, without evaluating"""
-    set_names = set_names_from(args)
     from train.stages import report_run
 
-    data, run_dir = DataFolder(args.data_dir), args.runs_dir / args.run
-    report_run(run_dir, data, set_names, dry_run=args.dry_run)
+    report_run(*places(args), set_names_from(args), dry_run=args.dry_run)
 
 
 def deblur(args: argparse.Namespace) -> None:
@@ -120,8 +115,7 @@ def export(args: argparse.Namespace) -> None:
     """writes the trained generator as SavedModel, ONNX and TFLite, and checks each"""
     from train.stages import export_run
 
-    data, run_dir = DataFolder(args.data_dir), args.runs_dir / args.run
-    export_run(run_dir, data, args.formats, dry_run=args.dry_run)
+    export_run(*places(args), args.formats, dry_run=args.dry_run)
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -162,6 +156,11 @@ def clean_pairs(args: argparse.Namespace) -> None:
             if args.dry_run:
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
+    """The folder of the run, and the data folder."""
+    return args.runs_dir / args.run, DataFolder(args.data_dir)
 
 
 def show_settings(*settings: Any) -> None:
