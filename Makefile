@@ -196,9 +196,10 @@ all: $(READY) ## dataset, train and evaluate, each only where something is missi
 test: $(READY) ## the tests; ARGS="-m 'not slow'" leaves out those that take minutes
 	$(if $(call typed,ARGS),PYTEST_ADDOPTS=$(call quote,$(call typed,ARGS))) .venv/bin/python -m pytest
 
-lint: $(READY) ## the linter and the formatter's check
+lint: $(READY) ## the linter, the formatter's check and the types
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
+	.venv/bin/mypy
 
 bench: $(READY) ## this project and its peers, side by side
 	.venv/bin/python -m benchmarks.bench_blur
