@@ -5,6 +5,7 @@ it, so that `--help` is instant.
 """
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -243,11 +244,17 @@ def interrupt(*_: object) -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one subcommand; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     args = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, interrupt)
     warnings.filterwarnings("ignore", module="PIL")
     try:
         args.run_stage(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except SettingError as error:
         print(f"error: {in_words_of_flags(error)}", file=sys.stderr)
         return 2
