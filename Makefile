@@ -25,7 +25,7 @@ of-deblur      = OUT $(of-runs) STRENGTH DETAIL COMPARE MAP
 of-export      = $(of-runs) FORMATS
 of-compare     = WITH RUNS $(of-every)
 of-clean-pairs = $(of-every)
-KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH UPGRADE $(of-all) $(of-evaluate) \
+KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH UPGRADE EXAMPLES $(of-all) $(of-evaluate) \
            $(of-deblur) $(of-export) $(of-compare))
 
 # How a value is read: a list of words, a path, a path where it has a slash, a yes (1) or a no (0)
@@ -43,6 +43,7 @@ flag-TORCH   = --torch-python
 default-N    = 1000
 default-OUT  = restored
 default-WITH = run-01 run-02
+default-EXAMPLES = 1000
 
 # Values reach the shell as typed. Make expands none (`value`), nor exports any, which would, and
 # what a shell would act upon is quoted. A newline, the end of a recipe's line, is a variable there.
@@ -128,7 +129,7 @@ LOCK-rocm = --no-emit-package tensorflow
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo dataset blur train evaluate report deblur export compare all test lint \
-        bench lock clean-pairs
+        fuzz bench lock clean-pairs
 
 # The folder of this file if -f named it from another: there make starts anew.
 spaced := $(subst <<,,$(subst << ,<<,<<$(MAKEFILE_LIST)))
@@ -200,6 +201,10 @@ lint: $(READY) ## the linter, the formatter's check and the types
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+fuzz: $(READY) ## damaged inputs of every kind, EXAMPLES=1000 a test; SEED=.. gives the same again
+	FUZZ_EXAMPLES=$(call one-word,EXAMPLES,$(call value-of,EXAMPLES)) .venv/bin/python -m pytest \
+	  -k fuzz --hypothesis-seed=$(call one-word,SEED,$(or $(call typed,SEED),random))
 
 bench: $(READY) ## this project and its peers, side by side
 	.venv/bin/python -m benchmarks.bench_blur

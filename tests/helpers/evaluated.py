@@ -1,0 +1,27 @@
+"""An evaluated run that was never trained: its generator gives back what it is given."""
+
+import csv
+
+from prepare.records.kernel import read_kernel
+from train.evaluate import evaluate
+from train.log import COLUMNS
+from train.pairs import find_pairs, read_split
+from train.report.radius_curve import write_curve
+from train.run_record import RunRecord, write_run
+from train.settings import TrainSettings
+
+
+def write_evaluated_run(run_dir, data_dir, name="disc-r30"):
+    """Writes the records of a run of two steps and its evaluation on one set."""
+    write_run(run_dir, RunRecord(TrainSettings(steps=2), (name,), 32, "sharp"), ["CPU"])
+    with (run_dir / "log.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(dict.fromkeys(COLUMNS, 0.5) | {"step": step} for step in (1, 2))
+    sharp_dir, blurred_dir = data_dir / "not_blurred_resized", data_dir / "blurred_resized" / name
+    split = read_split(data_dir / "manifest.jsonl")
+    test, tuning = (find_pairs(split[side], sharp_dir, [blurred_dir]) for side in ("test", "train"))
+    context = {"kernel": name, "step": 2, "seed": 0}
+    folder = run_dir / "evaluation" / name
+    evaluate(lambda blurred: blurred, test, tuning, folder, read_kernel(blurred_dir), context)
+    write_curve(run_dir / "evaluation", [name])
