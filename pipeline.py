@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from prepare import PrepareError
-from prepare.blur.settings import OutputSettings
 from prepare.ffhq.settings import FfhqSettings
 from prepare.flags import (
     Parser,
@@ -31,6 +30,7 @@ from prepare.flags import (
     set_names_from,
     settings_from,
 )
+from prepare.records.blur_settings import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError
 from train import TrainError

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.peers import peers
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.blur.settings import LensBlur
 from prepare.photograph import encode_jpeg, read_photograph, square_crop
+from prepare.records.blur_settings import LensBlur
 
 SIZE = 256
 QUALITY = 95

@@ -6,7 +6,7 @@ from contextlib import suppress
 import cv2
 import numpy as np
 
-from prepare.blur.psf import disc_psf
+from prepare.records.psf import disc_psf
 
 Peer = Callable[[np.ndarray, int, int], object]
 

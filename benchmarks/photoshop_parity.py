@@ -12,8 +12,8 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
 from prepare.blur.lens_blur import blur_and_reduce
-from prepare.blur.settings import WIDTH_OF_RADIUS, LensBlur
 from prepare.photograph import read_photograph
+from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur
 
 
 def parity_db(folder: Path, shown_radius_px: float, blades: int) -> dict[str, float]:

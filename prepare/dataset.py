@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prepare import PrepareError, sources
-from prepare.blur.settings import LensBlur, OutputSettings
 from prepare.ffhq.settings import FfhqSettings
 from prepare.folder import changed_photographs
 from prepare.pairs import write_pairs
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.sets import complete_ids, write_kernel_records
 

@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from prepare.blur.settings import LensBlur, OutputSettings
 from prepare.ffhq.settings import FfhqSettings
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.errors import SettingError
 from prepare.records.fields import choices_of
 

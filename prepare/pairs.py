@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from prepare import PrepareError
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.blur.settings import LensBlur, OutputSettings
 from prepare.originals import Original
 from prepare.photograph import (
     UnusablePhotograph,
@@ -29,6 +28,7 @@ from prepare.photograph import (
     square_crop,
 )
 from prepare.records.atomic import write_bytes
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import (
     ImageRecord,

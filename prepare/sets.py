@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from prepare import PrepareError
-from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.kernel import KernelRecord, read_kernel
 from prepare.records.manifest import read_manifest

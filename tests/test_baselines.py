@@ -9,7 +9,7 @@ from scipy.ndimage import convolve
 from scipy.signal import fftconvolve
 from skimage.metrics import peak_signal_noise_ratio
 
-from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.kernel import KernelRecord
 from train import baselines
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy.ndimage import correlate
 
-from prepare.blur.psf import disc_psf
+from prepare.records.psf import disc_psf
 from train.metrics import psnr_db
 from train.networks.blind_deconvolution import blind_inverse
 from train.networks.deconvolution_filters import (

@@ -9,8 +9,8 @@ import pytest
 from scipy.signal import oaconvolve
 
 from prepare.blur.blur_downsample import blur_and_average
-from prepare.blur.psf import aperture_psf
-from prepare.blur.settings import Aperture
+from prepare.records.blur_settings import Aperture
+from prepare.records.psf import aperture_psf
 
 DISC = Aperture(0, 0.0, 0.0)
 TRIANGLE = Aperture(3, 0.0, 11.0)

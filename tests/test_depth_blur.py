@@ -8,8 +8,8 @@ from scipy.ndimage import convolve
 
 from prepare.blur.blur_downsample import blur_and_average
 from prepare.blur.depth_blur import blur_by_depth
-from prepare.blur.psf import disc_psf
-from prepare.blur.settings import Aperture
+from prepare.records.blur_settings import Aperture
+from prepare.records.psf import disc_psf
 
 DISC = Aperture(0, 0.0, 0.0)
 SIDE = 128

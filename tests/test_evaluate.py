@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from prepare.blur.settings import LensBlur, OutputSettings
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.kernel import KernelRecord
 from train.bootstrap import mean_with_ci95
 from train.evaluate import METRICS, evaluate

@@ -10,8 +10,8 @@ from scipy.ndimage import convolve
 from skimage.color import rgb2xyz
 
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.blur.psf import aperture_psf
-from prepare.blur.settings import LensBlur
+from prepare.records.blur_settings import LensBlur
+from prepare.records.psf import aperture_psf
 
 
 def photo_of(height: int, seed: int = 0) -> np.ndarray:

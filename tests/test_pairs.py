@@ -7,9 +7,9 @@ from helpers.pair_files import photo_u8, tree, write_jpeg, write_photos
 from PIL import Image as PillowImage
 
 from prepare import PrepareError
-from prepare.blur.settings import LensBlur, OutputSettings
 from prepare.originals import Original
 from prepare.pairs import write_pairs
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_lines, read_manifest, split_of
 from prepare.sets import MixedSettingsError, complete_ids, write_kernel_records

@@ -3,8 +3,8 @@ from dataclasses import MISSING, fields, replace
 
 import pytest
 
-from prepare.blur.settings import LensBlur, OutputSettings
 from prepare.ffhq.settings import FfhqSettings
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.errors import SettingError
 from train.settings import PRESETS, TrainSettings
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from prepare.blur.blur_downsample import blur_and_average
-from prepare.blur.psf import Aperture
+from prepare.records.psf import Aperture
 
 MAX_LAYERS_EACH_SIDE = 16  # of the focal distance; the radius of a layer errs by half a step
 BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their quotient steady

@@ -9,7 +9,7 @@ from prepare.blur.blur_downsample import blur_and_average
 from prepare.blur.depth_blur import blur_by_depth
 from prepare.blur.grain import grain
 from prepare.blur.light import encoded_values, light_of
-from prepare.blur.settings import WIDTH_OF_RADIUS, LensBlur
+from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur
 
 
 def reduce_photo(photo_u8: np.ndarray, size: int) -> np.ndarray:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from prepare.blur.psf import aperture_psf
-from prepare.blur.settings import WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.atomic import write_json
+from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.errors import DamagedRecordError
+from prepare.records.psf import aperture_psf
 
 FILE_NAME = "kernel.json"
 

@@ -1,4 +1,4 @@
-"""Settings of a blurred set. Apart from the blur itself, so that `--help` loads little."""
+"""Settings of a blurred set, and the name that they give it. Needs the standard library alone."""
 
 import math
 import re

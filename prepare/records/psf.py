@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from prepare.blur.settings import Aperture
+from prepare.records.blur_settings import Aperture
 
 
 def disc_psf(radius_px: float) -> np.ndarray:
