@@ -1,4 +1,5 @@
 import pytest
+import tensorflow as tf
 
 from train.settings import TrainSettings
 from train.train_step import TrainState
@@ -17,3 +18,16 @@ def test_rates_of_both_networks_follow_the_run(schedule):
         heights = settings.learning_rate, settings.discriminator_learning_rate
         for optimizer, height in zip(optimizers, heights, strict=True):
             assert float(optimizer.learning_rate) / height == pytest.approx(share, abs=1e-6)
+
+
+def test_names_inside_checkpoints_are_those_of_the_first_version(tmp_path):
+    """A run begun by any version goes on with any later one."""
+    state = TrainState(TrainSettings(channels=4, blocks=1), num_steps=10)
+    path = state.checkpoint().save(tmp_path / "ckpt")
+    names = {name.split("/")[0] for name, _ in tf.train.list_variables(path)}
+    # The discriminator's weights are listed with its optimizer, which holds them too.
+    assert names == {
+        *("averaged", "generator", "generator_optimizer", "discriminator_optimizer"),
+        *("step", "loss_sums", "best_haarpsi", "best_step"),
+        *("save_counter", "_CHECKPOINTABLE_OBJECT_GRAPH"),
+    }
