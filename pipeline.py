@@ -6,14 +6,12 @@ it, so that `--help` is instant.
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from prepare import PrepareError
 from prepare.ffhq.settings import FfhqSettings
@@ -21,9 +19,10 @@ from prepare.flags import (
     Parser,
     add_blur,
     add_dataset,
-    add_radius,
+    add_sets,
     add_settings,
     blurs_from,
+    described,
     in_words_of_flags,
     parse_seed,
     parse_share,
@@ -50,26 +49,29 @@ DEMO = {
 
 def dataset(args: argparse.Namespace) -> None:
     """gets originals and makes matched pairs"""
-    from prepare.dataset import SetSettings, SourceSettings, make_dataset
+    from prepare.dataset import make_dataset
+    from prepare.sets import SetSettings
+    from prepare.sources import FFHQ_SOURCES, SourceSettings
 
-    host = args.source if args.source in ("drive", "mirror") else "ffhq"
+    host = args.source if args.source in FFHQ_SOURCES else FfhqSettings.source
     ffhq = settings_from(args, FfhqSettings(), source=host)
     wanted = SourceSettings(args.source, args.num_images, args.from_dir, args.keep, args.seed, ffhq)
     output = settings_from(args, OutputSettings())
     sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
     if args.dry_run:
-        show_settings(wanted, ffhq, output, *sets.blurs)
+        print(described(wanted, ffhq, output, *sets.blurs))
     make_dataset(DataFolder(args.data_dir), wanted, sets, dry_run=args.dry_run)
 
 
 def blur(args: argparse.Namespace) -> None:
     """makes further blurred sets from the originals at hand"""
-    from prepare.dataset import SetSettings, make_blurred_sets
+    from prepare.dataset import make_blurred_sets
+    from prepare.sets import SetSettings
 
     output = settings_from(args, OutputSettings())
     sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
     if args.dry_run:
-        show_settings(output, *sets.blurs)
+        print(described(output, *sets.blurs))
     make_blurred_sets(DataFolder(args.data_dir), sets, dry_run=args.dry_run)
 
 
@@ -78,7 +80,7 @@ def train(args: argparse.Namespace) -> None:
     settings = settings_from(args, PRESETS[args.preset])
     set_names = set_names_from(args)
     if args.dry_run:
-        show_settings(settings)
+        print(described(settings))
     from train.stages import train_run
 
     train_run(*places(args), set_names, settings, preset=args.preset, dry_run=args.dry_run)
@@ -121,13 +123,9 @@ def export(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     """puts several evaluated runs into one table and one page"""
-    from train.report.compare import compare as compare_runs
+    from train.stages import compare_runs
 
-    data, out_dir = DataFolder(args.data_dir), args.runs_dir / f"comparison-{'-'.join(args.runs)}"
-    print(f"{', '.join(args.runs)} into {out_dir}")
-    if not args.dry_run:
-        run_dirs = [args.runs_dir / run for run in args.runs]
-        print(f"report: {compare_runs(run_dirs, data.sharp, data.blurred, out_dir)}")
+    compare_runs(args.runs_dir, args.runs, DataFolder(args.data_dir), dry_run=args.dry_run)
 
 
 def run_all(args: argparse.Namespace) -> None:
@@ -136,7 +134,7 @@ def run_all(args: argparse.Namespace) -> None:
     names = [blur.name for blur in blurs_from(args)]
     dataset(args)
     if args.dry_run:
-        show_settings(settings)
+        print(described(settings))
         return
     on_these_sets = argparse.Namespace(**vars(args) | {"kernel": names, "radius": []})
     train(on_these_sets)
@@ -150,41 +148,14 @@ def demo(args: argparse.Namespace) -> None:
 
 def clean_pairs(args: argparse.Namespace) -> None:
     """removes the sharp and blurred folders and their records, never originals or runs"""
-    data = DataFolder(args.data_dir)
-    for path in (data.sharp, data.blurred, data.manifest, data.rejected):
-        if path.exists():
-            print(f"removing {path}")
-            if args.dry_run:
-                continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    from prepare.dataset import remove_pairs
+
+    remove_pairs(DataFolder(args.data_dir), dry_run=args.dry_run)
 
 
 def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
     """The folder of the run, and the data folder."""
     return args.runs_dir / args.run, DataFolder(args.data_dir)
-
-
-def show_settings(*settings: Any) -> None:
-    """Prints every setting of dataclasses, a line each."""
-    for chosen in settings:
-        print(type(chosen).__name__)
-        for field in fields(chosen):
-            print(f"  {field.name} = {getattr(chosen, field.name)}")
-
-
-def add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
-    add_settings(parser, TrainSettings, leave_out=("seed",))
-
-
-def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument(
-        "--kernel",
-        nargs="+",
-        default=argparse.SUPPRESS,
-        help=f"names of the blurred sets {text}, or patterns as wild-*",
-    )
-    add_radius(parser, f"radii of discs {text}; short for their names")
 
 
 def build_parser() -> Parser:
@@ -199,9 +170,8 @@ def build_parser() -> Parser:
         command.set_defaults(run_stage=run)
         command.add_argument("--data-dir", type=Path, default=Path("data"), help="photographs")
         if with_run:
-            command.add_argument(
-                "--runs-dir", type=Path, default=Path("tf_checkpoints"), help="training runs"
-            )
+            text = "folder of training runs"
+            command.add_argument("--runs-dir", type=Path, default=Path("tf_checkpoints"), help=text)
             command.add_argument("--run", default="run-01", help="name of the run")
         command.add_argument("--seed", type=parse_seed, default=0, help="of all that is drawn")
         command.add_argument("--dry-run", action="store_true", help="say what would be done")
@@ -211,30 +181,37 @@ def build_parser() -> Parser:
     add_blur(add(blur, with_run=False))
     command = add(train)
     add_sets(command, "to train one network on (default: the only one there is)")
-    add_train(command)
+    add_training(command)
     add_sets(add(evaluate), "to score on (default: those of the training)")
     add_sets(add(report), "to report on (default: all that were evaluated)")
-    command = add(deblur)
-    command.add_argument("photographs", type=Path, nargs="+", help="files or folders")
-    command.add_argument("--out", type=Path, required=True, help="folder of the results")
-    text = "0 leaves a photograph as it is, 1 restores"
-    command.add_argument("--strength", type=parse_share, default=1.0, help=text)
-    text = "also write before and after side by side"
-    command.add_argument("--compare", action="store_true", help=text)
-    command = add(export)
+    add_deblur(add(deblur))
     text = "to write (default: all)"
-    command.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help=text)
-    command = add(compare)
-    command.add_argument("--with", dest="runs", nargs="+", required=True, help="names of the runs")
+    add(export).add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help=text)
+    text = "names of the runs"
+    add(compare).add_argument("--with", dest="runs", nargs="+", required=True, help=text)
     command = add(run_all, "all")
     add_dataset(command)
-    add_train(command)
+    add_training(command)
     command = add(demo)
     add_dataset(command, num_images=60)
-    add_train(command)
+    add_training(command)
     command.set_defaults(**DEMO)
     add(clean_pairs, "clean-pairs", with_run=False)
     return parser
+
+
+def add_training(parser: Parser) -> None:
+    parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
+    add_settings(parser, TrainSettings, leave_out=("seed",))
+
+
+def add_deblur(parser: Parser) -> None:
+    parser.add_argument("photographs", type=Path, nargs="+", help="files or folders")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    text = "0 leaves a photograph as it is, 1 restores"
+    parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
+    text = "also write before and after side by side"
+    parser.add_argument("--compare", action="store_true", help=text)
 
 
 def interrupt(*_: object) -> NoReturn:

@@ -1,42 +1,18 @@
 """The two stages of the preparation: originals and their pairs, and further blurred sets."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import shutil
+from collections.abc import Callable
 
 from prepare import PrepareError, sources
-from prepare.ffhq.settings import FfhqSettings
 from prepare.folder import changed_photographs
 from prepare.pairs import write_pairs
-from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.sets import complete_ids, write_kernel_records
+from prepare.sets import SetSettings, complete_ids, write_kernel_records
+from prepare.sources import SourceSettings
 
 
 class TooFewPairsError(PrepareError):
     """Originals could not be used, so that there are fewer pairs than asked for."""
-
-
-@dataclass(frozen=True)
-class SourceSettings:
-    """Which originals are wanted."""
-
-    source: str  # "ffhq", "drive", "mirror", "folder" or "sample"
-    num_images: int  # in all
-    from_dir: Path | None  # the photographs of source "folder"
-    keep: bool  # whether downloads and drawings stay once their pairs are made
-    seed: int  # of drawn portraits
-    ffhq: FfhqSettings
-
-
-@dataclass(frozen=True)
-class SetSettings:
-    """Which blurred sets are wanted, and how they are made."""
-
-    blurs: Sequence[LensBlur]
-    output: OutputSettings
-    workers: int  # threads
-    depth_dir: Path | None  # depth maps named by id, for blurs that want them
 
 
 def make_dataset(
@@ -63,43 +39,17 @@ def make_dataset(
     """
     sources.check_count(wanted.source, wanted.num_images)
     sources.check_same_source(data.manifest, wanted.source)
-    write_kernel_records(data, sets.blurs, sets.output, dry_run=dry_run)
+    write_kernel_records(data, sets, dry_run=dry_run)
     done_ids = complete_ids(data, sets.blurs)
     if wanted.source == "folder":
-        done_ids -= changed_photographs(
-            wanted.from_dir,
-            data.originals / "folder",
-            data.manifest,
-            done_ids,
-            data.made_at_ns,
-            relink=not dry_run,
-        )
-    num_missing = sources.count_missing(
-        wanted.source, wanted.ffhq.ids, wanted.num_images, data.manifest, done_ids
-    )
+        done_ids -= changed_photographs(wanted.from_dir, data, done_ids, relink=not dry_run)
+    num_missing = sources.count_missing(wanted, data.manifest, done_ids)
     report(f"{len(done_ids)} pairs are there, {num_missing} to make")
     if not num_missing or dry_run:
         return
-    originals = sources.originals_from(
-        wanted.source,
-        folder=wanted.from_dir,
-        originals_dir=data.originals,
-        num_images=wanted.num_images,
-        seed=wanted.seed,
-        done_ids=done_ids,
-        ffhq=wanted.ffhq,
-        keep=wanted.keep,
-    )
-    num_made = write_pairs(
-        originals,
-        num_images=num_missing,
-        blurs=sets.blurs,
-        data=data,
-        output=sets.output,
-        workers=sets.workers,
-        depth_dir=sets.depth_dir,
-        drop_below=None if wanted.keep else data.originals,
-    )
+    originals = sources.originals_from(wanted, data.originals, done_ids)
+    drop_below = None if wanted.keep else data.originals
+    num_made = write_pairs(originals, num_missing, data, sets, drop_below=drop_below)
     num_pairs = len(done_ids) + num_made
     report(f"{num_made} pairs made, {num_pairs} in {data.path}")
     if num_made < num_missing:
@@ -133,21 +83,30 @@ def make_blurred_sets(
     originals = sources.originals_at_hand(data.originals, data.manifest, done_ids)
     names = ", ".join(blur.name for blur in sets.blurs)
     report(f"{len(originals)} blurred copies to make for {names}")
-    write_kernel_records(data, sets.blurs, sets.output, dry_run=dry_run)
+    write_kernel_records(data, sets, dry_run=dry_run)
     if not originals or dry_run:
         return
-    num_made = write_pairs(
-        originals,
-        num_images=len(originals),
-        blurs=sets.blurs,
-        data=data,
-        output=sets.output,
-        workers=sets.workers,
-        depth_dir=sets.depth_dir,
-        keep_sharp=True,
-    )
+    num_made = write_pairs(originals, len(originals), data, sets, keep_sharp=True)
     if num_made < len(originals):
         raise TooFewPairsError(
             f"{len(originals) - num_made} of {len(originals)} originals could not be used (see "
             f"{data.rejected}); bring them back, or run `make dataset` again"
         )
+
+
+def remove_pairs(
+    data: DataFolder, *, dry_run: bool = False, report: Callable[[str], None] = print
+) -> None:
+    """Removes the sharp and blurred pictures and their records, never originals.
+
+    Args:
+        data: the data folder.
+        dry_run: says what would be done, and does nothing.
+        report: prints one line.
+    """
+    for path in (data.sharp, data.blurred, data.manifest, data.rejected):
+        if path.exists():
+            report(f"removing {path}")
+            if dry_run:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -85,6 +85,15 @@ def settings_from(args: argparse.Namespace, defaults: Settings, **own: object) -
     return replace(defaults, **(chosen | own))  # type: ignore[type-var]
 
 
+def described(*settings: Any) -> str:
+    """Every resolved setting of some dataclasses, a line each."""
+    lines = []
+    for chosen in settings:
+        lines.append(type(chosen).__name__)
+        lines += [f"  {field.name} = {getattr(chosen, field.name)}" for field in fields(chosen)]
+    return "\n".join(lines)
+
+
 def parse_radius(text: str) -> float | tuple[float, float]:
     """A radius "30", or a range of them "10-40"."""
     try:
@@ -170,6 +179,17 @@ def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument(
         "--radius", type=parse_radius, nargs="+", default=argparse.SUPPRESS, help=text
     )
+
+
+def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds the flags that name blurred sets, see `set_names_from`."""
+    parser.add_argument(
+        "--kernel",
+        nargs="+",
+        default=argparse.SUPPRESS,
+        help=f"names of the blurred sets {text}, or patterns as wild-*",
+    )
+    add_radius(parser, f"radii of discs {text}; short for their names")
 
 
 def blurs_from(args: argparse.Namespace) -> list[LensBlur]:

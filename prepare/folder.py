@@ -1,14 +1,14 @@
 """Photographs of the user's own folder: found, linked by id, never copied or changed."""
 
-import glob
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from prepare import PrepareError
 from prepare.ffhq.local_copy import is_ffhq_copy
 from prepare.originals import Original
+from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_manifest
 from prepare.records.names import PHOTOGRAPH_SUFFIXES
 
@@ -56,6 +56,7 @@ def folder_originals(
             f"--num-images asks for {num_images}, but --from {folder} holds {len(paths)} "
             f"photographs; add some, or ask for N={len(paths)}"
         )
+    links = LinkFolder(originals_dir)
     taken: dict[str, Path] = {}
     for path in paths:
         if path.stem in taken:
@@ -64,62 +65,70 @@ def folder_originals(
             continue
         taken[path.stem] = path
         if path.stem not in done_ids:
-            link = originals_dir / path.name
-            link_to(link, path.resolve())
-            yield Original(path.stem, link, "folder")
+            yield Original(path.stem, links.link(path.name, path.resolve()), "folder")
 
 
 def changed_photographs(
-    folder: Path | None,
-    originals_dir: Path,
-    manifest_path: Path,
-    done_ids: Collection[str],
-    made_at_ns: Callable[[str], int],
-    *,
-    relink: bool,
+    folder: Path | None, data: DataFolder, done_ids: Collection[str], *, relink: bool
 ) -> set[str]:
-    """Ids in `have` whose photograph is no longer the one that their pair was made from.
+    """Ids in `done_ids` whose photograph is no longer the one that their pair was made from.
 
     Content is compared only where the photograph is newer than the pair, or is another file.
 
     Args:
         folder: as for `folder_originals`; None or a missing one, and a copy of FFHQ, tell nothing.
-        originals_dir: holds the links that were made.
-        manifest_path: tells which bytes were used.
+        data: holds the links that were made, and tells which bytes were used, and when.
         done_ids: ids of complete pairs.
-        made_at_ns: when the pair of an id was made, in nanoseconds.
         relink: lets the links lead to photographs that were moved.
     """
     if folder is None or not folder.is_dir() or is_ffhq_copy(folder):
         return set()
-    images = read_manifest(manifest_path)
+    images = read_manifest(data.manifest)
+    links = LinkFolder(data.originals / "folder")
     first: dict[str, Path] = {}
     for path in photographs_in(folder):
         first.setdefault(path.stem, path)
     changed = set()
     for image_id in sorted(first.keys() & set(done_ids)):
         path = first[image_id].resolve()
-        link = originals_dir / first[image_id].name
-        moved = not _leads_to(link, path)
+        name = first[image_id].name
+        moved = not links.leads_to(name, path)
         if moved and relink:
-            link_to(link, path)
+            links.link(name, path)
         # The change time, not the modification time: a file moved into place keeps the latter.
-        if moved or path.stat().st_ctime_ns >= made_at_ns(image_id):
+        if moved or path.stat().st_ctime_ns >= data.made_at_ns(image_id):
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
             if sha256 != images[image_id].sha256:
                 changed.add(image_id)
     return changed
 
 
-def _leads_to(link: Path, target: Path) -> bool:
-    return link.is_symlink() and Path(os.readlink(link)) == target
+class LinkFolder:
+    """The folder of links to photographs, at most one for each id."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._by_id: dict[str, set[str]] = {}
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        self._by_id.setdefault(Path(entry.name).stem, set()).add(entry.name)
 
-def link_to(link: Path, target: Path) -> None:
-    """Makes `link` lead to `target`, and no other link of its id lead elsewhere."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    for other in link.parent.glob(f"{glob.escape(link.stem)}.*"):
-        if other.is_symlink() and (other != link or not _leads_to(link, target)):
-            other.unlink()
-    if not link.is_symlink():
-        link.symlink_to(target)
+    def leads_to(self, name: str, target: Path) -> bool:
+        """Whether a link of that name leads to `target`."""
+        link = self.path / name
+        return link.is_symlink() and Path(os.readlink(link)) == target
+
+    def link(self, name: str, target: Path) -> Path:
+        """A link of that name to `target`; other links of its id are removed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        names = self._by_id.setdefault(Path(name).stem, set())
+        for other in sorted(names):
+            if other != name or not self.leads_to(name, target):
+                (self.path / other).unlink()
+                names.remove(other)
+        if name not in names:
+            (self.path / name).symlink_to(target)
+            names.add(name)
+        return self.path / name

@@ -28,7 +28,7 @@ from prepare.photograph import (
     square_crop,
 )
 from prepare.records.atomic import write_bytes
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur_settings import LensBlur
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import (
     ImageRecord,
@@ -38,6 +38,7 @@ from prepare.records.manifest import (
     write_lines,
     write_manifest,
 )
+from prepare.sets import SetSettings
 
 SAVE_EVERY = 200  # images between two writings of the manifest; a kill costs at most so many
 
@@ -47,9 +48,8 @@ class _Job:
     """What is made of every original."""
 
     data: DataFolder
-    blurs: Sequence[LensBlur]
-    output: OutputSettings
-    depth_dir: Path | None
+    sets: SetSettings
+    depth_maps: dict[str, Path]  # by id
     keep_sharp: bool
     drop_below: Path | None
 
@@ -67,6 +67,10 @@ class _Records:
         self.images[image.id] = image
         self.rejected.pop(os.path.realpath(original.path), None)
 
+    def forget(self, image_id: str) -> bool:
+        """Removes an image; says whether it was there."""
+        return self.images.pop(image_id, None) is not None
+
     def reject(self, original: Original, reason: str) -> None:
         file = os.path.realpath(original.path)
         self.rejected[file] = {"id": original.id, "file": file, "reason": reason}
@@ -81,13 +85,10 @@ class _Records:
 
 def write_pairs(
     originals: Iterable[Original],
-    *,
     num_images: int,
-    blurs: Sequence[LensBlur],
     data: DataFolder,
-    output: OutputSettings,
-    workers: int,
-    depth_dir: Path | None = None,
+    sets: SetSettings,
+    *,
     keep_sharp: bool = False,
     drop_below: Path | None = None,
 ) -> int:
@@ -97,11 +98,9 @@ def write_pairs(
         originals: pulled only as far as needed; one that cannot be used is listed in
             `rejected.jsonl`, and another is taken in its place.
         num_images: how many pairs are wanted.
-        blurs: one blurred set for each, all from one reading of the original.
         data: where everything goes; pictures of the same id are replaced.
-        output: size and quality.
-        workers: threads; they spend their time in OpenCV, which lets go of Python's lock.
-        depth_dir: holds the depth maps, named by id, for blurs that want them.
+        sets: the blurred sets, all made from one reading of the original. Its workers are threads;
+            they spend their time in OpenCV, which lets go of Python's lock.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
         drop_below: originals that are files of this folder, not links, are removed once used.
 
@@ -113,12 +112,12 @@ def write_pairs(
         OSError: if a picture cannot be written.
     """
     cv2.setNumThreads(1)  # the parallelism is over images
-    job = _Job(data, blurs, output, depth_dir, keep_sharp, drop_below)
-    records = _Records(data, blurs)
+    job = _Job(data, sets, _depth_maps_in(sets.depth_dir), keep_sharp, drop_below)
+    records = _Records(data, sets.blurs)
     num_made = 0
     progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)
     try:
-        for original, outcome in _until_enough(job, records, originals, num_images, workers):
+        for original, outcome in _until_enough(job, records, originals, num_images):
             if isinstance(outcome, ImageRecord):
                 records.accept(original, outcome)
                 num_made += 1
@@ -127,7 +126,7 @@ def write_pairs(
                     records.save()
             else:
                 stale = not original.problem and not keep_sharp
-                if stale and records.images.pop(original.id, None):
+                if stale and records.forget(original.id):
                     _remove_pictures(original.id, data)
                 records.reject(original, str(outcome))
     finally:
@@ -137,10 +136,10 @@ def write_pairs(
 
 
 def _until_enough(
-    job: _Job, records: _Records, originals: Iterable[Original], num_wanted: int, workers: int
+    job: _Job, records: _Records, originals: Iterable[Original], num_wanted: int
 ) -> Iterator[tuple[Original, ImageRecord | UnusablePhotograph]]:
     """Outcomes as they come, never starting more than can still be wanted."""
-    source = iter(originals)
+    source, workers = iter(originals), job.sets.workers
     failure: PrepareError | None = None
     running: dict[Future[ImageRecord], Original] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -170,16 +169,17 @@ def _until_enough(
 
 def _make_pair(job: _Job, original: Original, known: ImageRecord | None) -> ImageRecord:
     """Writes the pictures of one original; `known` is what the manifest said of it before."""
-    image, photo = _read_original(original, job.output.size)
+    output = job.sets.output
+    image, photo = _read_original(original, output.size)
     _forget_other_versions(known, image, job.data, job.keep_sharp)
-    depth = _read_depth(job.depth_dir, image.id) if job.depth_dir else None
-    blurred_copies = blur_and_reduce(photo, job.blurs, job.output.size, image.id, depth)
+    depth = _read_depth(job, image.id) if job.sets.depth_dir else None
+    blurred_copies = blur_and_reduce(photo, job.sets.blurs, output.size, image.id, depth)
     if not job.keep_sharp:
-        sharp = reduce_photo(photo, job.output.size)
-        write_bytes(job.data.sharp_path(image.id), encode_jpeg(sharp, job.output.quality))
-    for blur, blurred in zip(job.blurs, blurred_copies, strict=True):
+        sharp = reduce_photo(photo, output.size)
+        write_bytes(job.data.sharp_path(image.id), encode_jpeg(sharp, output.quality))
+    for blur, blurred in zip(job.sets.blurs, blurred_copies, strict=True):
         path = job.data.blurred_path(blur.name, image.id)
-        write_bytes(path, encode_jpeg(blurred, job.output.quality))
+        write_bytes(path, encode_jpeg(blurred, output.quality))
     drop_below = job.drop_below
     if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
         original.path.unlink()
@@ -203,10 +203,17 @@ def _remove_pictures(image_id: str, data: DataFolder) -> None:
     data.sharp_path(image_id).unlink(missing_ok=True)
 
 
-def _read_depth(depth_dir: Path, image_id: str) -> np.ndarray:
-    for path in sorted(depth_dir.glob(f"{glob.escape(image_id)}.*")):
-        return square_crop(read_depth_map(path))
-    raise UnusablePhotograph(f"has no depth map in {depth_dir}")
+def _depth_maps_in(folder: Path | None) -> dict[str, Path]:
+    """The depth maps of a folder by the ids that they are named by."""
+    paths = sorted(folder.iterdir(), reverse=True) if folder else []
+    return {path.stem: path for path in paths if not path.name.startswith(".")}
+
+
+def _read_depth(job: _Job, image_id: str) -> np.ndarray:
+    path = job.depth_maps.get(image_id)
+    if path is None:
+        raise UnusablePhotograph(f"has no depth map in {job.sets.depth_dir}")
+    return square_crop(read_depth_map(path))
 
 
 def _read_original(original: Original, size: int) -> tuple[ImageRecord, np.ndarray]:

@@ -1,7 +1,7 @@
 """Which pairs and blurred sets of a data folder are there, and with which settings."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prepare import PrepareError
@@ -9,6 +9,16 @@ from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.kernel import KernelRecord, read_kernel
 from prepare.records.manifest import read_manifest
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """Which blurred sets are wanted, and how they are made."""
+
+    blurs: Sequence[LensBlur]
+    output: OutputSettings
+    workers: int  # threads
+    depth_dir: Path | None  # depth maps named by id, for blurs that want them
 
 
 class MixedSettingsError(PrepareError):
@@ -35,20 +45,18 @@ def _is_whole_jpeg(path: Path) -> bool:
         return False
 
 
-def write_kernel_records(
-    data: DataFolder, blurs: Sequence[LensBlur], output: OutputSettings, dry_run: bool = False
-) -> None:
+def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = False) -> None:
     """Writes each set's `kernel.json`, after making sure that no folder would mix two settings.
 
     Raises:
         MixedSettingsError: if a set was made with other settings, or any set in another size.
         DamagedRecordError: if a set's record cannot be read.
     """
-    records = {blur.name: KernelRecord(blur, output) for blur in blurs}
+    records = {blur.name: KernelRecord(blur, sets.output) for blur in sets.blurs}
     for folder in sorted(path for path in data.blurred.glob("*") if path.is_dir()):
         record = read_kernel(folder)
         found = record.content if record else {}
-        wanted = records[folder.name].content if folder.name in records else asdict(output)
+        wanted = records[folder.name].content if folder.name in records else asdict(sets.output)
         changed = [key for key in wanted if found.get(key) != wanted[key]]
         if changed and any(folder.glob("*.jpg")):
             was = ", ".join(f"{key} {found.get(key, 'unknown')}" for key in changed)

@@ -9,7 +9,7 @@ import io
 import itertools
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image as PillowImage
@@ -22,7 +22,7 @@ from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_
 from prepare.ffhq.metadata import FACIAL_RECOGNITION_NOTICE, wanted_ids
 from prepare.ffhq.settings import NUM_FFHQ_IMAGES, FfhqSettings
 from prepare.ffhq.source import ffhq_originals
-from prepare.folder import NoPhotographsError, folder_originals, link_to
+from prepare.folder import LinkFolder, NoPhotographsError, folder_originals
 from prepare.originals import Original
 from prepare.records.atomic import write_bytes
 from prepare.records.errors import require
@@ -30,6 +30,18 @@ from prepare.records.manifest import read_manifest
 from prepare.records.names import PHOTOGRAPH_SUFFIXES
 
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Which originals are wanted."""
+
+    source: str  # "ffhq", "drive", "mirror", "folder" or "sample"
+    num_images: int  # in all
+    from_dir: Path | None  # the photographs of source "folder"
+    keep: bool  # whether downloads and drawings stay once their pairs are made
+    seed: int  # of drawn portraits
+    ffhq: FfhqSettings
 
 
 class DiskTooSmallError(PrepareError):
@@ -41,64 +53,47 @@ class MixedSourcesError(PrepareError):
 
 
 def originals_from(
-    source: str,
-    *,
-    folder: Path | None,
-    originals_dir: Path,
-    num_images: int,
-    seed: int,
-    done_ids: Collection[str],
-    ffhq: FfhqSettings,
-    keep: bool = True,
+    wanted: SourceSettings, originals_dir: Path, done_ids: Collection[str]
 ) -> Iterator[Original]:
-    """Originals of the named source, the wanted ones first, without those in `have`.
+    """Originals of a source, the wanted ones first, without those that are done.
 
     Args:
-        source: "ffhq", "drive", "mirror", "folder" or "sample".
-        folder: of the photographs, for "folder".
+        wanted: which originals.
         originals_dir: holds one folder a source.
-        num_images: how many are wanted in all.
-        seed: of drawn portraits.
         done_ids: ids that need not be offered again.
-        ffhq: where FFHQ is fetched from.
-        keep: whether downloads stay on disk once they have been used.
 
     Raises:
         PrepareError: if the source has nothing, or the disk is too small for it.
     """
-    if source == "sample":
-        return sample_originals(originals_dir / "sample", seed, done_ids)
-    if source in FFHQ_SOURCES:
-        settings = replace(ffhq, source=source)
-        return fetched_originals(settings, originals_dir, num_images, done_ids, keep)
-    if folder is None:
+    if wanted.source == "sample":
+        return sample_originals(originals_dir / "sample", wanted.seed, done_ids)
+    if wanted.source in FFHQ_SOURCES:
+        return fetched_originals(wanted, originals_dir, done_ids)
+    if wanted.from_dir is None:
         raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
-    if is_ffhq_copy(folder):
-        link_to(originals_dir / "folder" / "images1024x1024", images_folder(folder).resolve())
-        return ffhq_copy_originals(originals_dir / "folder", num_images, ffhq.ids, done_ids)
-    return folder_originals(folder, originals_dir / "folder", num_images, done_ids)
+    folder, num_images = originals_dir / "folder", wanted.num_images
+    if is_ffhq_copy(wanted.from_dir):
+        LinkFolder(folder).link("images1024x1024", images_folder(wanted.from_dir).resolve())
+        return ffhq_copy_originals(folder, num_images, wanted.ffhq.ids, done_ids)
+    return folder_originals(wanted.from_dir, folder, num_images, done_ids)
 
 
 def fetched_originals(
-    settings: FfhqSettings,
-    originals_dir: Path,
-    num_images: int,
-    done_ids: Collection[str],
-    keep: bool,
+    wanted: SourceSettings, originals_dir: Path, done_ids: Collection[str]
 ) -> Iterator[Original]:
     """FFHQ's photographs as they arrive, once it has been said what that takes.
 
     Raises:
         DiskTooSmallError: before anything is fetched.
     """
-    plan = download_plan(settings, originals_dir, num_images, done_ids)
+    plan = download_plan(wanted.ffhq, originals_dir, wanted.num_images, done_ids)
     if plan.num_files:
         print(FACIAL_RECOGNITION_NOTICE)
         print(
             f"{plan.num_files} photographs to fetch: about {_gb(plan.download_bytes)} to download, "
             f"{_gb(plan.disk_bytes)} on disk, {_gb(plan.free_bytes)} free"
         )
-        if keep and plan.disk_bytes > plan.free_bytes:
+        if wanted.keep and plan.disk_bytes > plan.free_bytes:
             raise DiskTooSmallError(
                 f"the disk of {originals_dir} has {_gb(plan.free_bytes)} free, and "
                 f"{_gb(plan.disk_bytes)} are needed; ask for fewer (N=...), for another place "
@@ -112,13 +107,17 @@ def fetched_originals(
         disable=None if plan.num_files else True,
         leave=False,
     ) as progress:
+
+        def count(num_bytes: int) -> None:
+            progress.update(num_bytes)
+
         yield from ffhq_originals(
-            settings,
+            wanted.ffhq,
             originals_dir,
-            num_images,
+            wanted.num_images,
             done_ids,
             report=tqdm.write,
-            on_bytes=progress.update,
+            on_bytes=count,
         )
 
 
@@ -148,20 +147,18 @@ def check_same_source(manifest_path: Path, source: str) -> None:
         )
 
 
-def count_missing(
-    source: str, ids: str | None, num_images: int, manifest_path: Path, done_ids: Collection[str]
-) -> int:
+def count_missing(wanted: SourceSettings, manifest_path: Path, done_ids: Collection[str]) -> int:
     """How many pairs are still to be made, given those that are complete.
 
     FFHQ's images are wanted by id. Of other sources any `num_images` will do, and what is in the
     manifest already counts as wanted, so that a new blurred set is made for all of it.
 
     Raises:
-        SettingError: if `ids` cannot be read.
+        SettingError: if the ids cannot be read.
     """
-    if ids or source in FFHQ_SOURCES:
-        return len(set(wanted_ids(ids, num_images)) - set(done_ids))
-    return max(num_images, len(read_manifest(manifest_path))) - len(done_ids)
+    if wanted.ffhq.ids or wanted.source in FFHQ_SOURCES:
+        return len(set(wanted_ids(wanted.ffhq.ids, wanted.num_images)) - set(done_ids))
+    return max(wanted.num_images, len(read_manifest(manifest_path))) - len(done_ids)
 
 
 def originals_at_hand(

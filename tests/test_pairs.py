@@ -12,7 +12,7 @@ from prepare.pairs import write_pairs
 from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_lines, read_manifest, split_of
-from prepare.sets import MixedSettingsError, complete_ids, write_kernel_records
+from prepare.sets import MixedSettingsError, SetSettings, complete_ids, write_kernel_records
 
 BLURS = [LensBlur(30), LensBlur(60, blades=6)]
 SETTINGS = OutputSettings(size=32)
@@ -27,17 +27,14 @@ def originals_of(folder, names, **problems):
     ]
 
 
-def write(data_dir, originals, num_images=None, blurs=BLURS, workers=2, **more):
+def sets_of(blurs=BLURS, output=SETTINGS, workers=2, depth_dir=None):
+    return SetSettings(blurs, output, workers, depth_dir)
+
+
+def write(data_dir, originals, num_images=None, blurs=BLURS, workers=2, depth_dir=None, **more):
     num_images = len(originals) if num_images is None else num_images
-    return write_pairs(
-        originals,
-        num_images=num_images,
-        blurs=blurs,
-        data=DataFolder(data_dir),
-        output=SETTINGS,
-        workers=workers,
-        **more,
-    )
+    sets = sets_of(blurs, workers=workers, depth_dir=depth_dir)
+    return write_pairs(originals, num_images, DataFolder(data_dir), sets, **more)
 
 
 @pytest.fixture
@@ -228,8 +225,29 @@ def test_depth_map_is_found_by_id_and_its_absence_is_a_reason(tmp_path, original
     assert "no depth map" in rejected["reason"]
 
 
+def test_each_image_has_its_own_depth_map(tmp_path):
+    originals = originals_of(tmp_path / "photos", ["face.png"])
+    [photograph] = write_photos(tmp_path / "photos", ["face.a.png"]).glob("face.a.png")
+    originals.append(Original("face.a", photograph, "folder"))
+    (tmp_path / "depth").mkdir()
+    for stem, level in (("face", 0), ("face.a", 255)):  # in focus; far behind it
+        depth = np.full((64, 64), level, np.uint8)
+        PillowImage.fromarray(depth).save(tmp_path / "depth" / f"{stem}.png")
+    blur = LensBlur(60, depth=True)
+    assert write(tmp_path, originals, blurs=[blur], depth_dir=tmp_path / "depth") == 2
+    for image_id, is_equal in (("face", True), ("face.a", False)):
+        sharp, blurred = (
+            np.asarray(PillowImage.open(path)).astype(int)
+            for path in (
+                DataFolder(tmp_path).sharp_path(image_id),
+                DataFolder(tmp_path).blurred_path(blur.name, image_id),
+            )
+        )
+        assert (np.abs(sharp - blurred).mean() < 1) == is_equal
+
+
 def test_set_records_its_settings(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), BLURS, SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS, SETTINGS))
     for blur in BLURS:
         record = json.loads((tmp_path / "blurred_resized" / blur.name / "kernel.json").read_text())
         assert record.items() >= (asdict(blur) | asdict(SETTINGS)).items()
@@ -238,41 +256,41 @@ def test_set_records_its_settings(tmp_path):
 
 def test_set_with_a_range_of_radii_can_be_claimed_again(tmp_path):
     blurs = [LensBlur((10, 40))]
-    write_kernel_records(DataFolder(tmp_path), blurs, SETTINGS)
-    write_kernel_records(DataFolder(tmp_path), blurs, SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), sets_of(blurs, SETTINGS))
+    write_kernel_records(DataFolder(tmp_path), sets_of(blurs, SETTINGS))
 
 
 @pytest.mark.parametrize("changed", [OutputSettings(size=64), OutputSettings(size=32, quality=90)])
 def test_other_size_or_quality_is_refused_and_writes_nothing(tmp_path, changed):
-    write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
     write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
     before = tree(tmp_path)
     for blurs in (BLURS[:1], BLURS[1:]):
         with pytest.raises(MixedSettingsError, match=r"disc-r30 was made with .*now asked for"):
-            write_kernel_records(DataFolder(tmp_path), blurs, changed)
+            write_kernel_records(DataFolder(tmp_path), sets_of(blurs, changed))
     assert tree(tmp_path) == before
 
 
 def test_set_that_holds_no_picture_yet_can_be_claimed_with_other_settings(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
-    write_kernel_records(DataFolder(tmp_path), BLURS[:1], OutputSettings(size=64))
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], OutputSettings(size=64)))
 
 
 def test_pictures_without_a_record_are_refused(tmp_path):
     write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
     with pytest.raises(MixedSettingsError, match="unknown"):
-        write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
+        write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
 
 
 def test_damaged_record_is_refused_by_name(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
     path = tmp_path / "blurred_resized" / "disc-r30" / "kernel.json"
     for content in (path.read_bytes()[:50], b"", b"\xff", b"[]"):
         path.write_bytes(content)
         with pytest.raises(PrepareError, match=r"kernel\.json is damaged; .*make clean-pairs"):
-            write_kernel_records(DataFolder(tmp_path), BLURS[:1], SETTINGS)
+            write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
 
 
 def test_dry_run_claims_nothing(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), BLURS, SETTINGS, dry_run=True)
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS, SETTINGS), dry_run=True)
     assert not (tmp_path / "blurred_resized").exists()

@@ -14,9 +14,11 @@ from prepare.folder import (
     folder_originals,
     photographs_in,
 )
+from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import ImageRecord, write_manifest
 from prepare.sources import (
     MixedSourcesError,
+    SourceSettings,
     check_same_source,
     originals_at_hand,
     originals_from,
@@ -88,18 +90,21 @@ def test_what_is_there_is_not_offered_again(tmp_path):
 
 def test_photographs_that_moved_are_linked_again_and_those_that_changed_are_named(tmp_path):
     folder = write_photos(tmp_path / "photos", ["a.png", "b.png", "c.png"])
-    originals_dir, ids = tmp_path / "originals", {"a", "b", "c"}
+    originals_dir, ids = tmp_path / "originals" / "folder", {"a", "b", "c"}
     list(folder_originals(folder, originals_dir, 3, ()))
     images = {
         each: ImageRecord(each, "train", "folder", digest_of(folder / f"{each}.png"), 64, 64)
         for each in ids
     }
-    write_manifest(tmp_path / "m", images)
+    write_manifest(tmp_path / "manifest.jsonl", images)
+
+    class Data(DataFolder):
+        def made_at_ns(self, _):
+            return self.now_ns
 
     def changed(folder, made_at_ns, relink=True):
-        return changed_photographs(
-            folder, originals_dir, tmp_path / "m", ids, lambda _: made_at_ns, relink=relink
-        )
+        Data.now_ns = made_at_ns
+        return changed_photographs(folder, Data(tmp_path), ids, relink=relink)
 
     always, never = 0, 2**63
     assert changed(folder, always) == changed(folder, never) == set()
@@ -123,6 +128,18 @@ def test_second_photograph_of_one_id_is_a_problem_that_names_both(tmp_path):
     assert second.id == "a"
     assert str(folder / "a.jpg") in second.problem
     assert second.path == folder / "a.png"
+
+
+def test_an_id_is_a_whole_stem_not_the_beginning_of_another(tmp_path):
+    names = ["face.crop.jpg", "face.jpg", "face[1].jpg", "face1.jpg"]
+    folder, links = write_photos(tmp_path / "photos", names), tmp_path / "links"
+    for _ in range(2):
+        originals = list(folder_originals(folder, links, 4, ()))
+        assert sorted(original.id for original in originals) == sorted(
+            ["face", "face.crop", "face1", "face[1]"]
+        )
+        assert all(original.path.exists() for original in originals)
+        assert sorted(path.name for path in links.iterdir()) == sorted(names)
 
 
 def test_samples_are_drawn_when_asked_for_and_the_same_every_time(tmp_path):
@@ -153,15 +170,7 @@ def test_samples_go_on_after_those_that_are_there(tmp_path):
 
 def test_folder_source_needs_a_folder(tmp_path):
     with pytest.raises(NoPhotographsError, match="SOURCE=folder needs FROM="):
-        originals_from(
-            "folder",
-            folder=None,
-            originals_dir=tmp_path,
-            num_images=1,
-            seed=0,
-            done_ids=(),
-            ffhq=FfhqSettings(),
-        )
+        originals_from(SourceSettings("folder", 1, None, True, 0, FfhqSettings()), tmp_path, ())
 
 
 def test_kinds_of_image_do_not_mix(tmp_path):

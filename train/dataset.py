@@ -5,7 +5,7 @@ state to save: training that stops at step K goes on with the very batch that wo
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -44,9 +44,7 @@ def training_batches(
         that of the crops, or of the pictures.
     """
     num_images, num_kernels = len(pairs.sharp), len(pairs.blurred)
-    paths = tf.constant([pairs.sharp, *pairs.blurred])  # (1 + num_kernels, num_images)
-    if settings.cache:
-        read = tf.stack([tf.stack([_decode(each) for each in column]) for column in paths])
+    read = _reader(pairs, settings.cache)
     seed = tf.constant(settings.seed, tf.int64)
     side = min(settings.crop or pairs.size, pairs.size)
     share = share or tf.distribute.InputContext()
@@ -64,10 +62,7 @@ def training_batches(
             tf.random.experimental.stateless_split(tf.stack([seed, number]))
         )
         kernel = tf.random.stateless_uniform([], kernel_seed, 1, num_kernels + 1, tf.int64)
-        if settings.cache:
-            pair = tf.stack([read[kernel, index], read[0, index]])
-        else:
-            pair = tf.stack([_decode(paths[kernel, index]), _decode(paths[0, index])])
+        pair = tf.stack([read(kernel, index), read(0, index)])
         turn = pairs.turn and settings.turns
         pair = tf.cast(pair, tf.float32)  # to turn bytes, oneDNN wants AVX-512, and says so
         return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
@@ -78,6 +73,15 @@ def training_batches(
         share.get_per_replica_batch_size(settings.batch), drop_remainder=True
     ).map(lambda b, s: (_signed(b), _signed(s)))
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _reader(pairs: Pairs, cache: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Gives the picture of a column, 0 for sharp or the kernel's number, and an image's index."""
+    paths = tf.constant([pairs.sharp, *pairs.blurred])  # (1 + num_kernels, num_images)
+    if not cache:
+        return lambda column, index: _decode(paths[column, index])
+    decoded = tf.stack([tf.stack([_decode(path) for path in column]) for column in paths])
+    return lambda column, index: decoded[column, index]
 
 
 def augment(

@@ -8,9 +8,10 @@ import io
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -62,21 +63,7 @@ def evaluate(
     begun_s = time.monotonic()
     baselines, record = tuned_baselines(kernel, list(_first_pictures(tuning)))
     methods = {"restored": restore} | baselines
-    restored_dir = evaluation_dir / "restored"
-
-    def score(image_id: str, blurred_path: str, sharp_path: str) -> dict:
-        blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
-        pictures = {"blurred": blurred}
-        for name, method in methods.items():
-            pictures[name] = method(blurred)
-        write_picture(restored_dir / f"{image_id}.png", pictures["restored"])
-        return {"id": image_id} | {
-            f"{row}_{name}": float(metric(picture, sharp))
-            for row, picture in pictures.items()
-            for name, metric in METRICS.items()
-        }
-
-    scores = _in_threads(score, pairs)
+    scores = _in_threads(partial(_score, methods, evaluation_dir / "restored"), pairs)
     _write_table(evaluation_dir / "per_image.csv", scores)
     rows = {name: _means(scores, name, context["seed"]) for name in ("blurred", *methods)}
     result = {
@@ -99,7 +86,25 @@ def evaluate(
     return result
 
 
-def _first_pictures(pairs: Pairs):
+def _score(
+    methods: Mapping[str, Restore],
+    restored_dir: Path,
+    image_id: str,
+    blurred_path: str,
+    sharp_path: str,
+) -> dict:
+    """Scores of one image, by row and metric; writes what the network restored."""
+    blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
+    pictures = {"blurred": blurred} | {name: method(blurred) for name, method in methods.items()}
+    write_picture(restored_dir / f"{image_id}.png", pictures["restored"])
+    return {"id": image_id} | {
+        f"{row}_{name}": float(metric(picture, sharp))
+        for row, picture in pictures.items()
+        for name, metric in METRICS.items()
+    }
+
+
+def _first_pictures(pairs: Pairs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     paths = zip(pairs.blurred[0], pairs.sharp, strict=True)
     for blurred_path, sharp_path in islice(paths, MOST_TUNING_IMAGES):
         yield read_picture(blurred_path), read_picture(sharp_path)

@@ -54,12 +54,16 @@ def in_threads(
                 for result in _results(work, item, expected_errors):
                     put(_RESULT, item, result)
             put(_END, None, None)
-        except BaseException as error:  # raised again in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             put(_ERROR, None, error)
 
     for _ in range(num_threads):
         threading.Thread(target=run, daemon=True).start()
-    num_running = num_threads
+    yield from _until_all_ended(results, num_threads)
+
+
+def _until_all_ended(results: queue.Queue, num_running: int) -> Iterator[tuple]:
+    """What the threads put into the queue, until each has said that it is done."""
     while num_running:
         kind, item, result = results.get()
         if kind is _ERROR:
