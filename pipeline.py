@@ -5,13 +5,13 @@ it, so that `--help` is instant.
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from prepare import PrepareError
 from prepare.ffhq.settings import FfhqSettings
@@ -214,17 +214,13 @@ def add_deblur(parser: Parser) -> None:
     parser.add_argument("--compare", action="store_true", help=text)
 
 
-def interrupt(*_: object) -> NoReturn:
-    """Lets SIGTERM end a stage as Ctrl-C does."""
-    raise KeyboardInterrupt
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one subcommand; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
     args = build_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a stage as Ctrl-C
     warnings.filterwarnings("ignore", module="PIL")
     try:
         args.run_stage(args)

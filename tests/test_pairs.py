@@ -243,7 +243,7 @@ def test_each_image_has_its_own_depth_map(tmp_path):
                 DataFolder(tmp_path).blurred_path(blur.name, image_id),
             )
         )
-        assert (np.abs(sharp - blurred).mean() < 1) == is_equal
+        assert (np.abs(sharp - blurred).mean() < 3) == is_equal
 
 
 def test_set_records_its_settings(tmp_path):

@@ -91,7 +91,7 @@ def unsharp_mask(
     ]
 
 
-METHODS = {
+METHODS: dict[str, tuple[Callable, Sequence, tuple[str, ...]]] = {
     "richardson_lucy": (richardson_lucy, ITERATIONS, ("iterations",)),
     "wiener": (wiener_filter, BALANCES, ("balance",)),
     "unsharp_mask": (unsharp_mask, UNSHARP, ("sigma_px", "amount")),

@@ -44,8 +44,14 @@ class Recorder:
             _forget_lines_past(run_dir / "log.csv", first_step)
             self.events = tf.summary.create_file_writer(str(run_dir))
         num_steps = settings.total_steps(num_images)
-        bar = {"desc": "train", "unit": "step", "dynamic_ncols": True, "disable": None}
-        self.bar = tqdm(total=num_steps, initial=first_step, **bar)
+        self.bar = tqdm(
+            total=num_steps,
+            initial=first_step,
+            desc="train",
+            unit="step",
+            dynamic_ncols=True,
+            disable=None,
+        )
         self.began_s, self.waited_s = time.monotonic(), 0.0
 
     def __enter__(self) -> "Recorder":

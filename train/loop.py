@@ -114,21 +114,21 @@ def train(
 
             # All machines stop at the same step, whichever of them has a reason to.
             now_s = time.monotonic()
-            is_last, interrupted, out_of_time = across_workers(
+            ends, interrupted, out_of_time = across_workers(
                 is_last or out_of_patience(state, settings, num_steps),
                 bool(interrupts),
                 0 < settings.max_minutes * 60 <= now_s - began_s,
             )
-            stops = is_last or interrupted or out_of_time
+            stops = ends or interrupted or out_of_time
 
             # Save now and then, at the end, and before stopping.
             if writes and (stops or now_s - saved_s >= settings.checkpoint_minutes * 60):
                 mean_losses(state, step, manager)  # raises before a bad network is saved
                 save(manager, step)
                 saved_s = now_s
-            if interrupted and not is_last:
+            if interrupted and not ends:
                 raise KeyboardInterrupt
-            if out_of_time and not is_last:
+            if out_of_time and not ends:
                 tqdm.write(f"{settings.max_minutes:g} minutes are over at step {step}")
             if stops:
                 break

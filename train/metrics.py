@@ -99,11 +99,14 @@ def haarpsi(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
     x, y = (_every_other_box(each @ YIQ.T) for each in (picture_u8, sharp_u8))
     similarities, weights = [], []
     for axis in (0, 1):
-        pairs = [[abs(_haar(z[..., 0], 2**s, axis)) for z in (x, y)] for s in (1, 2, 3)]
-        similarities.append(sum(_similarity(*pair, constant) for pair in pairs[:2]) / 2)
-        weights.append(np.maximum(*pairs[2]))
-    colors = [abs(_boxes(z[..., 1:], 2)) / 4 for z in (x, y)]
-    similarities.append(_similarity(*colors, constant).mean(-1))
+        first, second, third = (
+            tuple(abs(_haar(z[..., 0], 2**scale, axis)) for z in (x, y)) for scale in (1, 2, 3)
+        )
+        both = _similarity(first, constant) + _similarity(second, constant)
+        similarities.append(both / 2)
+        weights.append(np.maximum(*third))
+    colors = tuple(abs(_boxes(z[..., 1:], 2)) / 4 for z in (x, y))
+    similarities.append(_similarity(colors, constant).mean(-1))
     weights.append((weights[0] + weights[1]) / 2)
     total = np.sum(weights)
     if total == 0:
@@ -112,7 +115,8 @@ def haarpsi(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
     return float((np.log(mean / (1 - mean)) / alpha) ** 2)
 
 
-def _similarity(a: np.ndarray, b: np.ndarray, constant: float) -> np.ndarray:
+def _similarity(pair: tuple[np.ndarray, ...], constant: float) -> np.ndarray:
+    a, b = pair
     return (2 * a * b + constant) / (a**2 + b**2 + constant)
 
 

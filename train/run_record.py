@@ -73,7 +73,7 @@ def read_run(run_dir: Path) -> RunRecord | None:
         return None
     way_out = "bring it back, or train again as another RUN=.."
     try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")).items())
+        content: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")).items())
         _check_version(path, content)
         content = BEFORE_IT_EXISTED | content
         names = [field.name for field in fields(TrainSettings)]

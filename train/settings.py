@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from prepare.records.errors import require
 from prepare.records.fields import check_choices, setting
@@ -133,7 +133,7 @@ FREE_TO_CHANGE |= {"checkpoint_minutes", "cache"}
 
 FORMAT = 2  # of a run's folder: what `settings.json` and the checkpoints hold, and how
 # What was done before a setting existed, and so its value in an older `settings.json`.
-BEFORE_IT_EXISTED = {
+BEFORE_IT_EXISTED: dict[str, Any] = {
     "gan_objective": "vanilla",
     "normalization": "batch",
     "precision": "float32",

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import scipy.fft
 
-from prepare.records.psf import Aperture, aperture_psf, inner_radius
+from prepare.records.blur_settings import Aperture
+from prepare.records.psf import aperture_psf, inner_radius
 
 # The filter of cv2.pyrDown, [1 4 6 4 1] / 16 centered on even pixels, correlated with itself at
 # distances of 0, 2 and 4 pixels.
@@ -167,7 +168,7 @@ def _direct_sum(phases: list[np.ndarray], kernels: list[np.ndarray], origin: int
     return total
 
 
-def _spectral_sum(spectra: list[np.ndarray], transfers: list[np.ndarray], _) -> np.ndarray:
+def _spectral_sum(spectra: list[np.ndarray], transfers: list[np.ndarray], _: object) -> np.ndarray:
     """The same by Fourier transform; conjB makes the product a correlation."""
     total = cv2.mulSpectrums(spectra[0], transfers[0], 0, conjB=True)
     part = np.empty_like(total)

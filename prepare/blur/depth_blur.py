@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from prepare.blur.blur_downsample import blur_and_average
-from prepare.records.psf import Aperture
+from prepare.records.blur_settings import Aperture
 
 MAX_LAYERS_EACH_SIDE = 16  # of the focal distance; the radius of a layer errs by half a step
 BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their quotient steady
@@ -41,7 +41,7 @@ def blur_by_depth(
     defocus = (np.arange(256) - focus) / max(focus, 255 - focus)
     layer_of_pixel = np.rint(defocus * radius_px / step).astype(np.int16)[depth_u8]
     light = blur_and_average(photo, [(radius_px, aperture)], size)[0] * BACKDROP_WEIGHT
-    covered = np.full((size, size, 1), BACKDROP_WEIGHT, np.float32)
+    covered: np.ndarray = np.full((size, size, 1), BACKDROP_WEIGHT, np.float32)
     for layer in np.unique(layer_of_pixel)[::-1].tolist():
         # What is not blurred is averaged in its own type, which must not round.
         cut_out = _cut_out(photo if layer else photo.astype(np.float32), layer_of_pixel == layer)

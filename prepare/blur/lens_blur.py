@@ -67,7 +67,13 @@ def blur_and_reduce(
     return [results[index] for index in range(len(blurs))]
 
 
-def _blurred(light, blurs, size, image_id, depth_u8) -> list[np.ndarray]:
+def _blurred(
+    light: np.ndarray,
+    blurs: Sequence[LensBlur],
+    size: int,
+    image_id: str,
+    depth_u8: np.ndarray | None,
+) -> list[np.ndarray]:
     """Each blur of the same light, float32, reduced."""
     scale = light.shape[0] / WIDTH_OF_RADIUS
     radii = [blur.radius_of(image_id) * scale for blur in blurs]

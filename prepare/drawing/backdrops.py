@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prepare.drawing.canvas import ellipse, fill, shade, smooth_noise, stroke
 
@@ -21,7 +22,7 @@ WORDS = [
 ]
 
 
-def _gradient(canvas: np.ndarray, top, bottom) -> None:
+def _gradient(canvas: np.ndarray, top: ArrayLike, bottom: ArrayLike) -> None:
     """Fills the canvas in place from one RGB color, 0..255, at the top to another."""
     part = np.linspace(0, 1, canvas.shape[0])[:, None, None]
     canvas[:] = np.clip(np.asarray(top) * (1 - part) + np.asarray(bottom) * part, 0, 255)
@@ -137,10 +138,12 @@ def _paste(canvas: np.ndarray, patch: np.ndarray, left: int, top: int) -> None:
         canvas[y:bottom, x:right] = patch[y - top : bottom - top, x - left : right - left]
 
 
-def _write(canvas: np.ndarray, text: str, corner_px, height_px: float, color) -> None:
+def _write(
+    canvas: np.ndarray, text: str, corner_px: ArrayLike, height_px: float, color: ArrayLike
+) -> None:
     """Writes in place; the corner is the lower left one of the first letter, x and y in pixels."""
-    corner = tuple(round(float(c)) for c in corner_px)
-    ink = tuple(int(c) for c in np.clip(color, 0, 255))
+    corner = tuple(round(float(c)) for c in np.asarray(corner_px))
+    ink = tuple(int(c) for c in np.clip(np.asarray(color), 0, 255))
     thickness = max(1, round(height_px / 7))
     font = cv2.FONT_HERSHEY_DUPLEX
     cv2.putText(canvas, text, corner, font, height_px / 22, ink, thickness, cv2.LINE_AA)

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates in 1/16 pixel
@@ -11,11 +12,11 @@ def _fixed_point(points_px: np.ndarray) -> np.ndarray:
     return np.rint(np.asarray(points_px) * (1 << SUBPIXEL_BITS)).astype(np.int32)
 
 
-def _u8(color) -> tuple[int, ...]:
-    return tuple(int(level) for level in np.clip(color, 0, 255))
+def _u8(color: ArrayLike) -> tuple[int, ...]:
+    return tuple(int(level) for level in np.clip(np.asarray(color), 0, 255))
 
 
-def fill(canvas: np.ndarray, points_px: np.ndarray, color) -> None:
+def fill(canvas: np.ndarray, points_px: np.ndarray, color: ArrayLike) -> None:
     """Fills a polygon in place.
 
     Args:
@@ -26,7 +27,9 @@ def fill(canvas: np.ndarray, points_px: np.ndarray, color) -> None:
     cv2.fillPoly(canvas, [_fixed_point(points_px)], _u8(color), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def stroke(canvas: np.ndarray, curves_px: np.ndarray, color, thickness_px: float = 1) -> None:
+def stroke(
+    canvas: np.ndarray, curves_px: np.ndarray, color: ArrayLike, thickness_px: float = 1
+) -> None:
     """Draws open curves of one color in place.
 
     Args:
@@ -43,7 +46,7 @@ def stroke(canvas: np.ndarray, curves_px: np.ndarray, color, thickness_px: float
 def strands(
     canvas: np.ndarray,
     curves_px: np.ndarray,
-    color,
+    color: ArrayLike,
     brightness: np.ndarray,
     thickness_px: float = 1,
     num_shades: int = 16,
@@ -86,7 +89,7 @@ def coverage(side: int, points_px: np.ndarray, softness_px: float = 0.0) -> np.n
     return cv2.GaussianBlur(mask, (0, 0), softness_px) if softness_px > 0 else mask
 
 
-def blend(canvas: np.ndarray, layer, opacity: np.ndarray) -> None:
+def blend(canvas: np.ndarray, layer: ArrayLike, opacity: np.ndarray) -> None:
     """Lays a layer over the canvas in place, touching only the box where it is visible.
 
     Args:
@@ -104,7 +107,11 @@ def blend(canvas: np.ndarray, layer, opacity: np.ndarray) -> None:
 
 
 def soft_stroke(
-    canvas: np.ndarray, curve_px: np.ndarray, color, thickness_px: float, softness_px: float
+    canvas: np.ndarray,
+    curve_px: np.ndarray,
+    color: ArrayLike,
+    thickness_px: float,
+    softness_px: float,
 ) -> None:
     """Draws one open curve with blurred edges in place.
 
@@ -117,8 +124,8 @@ def soft_stroke(
     """
     mask_u8 = np.zeros(canvas.shape[:2], np.uint8)
     stroke(mask_u8, curve_px, (255,), thickness_px)
-    mask_u8 = cv2.GaussianBlur(mask_u8, (0, 0), softness_px)
-    blend(canvas, color, mask_u8.astype(np.float32) / 255)
+    softened = cv2.GaussianBlur(mask_u8, (0, 0), softness_px)
+    blend(canvas, color, softened.astype(np.float32) / 255)
 
 
 def shade(canvas: np.ndarray, factor: np.ndarray) -> None:
@@ -150,7 +157,9 @@ def smooth_noise(
     return total / 1.6
 
 
-def smooth_curve(control_points, num_points: int = 24, closed: bool = False) -> np.ndarray:
+def smooth_curve(
+    control_points: ArrayLike, num_points: int = 24, closed: bool = False
+) -> np.ndarray:
     """Cubic spline through control points.
 
     Args:
@@ -170,17 +179,19 @@ def smooth_curve(control_points, num_points: int = 24, closed: bool = False) -> 
     return spline(np.linspace(0, knots[-1], num_points))
 
 
-def moved(points, right: float, down: float) -> np.ndarray:
+def moved(points: ArrayLike, right: float, down: float) -> np.ndarray:
     """Points, (..., 2), shifted by an offset in their own unit."""
     return np.asarray(points, float) + np.array([right, down])
 
 
-def mirrored(points) -> np.ndarray:
+def mirrored(points: ArrayLike) -> np.ndarray:
     """Points, (..., 2), on the other side of the vertical axis."""
     return np.asarray(points, float) * np.array([-1, 1])
 
 
-def ellipse(center, half_width: float, half_height: float, num_points: int = 40) -> np.ndarray:
+def ellipse(
+    center: ArrayLike, half_width: float, half_height: float, num_points: int = 40
+) -> np.ndarray:
     """Points of an upright ellipse, (num_points, 2), in the unit of its arguments."""
     angle = np.linspace(0, 2 * np.pi, num_points, endpoint=False)
     return np.asarray(center) + np.stack(

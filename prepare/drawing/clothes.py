@@ -144,7 +144,7 @@ def draw_earrings(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitt
     gold = np.array([(222, 184, 92), (206, 208, 214), (196, 60, 70)])[rng.integers(3)]
     hoop = rng.random() < 0.5
     for sign in (-1, 1):
-        center = (sign * (half_width(sitter, np.float64(0.3)) + 0.06), 0.82)
+        center = (sign * (float(half_width(sitter, np.float64(0.3))) + 0.06), 0.82)
         ring = pose.to_px(ellipse(center, 0.12, 0.17), -0.2)
         if hoop:
             closed = np.concatenate([ring, ring[:1]])

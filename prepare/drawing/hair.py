@@ -6,6 +6,7 @@ at the silhouette. A hairstyle is a way for strands to run through the shell.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 from prepare.drawing.canvas import fill, strands
@@ -65,7 +66,7 @@ class HairShell:
         self._hairline = CubicSpline(knots, hairline, bc_type="natural")
         self._silhouette = CubicSpline(knots, silhouette, bc_type="natural")
 
-    def at(self, along: np.ndarray, out: np.ndarray, sign) -> np.ndarray:
+    def at(self, along: np.ndarray, out: np.ndarray, sign: ArrayLike) -> np.ndarray:
         """Points, (..., 2), face units; sign is -1 for the left half of the picture, else 1."""
         along = np.clip(along, 0, 6)
         inner, outer = self._hairline(along), self._silhouette(along)
@@ -157,7 +158,7 @@ def _wave(curves: np.ndarray, lock: np.ndarray, size: float) -> np.ndarray:
 
 def _scalp_strands(
     rng: np.random.Generator, shell: HairShell, sitter: Sitter, num: int, length: float
-):
+) -> tuple[np.ndarray, np.ndarray]:
     """Points, (num, num_points, 2) in face units, and lock, (num,), of hair in its style."""
     style = sitter.hair_style
     run = {"swept": _swept, "buzzed": _cropped}.get(style, _combed)

@@ -7,7 +7,7 @@ are as detailed at pixel scale as photographs, so that a lens blur takes as much
 import cv2
 import numpy as np
 
-from prepare.drawing import backdrops, clothes, features, hair, skin
+from prepare.drawing import backdrops, clothes, eyes, features, hair, skin
 from prepare.drawing.canvas import shade
 from prepare.drawing.sitter import Pose, Sitter, draw_pose, draw_sitter
 
@@ -65,7 +65,7 @@ def _draw_person(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitte
     )
     gaze = rng.normal(0, (0.025, 0.008))
     for sign in (-1, 1):
-        features.draw_eye(rng, canvas, pose, sitter, sign, gaze)
+        eyes.draw_eye(rng, canvas, pose, sitter, sign, gaze)
     features.draw_nostrils(canvas, pose, sitter)
     features.draw_mouth(rng, canvas, pose, sitter)
     features.draw_brows(rng, canvas, pose, sitter)

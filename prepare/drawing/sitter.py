@@ -4,9 +4,12 @@ Faces are described in face units: the origin lies midway between the eyes, x po
 down in the picture, and 1 is the distance between the pupils.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 SKIN_TONES = np.array(
     [
@@ -51,7 +54,7 @@ class Pose:
     roll_rad: float  # clockwise tilt of the head
     turn: float  # sideways shift of features, face units per unit of depth
 
-    def to_px(self, points, depth: float = 0.0) -> np.ndarray:
+    def to_px(self, points: ArrayLike, depth: float = 0.0) -> np.ndarray:
         """Face units, (..., 2), to pixels; depth is how far the points stand out, face units."""
         turned = np.asarray(points, float) + np.array([self.turn * depth, 0.0])
         cos, sin = np.cos(self.roll_rad), np.sin(self.roll_rad)
@@ -106,8 +109,8 @@ def draw_pose(rng: np.random.Generator, side: int) -> Pose:
     )
 
 
-def _pick(rng: np.random.Generator, colors) -> np.ndarray:
-    color = np.asarray(colors[rng.integers(len(colors))], float)
+def _pick(rng: np.random.Generator, colors: Sequence[Any]) -> np.ndarray:
+    color = np.array(colors[int(rng.integers(len(colors)))], np.float64)
     return np.clip(color * rng.uniform(0.88, 1.12) * rng.normal(1, 0.025, 3), 12, 250)
 
 

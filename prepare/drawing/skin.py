@@ -1,5 +1,7 @@
 """Skin: the head as a lit relief over a painted albedo, with ears and neck."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -23,7 +25,7 @@ SHADE_POWERS = (0.41, 0.51, 0.54)
 SHADE_FLOOR = 0.16  # light from all around
 
 
-def half_width(sitter: Sitter, y: np.ndarray) -> np.ndarray:
+def half_width(sitter: Sitter, y: np.ndarray | np.floating) -> np.ndarray:
     """Half width of the head at height y, both in face units; 0 above the crown, below the chin."""
     jaw = np.clip((y - 0.1) / 1.5, 0, 1)
     taper = 1 - sitter.jaw_taper * jaw * jaw * (3 - 2 * jaw)
@@ -37,7 +39,9 @@ def head_outline(sitter: Sitter) -> np.ndarray:
     return np.concatenate([np.stack([x, y], -1), np.stack([-x, y], -1)[::-1]])
 
 
-def _bump(x, y, center, spread) -> np.ndarray:
+def _bump(
+    x: np.ndarray, y: np.ndarray, center: tuple[float, float], spread: tuple[float, float]
+) -> np.ndarray:
     return np.exp(-(((x - center[0]) / spread[0]) ** 2) - ((y - center[1]) / spread[1]) ** 2)
 
 
@@ -74,12 +78,13 @@ def _relief(sitter: Sitter, x: np.ndarray, y: np.ndarray, turn: float) -> np.nda
 
 def _cast_shadow(height: np.ndarray, unit_px: float, light: np.ndarray) -> np.ndarray:
     """Marches towards the light: 0 where the relief hides it, 1 where it does not."""
-    hidden = np.zeros_like(height)
+    hidden, side = np.zeros_like(height), len(height)
     for distance in np.linspace(0.06, 0.6, 10):
-        move = np.float32(
-            [(1, 0, -light[0] * distance * unit_px), (0, 1, -light[1] * distance * unit_px)]
+        move = np.array(
+            [(1, 0, -light[0] * distance * unit_px), (0, 1, -light[1] * distance * unit_px)],
+            np.float32,
         )
-        towards = cv2.warpAffine(height, move, height.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        towards = cv2.warpAffine(height, move, (side, side), borderMode=cv2.BORDER_REPLICATE)
         np.maximum(hidden, towards - height - light[2] * distance, out=hidden)
     return 1 - np.clip(cv2.GaussianBlur(hidden, (0, 0), 0.02 * unit_px) * 12, 0, 1)
 
@@ -98,7 +103,9 @@ def _lit(height: np.ndarray, unit_px: float, light: np.ndarray) -> tuple[np.ndar
     return SHADE_FLOOR + (1 - SHADE_FLOOR) * diffuse * seen, np.clip(gloss, 0, 1) ** 28 * seen
 
 
-def render_skin(albedo: np.ndarray, height: np.ndarray, unit_px: float, light: np.ndarray):
+def render_skin(
+    albedo: np.ndarray, height: np.ndarray, unit_px: float, light: np.ndarray
+) -> np.ndarray:
     """Lights a painted surface.
 
     Args:
@@ -159,7 +166,7 @@ def _wrinkles(rng: np.random.Generator, albedo: np.ndarray, pose: Pose, sitter: 
 
 
 def draw_head(
-    rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter, paint_lips
+    rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter, paint_lips: Callable
 ) -> None:
     """Draws the bare head in place: skin and the shape of nose and lips, no eyes, no hair.
 

@@ -55,9 +55,10 @@ def open_drive_file(
             return response
         with response:
             page = _Page(read_page(client, response))
-            address = page.next_address(response.url)
-            if address is None:
+            next_address = page.next_address(response.url)
+            if next_address is None:
                 raise _refusal(url, page, response.status_code)
+            address = next_address
     raise RefusedError(url, f"Google Drive showed {_MAX_PAGES} pages and no file")
 
 

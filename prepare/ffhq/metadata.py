@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import ijson
 
@@ -130,7 +130,8 @@ class _GrowingFile:
 
     def __init__(self, file: BinaryIO, fetch: Callable[..., Iterator[bytes]], num_bytes: int):
         self.file, self.fetch, self.num_bytes = file, fetch, num_bytes
-        self.is_at_end, self.error = False, None
+        self.is_at_end = False
+        self.error: DownloadError | None = None
         file.seek(0)
 
     def read(self, num_bytes: int) -> bytes:
@@ -154,11 +155,11 @@ class _GrowingFile:
         self.file.seek(start)
 
 
-def _entry(image_id: str, value: object) -> Entry | None:
+def _entry(image_id: str, value: Any) -> Entry | None:
     """An entry of the metadata, or None if it is not as NVIDIA writes them."""
     try:
         image, metadata = value["image"], value["metadata"]
-        file_id = re.search(r"[?&]id=([\w-]+)", image["file_url"])[1]
+        [file_id] = re.findall(r"[?&]id=([\w-]+)", image["file_url"])[:1]
         expected = Expected(
             num_bytes=int(image["file_size"]),
             md5=str(image["file_md5"]),

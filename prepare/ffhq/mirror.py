@@ -11,6 +11,7 @@ import re
 import tarfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from prepare.ffhq.settings import template_extension
 from prepare.ffhq.verified_files import Expected, VerifiedFiles, check_image
@@ -107,7 +108,7 @@ def _read_members(
                     line = {"url": url, "id": member, "offset": offset, "end": next_offset}
                     record.write("\n" + json.dumps(line))
                     record.flush()
-                if data is not None:
+                if member is not None and data is not None:
                     left.discard(member)
                     yield member, data
 
@@ -119,10 +120,12 @@ def _members(
     stream = _Stream(fetch_blocks(client, url, start=start, end=end))
     try:
         # Small reads: tarfile copies what it has not used yet at each.
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 16) as tar:
+        readable = cast(BinaryIO, stream)  # all that a stream of a tar needs
+        with tarfile.open(fileobj=readable, mode="r|", bufsize=1 << 16) as tar:
             while left and (member := tar.next()) is not None:
                 image_id = _member_id(member)
-                data = tar.extractfile(member).read() if image_id in left else None
+                file = tar.extractfile(member) if image_id in left else None
+                data = file.read() if file else None
                 yield image_id, start + member.offset, start + tar.offset, data
     except (tarfile.TarError, EOFError, ValueError) as error:
         if start:

@@ -67,7 +67,8 @@ def ffhq_originals(
         OSError: if the disk is full or cannot be written.
     """
     folder = originals_dir / "ffhq"
-    checked, missing = VerifiedFiles(folder), {}
+    checked = VerifiedFiles(folder)
+    missing: dict[str, None] = {}
     done_ids = frozenset(done_ids)
     chosen = wanted_ids(settings.ids, num_images)
     for image_id in chosen:
@@ -189,7 +190,8 @@ def _collect(
 
     num_threads = min(run.settings.connections, len(groups))
     for _, result in in_threads(ask, groups_to_ask(), num_threads, run.client.stop, DownloadError):
-        if isinstance(result, DownloadError):
+        if not isinstance(result, Original):
+            assert isinstance(result, DownloadError)
             run.problems[f"{where}: {result.reason}"] += 1
         else:
             del run.missing[result.id]

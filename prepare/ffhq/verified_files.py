@@ -159,9 +159,8 @@ class VerifiedFiles:
         """
         known = self._by_id.get(image_id)
         for path in self.files(image_id):
-            is_known = known is not None and path == self.folder / known.file
             wanted, source = Expected(), "mirror" if path.suffix == ".webp" else "folder"
-            if is_known:
+            if known is not None and path == self.folder / known.file:
                 wanted, source = Expected(md5=known.md5), known.source
             elif expected is not None and path.suffix == ".png":
                 wanted, source = expected, "drive"
@@ -182,8 +181,8 @@ class VerifiedFiles:
         with self._lock:
             self._by_id[image_id] = checked
             # The line break comes first: the last line may be the torn end of a killed run.
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write("\n" + json.dumps(asdict(checked)))
+            with self._path.open("a", encoding="utf-8") as lines:
+                lines.write("\n" + json.dumps(asdict(checked)))
         return Original(image_id, path, source)
 
 

@@ -114,10 +114,10 @@ def _body_blocks(
 
 
 def _check_length(url: str, response: requests.Response, num_bytes: int | None) -> None:
-    total = response.headers.get("Content-Length")
+    total = response.headers.get("Content-Length") or ""
     if response.status_code == 206:
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if num_bytes is not None and (total or "").isdigit() and int(total) != num_bytes:
+    if num_bytes is not None and total.isdigit() and int(total) != num_bytes:
         raise IntegrityError(url, f"the server offers {total} bytes, expected {num_bytes}")
 
 
@@ -180,10 +180,11 @@ def fetch_file(
                         raise IntegrityError(url, f"more than {most} bytes")
                     file.write(block)
             checked = check(part)
-            break
         except IntegrityError:
             part.unlink(missing_ok=True)
             if is_last:
                 raise
-    os.replace(part, path)
-    return checked
+        else:
+            os.replace(part, path)
+            return checked
+    raise AssertionError("the second attempt returns or raises")

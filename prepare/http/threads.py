@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,11 +37,11 @@ def in_threads(
     items, lock = iter(items), threading.Lock()
     results: queue.Queue = queue.Queue(maxsize=2 * num_threads)
 
-    def take() -> Item | object:
+    def take() -> Any:
         with lock:
             return _END if stop.is_set() else next(items, _END)
 
-    def put(kind: object, item: Item | None, result: object) -> None:
+    def put(kind: object, item: object, result: object) -> None:
         is_put = False
         while not is_put and not stop.is_set():
             with contextlib.suppress(queue.Full):

@@ -6,6 +6,7 @@ line have closed forms, so nothing is sampled and fractional radii change the PS
 """
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -160,7 +161,7 @@ def _area_under_arc(
     return total
 
 
-def _between(antiderivative, edges: np.ndarray, x0: float, x1: float) -> np.ndarray:
+def _between(antiderivative: Callable, edges: np.ndarray, x0: float, x1: float) -> np.ndarray:
     """Area from x0 to x1 that lies left of every edge; a course to the left adds (Green)."""
     left, right = min(x0, x1), max(x0, x1)
     reached = np.clip(edges, left, right)[None, :]

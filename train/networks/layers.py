@@ -3,6 +3,8 @@
 Pictures are float32, shape (batch, height, width, 3), RGB, -1..1 throughout.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -11,7 +13,7 @@ from keras import layers
 class SpaceToDepth(layers.Layer):
     """(batch, h, w, c) -> (batch, h / block, w / block, block**2 * c); loses nothing."""
 
-    def __init__(self, block: int = 4, **kwargs) -> None:
+    def __init__(self, block: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.block = block
 
@@ -22,7 +24,7 @@ class SpaceToDepth(layers.Layer):
 class DepthToSpace(layers.Layer):
     """(batch, h, w, block**2 * c) -> (batch, block * h, block * w, c)."""
 
-    def __init__(self, block: int = 4, **kwargs) -> None:
+    def __init__(self, block: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.block = block
 
@@ -33,7 +35,7 @@ class DepthToSpace(layers.Layer):
 class EdgePad(layers.Layer):
     """Continues pictures by their edge pixels, on all four sides."""
 
-    def __init__(self, reach: int, **kwargs) -> None:
+    def __init__(self, reach: int, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
         self.reach = reach
 
@@ -52,7 +54,7 @@ class WeightedSum(layers.Layer):
     which those from `first` on belong to them; gives one folded picture, (batch, h, w, block**2).
     """
 
-    def __init__(self, first: int, number: int, **kwargs) -> None:
+    def __init__(self, first: int, number: int, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
         self.first, self.number = first, number
 
@@ -72,7 +74,7 @@ class StatisticsNorm(layers.Layer):
     else is in its batch, and no moving averages are kept.
     """
 
-    def __init__(self, over_batch: bool, seed: int, **kwargs) -> None:
+    def __init__(self, over_batch: bool, seed: int, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.over_batch = over_batch
         self.gamma_initializer = keras.initializers.RandomNormal(1.0, 0.02, seed=seed)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str 
         for name, points in lines.items()
     }
     finite = {name: points for name, points in finite.items() if points}
-    chart = {"title": title, "x_label": x_label, "note": note, "lines": []}
+    chart: dict[str, Any] = {"title": title, "x_label": x_label, "note": note, "lines": []}
     if not finite:
         return chart
     xs, ys = zip(*(point for points in finite.values() for point in points), strict=True)

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from PIL import Image
@@ -169,7 +170,9 @@ def _read_json(path: Path) -> dict:
 def _read_scores(path: Path) -> list[dict]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    scores = [{k: v if k == "id" else float(v) for k, v in row.items()} for row in rows]
+    scores: list[dict[str, Any]] = [
+        {key: value if key == "id" else float(value) for key, value in row.items()} for row in rows
+    ]
     return [
         score | {"gain": score["restored_psnr_db"] - score["blurred_psnr_db"]} for score in scores
     ]

@@ -5,10 +5,12 @@ releases; the generators consist of few kinds of layers. Needs the package `onnx
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import onnx
+from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from train import TrainError
@@ -45,7 +47,7 @@ def onnx_of(generator: keras.Model) -> onnx.ModelProto:
         names[id(node.outputs[0])] = translate(graph, layer, inputs)
     last = names[id(generator.outputs[0])]
     graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
-    shape = [1, "height", "width", 3]
+    shape: list[str | int | None] = [1, "height", "width", 3]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name in ("blurred", "restored")
@@ -67,13 +69,13 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
-    def add(self, kind: str, inputs: list[str], **attributes) -> str:
+    def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         """Adds a node of one output; returns the output's name."""
         name = f"value_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
 
-    def weight(self, values: np.ndarray) -> str:
+    def weight(self, values: ArrayLike) -> str:
         """Adds a constant array; returns its name."""
         array = np.ascontiguousarray(values)
         name = f"weight_{len(self.weights)}"

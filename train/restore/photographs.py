@@ -105,8 +105,10 @@ def _restored(
     restore: Restore, photo_u8: np.ndarray, multiple: int, strength: float, name: str
 ) -> np.ndarray:
     """The restored photograph, blended with the given one; a bar counts tiles."""
-    total = num_tiles(*photo_u8.shape[:2], multiple)
-    with tqdm(total=total, desc=name, unit="tile", disable=None) as progress:
+    height, width = photo_u8.shape[:2]
+    with tqdm(
+        total=num_tiles(height, width, multiple), desc=name, unit="tile", disable=None
+    ) as progress:
 
         def restore_tile(tile_u8: np.ndarray) -> np.ndarray:
             result = restore(tile_u8)
@@ -160,8 +162,8 @@ def _dropped(image: Image.Image) -> list[str]:
     decoders = " ".join(str(tile[3]) for tile in getattr(image, "tile", []))
     if ";16" in decoders or image.mode.startswith(("I", "F")):
         dropped.append("more than 8 bits a channel")
-    if getattr(image, "n_frames", 1) > 1:
-        dropped.append(f"{image.n_frames - 1} further frames")
+    if (num_frames := getattr(image, "n_frames", 1)) > 1:
+        dropped.append(f"{num_frames - 1} further frames")
     return dropped
 
 
