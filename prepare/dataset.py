@@ -37,7 +37,7 @@ def make_dataset(
         PrepareError: if there are fewer originals than wanted; all others are done.
         OSError: if the disk is full or cannot be written.
     """
-    sources.check_count(wanted.source, wanted.num_images)
+    sources.check_wanted(wanted)
     sources.check_same_source(data.manifest, wanted.source)
     write_kernel_records(data, sets, dry_run=dry_run)
     done_ids = complete_ids(data, sets.blurs)

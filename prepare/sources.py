@@ -125,11 +125,17 @@ def _gb(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB"
 
 
-def check_count(source: str, num_images: int) -> None:
-    """Raises SettingError if FFHQ has not as many images as are asked for."""
-    is_right = source not in FFHQ_SOURCES or 1 <= num_images <= NUM_FFHQ_IMAGES
+def check_wanted(wanted: SourceSettings) -> None:
+    """Raises SettingError if there are no such images in FFHQ."""
+    is_ffhq = wanted.source in FFHQ_SOURCES
     expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
-    require(is_right, "num_images", expected, num_images)
+    require(
+        not is_ffhq or 1 <= wanted.num_images <= NUM_FFHQ_IMAGES,
+        "num_images",
+        expected,
+        wanted.num_images,
+    )
+    wanted_ids(wanted.ffhq.ids, wanted.num_images)
 
 
 def check_same_source(manifest_path: Path, source: str) -> None:

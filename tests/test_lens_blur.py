@@ -81,6 +81,12 @@ def test_bad_settings_are_refused_by_name(settings, message):
         LensBlur(**settings)
 
 
+def test_random_radii_have_two_decimals():
+    radii = [LensBlur((10, 40)).radius_of(f"{number:05d}") for number in range(200)]
+    assert all(radius == round(radius, 2) for radius in radii)
+    assert any(radius != round(radius, 1) for radius in radii)
+
+
 def test_random_radii_depend_on_the_id_alone_and_fill_the_range_evenly():
     blur = LensBlur((10, 40))
     radii = np.array([blur.radius_of(f"{i:05d}") for i in range(4000)])

@@ -225,6 +225,22 @@ def test_depth_map_is_found_by_id_and_its_absence_is_a_reason(tmp_path, original
     assert "no depth map" in rejected["reason"]
 
 
+def test_manifest_is_saved_now_and_then(tmp_path, originals, monkeypatch):
+    """A kill costs the records of so many images at most."""
+    monkeypatch.setattr("prepare.pairs.SAVE_EVERY", 2)
+    path, seen = tmp_path / "manifest.jsonl", []
+
+    def watched():
+        for original in originals:
+            seen.append(len(read_manifest(path)))
+            yield original
+
+    assert write(tmp_path, watched(), num_images=7, workers=1) == 7
+    assert seen == sorted(seen)
+    assert seen[-1] >= 4
+    assert len(read_manifest(path)) == 7
+
+
 def test_each_image_has_its_own_depth_map(tmp_path):
     originals = originals_of(tmp_path / "photos", ["face.png"])
     [photograph] = write_photos(tmp_path / "photos", ["face.a.png"]).glob("face.a.png")

@@ -1,0 +1,99 @@
+"""Every bad flag is told before anything is printed, written or asked of a server."""
+
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from helpers.ffhq_files import image_bytes, metadata_bytes
+from helpers.ffhq_server import METADATA, FfhqServer
+from helpers.pair_files import ROOT, write_matched_folders
+
+import pipeline
+from prepare.ffhq import estimate
+
+
+def run(*arguments):
+    command = [sys.executable, str(ROOT / "pipeline.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def server():
+    with FfhqServer({METADATA: metadata_bytes(2), "00000.png": image_bytes(0)}) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--connections", "0"],
+        ["--max-failures", "0"],
+        ["--read-timeout-s", "-5"],
+        ["--deadline-s", "nan"],
+        ["--num-attempts", "-1"],
+        ["--backoff-s", "-0.5"],
+        ["--mirror-url", "nowhere"],
+        ["--ids", "70000"],
+        ["--ids", "no such file"],
+        ["--num-images", "70001"],
+        ["--seed", "-1"],
+        ["--focus", "10"],
+    ],
+)
+def test_bad_download_flag_exits_2_before_anything_is_asked(server, tmp_path, capsys, words):
+    where = ["--data-dir", str(tmp_path / "data"), "--drive-url", server.url]
+    for subcommand in ("dataset", "all"):
+        try:
+            code = pipeline.main([subcommand, "--num-images", "2", *where, *words])
+        except SystemExit as exited:
+            code = exited.code
+        said = capsys.readouterr()
+        assert (code, said.out) == (2, "")
+        [line] = said.err.splitlines()
+        assert line.startswith("error: ")
+        assert words[0] in line
+    assert server.requests == []
+    assert not (tmp_path / "data").exists()
+
+
+def test_disk_that_is_too_small_is_told_before_anything_is_fetched(
+    server, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(estimate.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    where = ["--data-dir", str(tmp_path / "data"), "--drive-url", server.url]
+    assert pipeline.main(["dataset", "--num-images", "2", *where]) == 1
+    said = capsys.readouterr()
+    [line] = said.err.splitlines()
+    assert "has 0.0 GB free" in line
+    assert "KEEP=0" in line
+    assert server.requests == []
+
+
+def test_dry_run_of_train_prints_every_setting_and_writes_nothing(tmp_path):
+    data_dir = write_matched_folders(tmp_path / "data", [f"{n:02d}" for n in range(10)], 32)
+    words = ["train", "--data-dir", data_dir, "--runs-dir", tmp_path / "runs", "--dry-run"]
+    done = run(*words, "--preset", "paper", "--batch", 2)
+    assert done.returncode == 0, done.stderr
+    for line in ("generator = unet", "batch = 2", "learning_rate = 0.0002", "gan_start = 0.0"):
+        assert f"  {line}\n" in done.stdout
+    assert not (tmp_path / "runs").exists()
+    traced = [sys.executable, "-X", "importtime", str(ROOT / "pipeline.py"), *map(str, words)]
+    loaded = subprocess.run(traced, cwd=ROOT, capture_output=True, text=True, timeout=120).stderr
+    assert "argparse" in loaded
+    assert not {"tensorflow", "keras", "cv2"} & {
+        line.rsplit("|", 1)[-1].strip().split(".")[0] for line in loaded.splitlines()
+    }
+
+
+def test_dry_run_of_all_shows_what_each_stage_would_do(tmp_path):
+    shutil.rmtree(tmp_path)
+    done = run(
+        *("all", "--num-images", 4, "--source", "sample", "--dry-run", "--data-dir", tmp_path)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "  radius_px = 30.0\n" in done.stdout
+    assert "0 pairs are there, 4 to make" in done.stdout
+    assert "  optimizer = muon\n" in done.stdout
+    assert not tmp_path.exists()
