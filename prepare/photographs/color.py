@@ -125,17 +125,15 @@ def png_colors(chunks: Mapping[bytes, bytes]) -> Colors | None:
         return None
     if not 0.1 <= gamma <= 10:
         raise UnusablePhotograph(f"gamma {gamma:.5f}")
-    srgb_curve = abs(gamma - SRGB_GAMMA) <= SAME_GAMMA
     primaries = SRGB_PRIMARIES
     if len(chunks.get(b"cHRM", b"")) == 32:
         stored = np.array(struct.unpack(">8I", chunks[b"cHRM"])) / 100_000  # white comes first
         primaries = (*stored[2:], *stored[:2])
     if np.allclose(primaries, SRGB_PRIMARIES, atol=0.002):
-        if srgb_curve:
-            return None
         primaries = SRGB_PRIMARIES
-    curve = srgb_to_linear if srgb_curve else power_curve(1 / gamma)
-    return from_primaries(tuple(primaries), curve)
+        if abs(gamma - SRGB_GAMMA) <= SAME_GAMMA:
+            return None
+    return from_primaries(primaries, power_curve(1 / gamma))
 
 
 def to_srgb(pixels: np.ndarray, colors: Colors) -> np.ndarray:

@@ -20,22 +20,31 @@ KEPT_TAGS = frozenset({
 })  # fmt: skip
 
 
-def parse_exif(data: bytes | None) -> Image.Exif | None:
-    """The directories of EXIF, or of a whole TIFF file; None if there are none, or damaged."""
+def parse_exif(data: bytes | None) -> tuple[Image.Exif | None, bool]:
+    """The directories of EXIF, or of a whole TIFF file, and whether all of it could be read.
+
+    Returns:
+        None if there are none, they would unpack to more than 16 MB, or not even the first can
+        be read.
+    """
     if not data:
-        return None
+        return None, True
     if _bytes_of_values(data.removeprefix(b"Exif\0\0")) > MAX_EXIF_BYTES:
-        return None
-    exif = Image.Exif()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            exif.load(data)
-            for directory in (EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD):
-                exif.get_ifd(directory)
-    except Exception:  # whatever it raises: a photograph can do without EXIF
-        return _first_directory(data)
-    return exif
+        return None, False
+    for action in ("error", "ignore"):  # once more, for what can be read of a damaged one
+        exif = Image.Exif()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter(action)
+                exif.load(data)
+                exif.get(ORIENTATION)
+                if action == "error":
+                    for directory in NESTED:
+                        exif.get_ifd(directory)
+            return exif, action == "error"
+        except Exception:  # whatever it raises: a photograph can do without EXIF
+            continue
+    return None, False
 
 
 def _bytes_of_values(data: bytes) -> int:
@@ -53,19 +62,6 @@ def _bytes_of_values(data: bytes) -> int:
     except (UnusablePhotograph, struct.error, OverflowError):
         pass  # what cannot be found is not unpacked either
     return total
-
-
-def _first_directory(data: bytes) -> Image.Exif | None:
-    """The first directory alone, as far as it can be read: it has the orientation."""
-    exif = Image.Exif()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exif.load(data)
-            exif.get(ORIENTATION)
-    except Exception:
-        return None
-    return exif
 
 
 def orientation_of(exif: Image.Exif | None) -> int:
@@ -96,7 +92,7 @@ def kept_exif(exif: Image.Exif | None) -> bytes | None:
     """EXIF for a copy that is upright and sRGB: camera, exposure, place, time, names.
 
     Returns:
-        A TIFF stream; None if it cannot be written, or nothing is in it.
+        A TIFF stream, empty if nothing is to be kept; None if it cannot be written.
     """
     if exif is None:
         return None
@@ -113,7 +109,9 @@ def kept_exif(exif: Image.Exif | None) -> bytes | None:
                 if values:
                     kept.get_ifd(tag).update(values)
             stream = kept.tobytes()
-            if not (len(kept) or any(directories.values())) or len(stream) > MAX_EXIF_BYTES:
+            if not (len(kept) or any(directories.values())):
+                return b""
+            if len(stream) > MAX_EXIF_BYTES:
                 return None
     except Exception:
         return None

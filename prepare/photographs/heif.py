@@ -11,7 +11,6 @@ import io
 import struct
 
 import numpy as np
-import pi_heif
 from PIL.AvifImagePlugin import AvifImageFile
 
 from prepare.photographs.color import Colors, from_code_points
@@ -32,6 +31,10 @@ def decode_heic(data: bytes, max_pixels: int) -> Decoded:
     Raises:
         UnusablePhotograph: if it is too large, damaged or cut off, as far as that shows, or HDR.
     """
+    try:
+        import pi_heif  # here, as it is the one decoder that some systems have no wheel of
+    except ImportError as error:
+        raise UnusablePhotograph("HEIC, which takes the package pi-heif to read") from error
     if ends_in_zeros(data):
         raise UnusablePhotograph("damaged (its pixels end in zeros)")
     pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
@@ -41,7 +44,7 @@ def decode_heic(data: bytes, max_pixels: int) -> Decoded:
     info = image.info
     profile = info.get("icc_profile") or None
     colors = None if profile else _colors(data)
-    pixels = np.asarray(image)
+    pixels = np.array(image)  # a copy: what it views is freed with the decoder
     bits = info.get("bit_depth", 8)
     if pixels.dtype == np.uint16:
         highest = (1 << bits) - 1

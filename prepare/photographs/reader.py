@@ -8,6 +8,7 @@ so who reads strangers' files reads them in worker processes, as `prepare` does.
 
 import os
 import stat
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +70,9 @@ def read_photograph(
         data = _read_bytes(path, MOST_BYTES_A_PIXEL * max_pixels + BYTES_BESIDE_PIXELS)
         kind = _kind(data)
         options = {"fast_decoder": fast_decoder} if kind in TAKES_FAST_DECODER else {}
-        decoded = DECODERS[kind](data, max_pixels, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of tags that are not pixels
+            decoded = DECODERS[kind](data, max_pixels, **options)
         _refuse_or_drop(decoded, alpha, frames)
         return _photograph(decoded)
     except (UnusablePhotograph, _CannotOpen) as error:
@@ -92,21 +95,23 @@ def _read_bytes(path: str | Path, max_bytes: int) -> bytes:
         # Without waiting, should a pipe have taken the file's place meanwhile.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
-            _check_status(os.fstat(descriptor), max_bytes)
-            head = file.read(HEAD_BYTES)
-            _kind(head)
-            return head + file.read(max_bytes - len(head))
+            size = _check_status(os.fstat(descriptor), max_bytes)
+            _kind(file.read(HEAD_BYTES))
+            file.seek(0)
+            return file.read(size)
     except OSError as error:
         if error.filename is None:
             error.filename = os.fspath(path)
         raise _CannotOpen from error
 
 
-def _check_status(status: os.stat_result, max_bytes: int) -> None:
+def _check_status(status: os.stat_result, max_bytes: int) -> int:
+    """The size in bytes."""
     if not stat.S_ISREG(status.st_mode):
         raise UnusablePhotograph("no regular file, but a folder, pipe, socket or device")
     if status.st_size > max_bytes:
         raise UnusablePhotograph(f"{status.st_size:,} bytes, more than {max_bytes:,}")
+    return status.st_size
 
 
 def _kind(data: bytes) -> str:
@@ -143,18 +148,18 @@ def _refuse_or_drop(decoded: Decoded, alpha: str, frames: str) -> None:
 
 def _photograph(decoded: Decoded) -> Photograph:
     """Converted, upright, with what is kept."""
-    exif = parse_exif(decoded.exif)
+    exif, whole = parse_exif(decoded.exif)
     gray = decoded.pixels.ndim == 2
     pixels = _in_srgb(decoded, tells_adobe_rgb(exif))
     turned = decoded.orientation or orientation_of(exif)
     kept = kept_exif(exif)
-    if decoded.exif and kept is None:
+    if not whole or (exif is not None and kept is None):
         decoded.dropped.append("EXIF")
     photograph = Photograph(
         _upright(pixels, turned),
         None if decoded.alpha is None else _upright(_as(decoded.alpha, pixels.dtype), turned),
         gray or _equal_channels(pixels),
-        kept,
+        kept or None,
         decoded.dpi if turned < 5 or not decoded.dpi else decoded.dpi[::-1],
         tuple(dict.fromkeys(decoded.dropped)),
     )

@@ -108,7 +108,7 @@ def _looked_up(indices: np.ndarray, directory: Directory, bits: int) -> np.ndarr
     values = np.array(directory.tags.get(tags.COLOR_MAP) or (), np.uint32)
     if bits > 8 or len(values) != 3 << bits:
         raise UnusablePhotograph("damaged (color map)")
-    values = values if values.max() < 256 else (values + 128) // 257
+    values = values if values.max() < 256 else values // 256
     return values.astype(np.uint8).reshape(3, -1).T[indices]
 
 
