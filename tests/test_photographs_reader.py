@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -56,13 +58,19 @@ def test_jpeg_and_webp_decode_to_the_bytes_of_pillow(tmp_path, options):
 
 
 def test_real_photographs_are_read_as_by_pillow():
-    folder = Path(__file__).parent.parent / "shared" / "faces"
-    paths = sorted(folder.glob("*.jpg"))[:20]
+    root = Path(__file__).resolve().parents[1]
+    paths = [path for each in (root, root.parent) for path in (each / "shared/faces").glob("*.jpg")]
     if not paths:
         pytest.skip("no photographs here")
-    for path in paths:
+    for path in sorted(paths)[:20]:
         with Image.open(path) as image:
             np.testing.assert_array_equal(read_photograph(path).pixels, np.asarray(image))
+
+
+def test_the_reader_does_without_opencv():
+    code = "import sys, prepare.photographs.reader, prepare.photographs.writer;"
+    code += "sys.exit('cv2' in sys.modules or 'tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

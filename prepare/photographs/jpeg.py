@@ -19,6 +19,8 @@ COLOR_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 ADOBE_UNTRANSFORMED = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 # An encoder may overshoot to sharpen white letters (mozjpeg does by up to 31 levels).
 OVERSHOOT = 1.3
+# Start-of-frame markers. Damage in progressive files, of many scans, hardly escapes libjpeg.
+SEQUENTIAL_FRAMES = (0xC0, 0xC1, 0xC9)
 
 
 def decode_jpeg(data: bytes, max_pixels: int) -> Decoded:
@@ -56,7 +58,7 @@ def _beyond_black_and_white(data: bytes, color_space: str) -> bool:
     """
     header, steps, scans = _mean_only_header(data)
     if not steps or b"\xff\xdb" in data[scans : data.find(b"\xff\xd9", scans)]:
-        return False  # lossless, or tables that change between scans
+        return False  # not sequential, or tables that change between scans
     space = {1: "GRAY", 4: "CMYK"}.get(len(steps), "RGB")
     if space != color_space:
         return False
@@ -79,7 +81,7 @@ def _mean_only_header(data: bytes) -> tuple[bytes, list[int], int]:
         segment = data[at : at + 2 + length]
         if marker == 0xDB:
             segment = _unit_tables(segment, step_of_table)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC3, 0xC4, 0xC8, 0xCC):
+        if marker in SEQUENTIAL_FRAMES:
             tables = [segment[12 + 3 * i] for i in range(segment[9])]
         if not 0xE0 <= marker <= 0xEF and marker != 0xFE:  # no application data, no comment
             kept.append(segment)

@@ -52,11 +52,11 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def ends_in_zeros(compressed: bytes | memoryview) -> bool:
-    """Whether compressed pixels end in 256 zero bytes, as after a copy that was broken off.
+    """Whether compressed pixels end in 128 zero bytes, as after a copy that was broken off.
 
     No coder of ours writes such an end for a photograph, though a decoder may take it.
     """
-    return len(compressed) > 256 and bytes(compressed[-256:]) == bytes(256)
+    return len(compressed) > 128 and bytes(compressed[-128:]) == bytes(128)
 
 
 def rounded_to_8_bits(pixels: np.ndarray) -> np.ndarray:

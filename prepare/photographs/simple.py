@@ -1,8 +1,9 @@
 """Decodes WebP, BMP and GIF, through Pillow.
 
-WebP's and BMP's pixels carry no checksum: a file of the right length whose bytes changed may
-decode to a wrong picture, and nothing can tell. What a WebP file says of its length is checked,
-and an end of zeros is refused.
+WebP's, BMP's and GIF's pixels carry no checksum: a file of the right length whose bytes changed
+may decode to a wrong picture, and nothing can tell. What a WebP file says of its length is
+checked, and an end of zeros is refused, but for a lossy one whose picture ends in one color: its
+coder writes zeros for that.
 """
 
 import io
@@ -29,13 +30,16 @@ def decode_webp(data: bytes, max_pixels: int, fast_decoder: FastDecoder | None =
     Raises:
         UnusablePhotograph: if it is too large, damaged or cut off, as far as that shows.
     """
-    check_size(*_webp_canvas(data), max_pixels)
+    size, lossy_zeros = _webp_canvas(data)
+    check_size(*size, max_pixels)
     with WebPImageFile(io.BytesIO(data)) as image:
         check_size(*image.size, max_pixels)
         pixels = None
         if fast_decoder and image.mode == "RGB" and image.n_frames == 1:
             pixels = fast_decoder(data)
         decoded = _decoded(image) if pixels is None else Decoded(pixels)
+        if _unfinished(lossy_zeros, decoded.pixels):
+            raise UnusablePhotograph("damaged (its pixels end in zeros)")
         decoded.frames = image.n_frames
         decoded.profile, decoded.exif = image.info.get("icc_profile"), image.info.get("exif")
         if image.info.get("xmp"):
@@ -71,25 +75,38 @@ def _decoded(image: Image) -> Decoded:
     return Decoded(np.asarray(image), dpi=dpi)
 
 
-def _webp_canvas(data: bytes) -> tuple[int, int]:
-    """Width and height; checks that the file is as long as it says, and its pixels' end."""
+def _webp_canvas(data: bytes) -> tuple[tuple[int, int], int]:
+    """Width and height, and how many zeros end lossy pixels; checks the lengths of all parts."""
     end = 8 + struct.unpack_from("<I", data, 4)[0]
     if end > len(data):
         raise UnusablePhotograph("cut off (shorter than its header says)")
-    size, at = None, 12
+    size, lossy_zeros, at = None, 0, 12
     while at + 8 <= end:
         name, length = struct.unpack_from("<4sI", data, at)
         body = memoryview(data)[at + 8 : at + 8 + length]
         if at + 8 + length > end:
             raise UnusablePhotograph("damaged or cut off (a chunk reaches beyond the file)")
         if name in (b"VP8 ", b"VP8L") and ends_in_zeros(body):
-            raise UnusablePhotograph("damaged (its pixels end in zeros)")
+            if name == b"VP8L":
+                raise UnusablePhotograph("damaged (its pixels end in zeros)")
+            lossy_zeros = length - len(bytes(body).rstrip(b"\0"))
         if size is None:
             size = _size_in_chunk(name, bytes(body[:10]))
         at += 8 + length + length % 2
     if size is None:
         raise UnusablePhotograph("damaged (no picture in the WebP file)")
-    return size
+    return size, lossy_zeros
+
+
+def _unfinished(lossy_zeros: int, pixels: np.ndarray) -> bool:
+    """Whether zeros end more of a lossy picture than its coder needs for a flat end.
+
+    Measured with libwebp: a flat end takes up to 1.2 bits a macroblock, and more only if it has
+    but one color and was written with method 0.
+    """
+    macroblocks = -(-pixels.shape[0] // 16) * -(-pixels.shape[1] // 16)
+    last_rows = pixels[-16:].reshape(-1, pixels.shape[-1] if pixels.ndim == 3 else 1)
+    return 8 * lossy_zeros > 1.5 * macroblocks and bool((np.ptp(last_rows, axis=0) > 8).any())
 
 
 def _size_in_chunk(name: bytes, head: bytes) -> tuple[int, int] | None:

@@ -25,7 +25,6 @@ NAMES = {8: "CIELab", 9: "CIELab", 10: "CIELab", 32803: "raw sensor", 34892: "ra
 FORMAT_NAMES = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 PILLOW_COMPRESSIONS = (2, 3, 4, 7)  # of fax, and JPEG
 ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2
-SHORT = 3
 
 
 def decode_tiff(data: bytes, max_pixels: int) -> Decoded:

@@ -19,6 +19,7 @@ from prepare.photographs.tiff_directory import Directory
 NONE, LZW, DEFLATE, ADOBE_DEFLATE, PACK_BITS, ZSTANDARD = 1, 5, 32946, 8, 32773, 50000
 OWN_COMPRESSIONS = (NONE, LZW, DEFLATE, ADOBE_DEFLATE, PACK_BITS, ZSTANDARD)
 MAX_SAMPLES = 8
+LONG = 4
 REVERSED_BITS = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], 1)[:, ::-1], 1)
 
 
@@ -121,28 +122,27 @@ def _unpacked_by_libtiff(
     rows: int,
 ) -> np.ndarray:  # fmt: skip
     """uint8 (all rows, row bytes) of segments that lie below each other."""
-    number = len(segments)
-    entries = [
-        (tags.WIDTH, row_bytes), (tags.HEIGHT, sum(heights)), (tags.BITS, 8),
-        (tags.COMPRESSION, compression), (tags.PHOTOMETRIC, 1), (tags.STRIP_OFFSETS, 0),
-        (tags.SAMPLES, 1), (tags.ROWS_PER_STRIP, rows), (tags.STRIP_COUNTS, 0),
-    ]  # fmt: skip
-    table_at = 8 + 2 + 12 * len(entries) + 4
-    pixels_at = table_at + 8 * number
+    number, num_entries = len(segments), 9
+    offsets_at = 8 + 2 + 12 * num_entries + 4
+    counts_at = offsets_at + 4 * number
     counts = [len(segment) for segment in segments]
-    offsets = [pixels_at + sum_before for sum_before in np.cumsum([0, *counts[:-1]]).tolist()]
-    file = [b"II*\0\x08\0\0\0", struct.pack("<H", len(entries))]
-    for tag, value in entries:
-        if tag in (tags.STRIP_OFFSETS, tags.STRIP_COUNTS):
-            values, place = (
-                (offsets, table_at)
-                if value == tag or tag == tags.STRIP_OFFSETS
-                else (counts, table_at + 4 * number)
-            )
-            value = values[0] if number == 1 else place
-            file.append(struct.pack("<HHII", tag, 4, number, value))
-        else:
-            file.append(struct.pack("<HHII", tag, 4, 1, value))
+    starts = np.cumsum([counts_at + 4 * number, *counts[:-1]])
+    if starts[-1] + counts[-1] >= 1 << 32:
+        raise UnusablePhotograph("more than 4 GB of compressed pixels")
+    offsets = starts.tolist()
+    entries = [
+        (tags.WIDTH, 1, row_bytes),
+        (tags.HEIGHT, 1, sum(heights)),
+        (tags.BITS, 1, 8),
+        (tags.COMPRESSION, 1, compression),
+        (tags.PHOTOMETRIC, 1, 1),
+        (tags.STRIP_OFFSETS, number, offsets[0] if number == 1 else offsets_at),
+        (tags.SAMPLES, 1, 1),
+        (tags.ROWS_PER_STRIP, 1, rows),
+        (tags.STRIP_COUNTS, number, counts[0] if number == 1 else counts_at),
+    ]
+    file = [b"II*\0\x08\0\0\0", struct.pack("<H", num_entries)]
+    file += [struct.pack("<HHII", tag, LONG, count, value) for tag, count, value in entries]
     file += [bytes(4), struct.pack(f"<{2 * number}I", *offsets, *counts), *segments]
     with TiffImageFile(io.BytesIO(b"".join(file))) as image:
         image.load()
