@@ -1,0 +1,187 @@
+"""Converts pixels to sRGB, from an ICC profile, code points, a gamma or named primaries.
+
+8 bits with an ICC profile go through LittleCMS. All else is a matrix between two tone curves,
+computed here in float, and so are 16 bits, which Pillow's LittleCMS cannot take.
+
+References: IEC 61966-2-1 (sRGB); ITU-T H.273 (code points); Lindbloom, "Chromatic Adaptation"
+(Bradford); PNG Third Edition, Secs. 11.3.2 and 4.3 (which chunk comes first).
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from prepare.photographs.photograph import UnusablePhotograph
+
+Curve = Callable[[np.ndarray], np.ndarray]  # encoded to linear light, both 0 to 1
+
+D65, ILLUMINANT_C, DCI_WHITE = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
+SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, *D65)  # x, y of red, green, blue, white
+ADOBE_RGB_PRIMARIES = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, *D65)
+ADOBE_RGB_GAMMA = 563 / 256
+SRGB_GAMMA = 1 / 2.2
+SAME_GAMMA = 0.01  # a gAMA this near to sRGB's is written for sRGB
+PRIMARIES_OF_CODE = {
+    1: SRGB_PRIMARIES,
+    2: SRGB_PRIMARIES,  # unspecified
+    4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, *ILLUMINANT_C),
+    5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, *D65),
+    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *D65),
+    7: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *D65),
+    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *D65),
+    11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *DCI_WHITE),
+    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *D65),
+}
+HDR_TRANSFERS = (16, 18)  # perceptual quantizer, hybrid log-gamma
+BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Colors:
+    """How encoded RGB becomes linear sRGB: a tone curve for each channel, then a matrix."""
+
+    curves: tuple[Curve, Curve, Curve]
+    matrix: np.ndarray  # (3, 3), from linear RGB to linear sRGB
+
+
+def srgb_to_linear(encoded: np.ndarray) -> np.ndarray:
+    """Linear light of sRGB values, both 0 to 1."""
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
+    """sRGB values of linear light, both 0 to 1."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def power_curve(gamma: float) -> Curve:
+    """Linear light is the encoded value to the power of `gamma`."""
+    return lambda encoded: encoded**gamma
+
+
+def bt709_to_linear(encoded: np.ndarray) -> np.ndarray:
+    """Inverse of the camera's curve of ITU-R BT.709."""
+    return np.where(encoded < 0.081, encoded / 4.5, ((encoded + 0.099) / 1.099) ** (1 / 0.45))
+
+
+def from_primaries(primaries: tuple[float, ...], curve: Curve) -> Colors:
+    """Colors of chromaticities x, y of red, green, blue and white, adapted to D65.
+
+    Raises:
+        UnusablePhotograph: if the primaries lie on a line.
+    """
+    try:
+        matrix = np.linalg.inv(_rgb_to_xyz(SRGB_PRIMARIES)) @ _rgb_to_xyz(primaries)
+    except np.linalg.LinAlgError as error:
+        raise UnusablePhotograph("primary colors that span no color space") from error
+    if not np.isfinite(matrix).all():
+        raise UnusablePhotograph("primary colors that span no color space")
+    return Colors((curve, curve, curve), matrix)
+
+
+def adobe_rgb() -> Colors:
+    """Adobe RGB (1998), as cameras tell by EXIF alone."""
+    return from_primaries(ADOBE_RGB_PRIMARIES, power_curve(ADOBE_RGB_GAMMA))
+
+
+def from_code_points(primaries: int, transfer: int) -> Colors | None:
+    """Colors of H.273 code points; None for sRGB, or if neither is specified.
+
+    Raises:
+        UnusablePhotograph: if they are HDR, or not known here.
+    """
+    if transfer in HDR_TRANSFERS:
+        raise UnusablePhotograph("colors given by code points (HDR) are not supported")
+    curves = dict.fromkeys((1, 6, 14, 15), bt709_to_linear)
+    curves |= {2: srgb_to_linear, 13: srgb_to_linear, 8: power_curve(1.0)}
+    curves |= {4: power_curve(2.2), 5: power_curve(2.8)}
+    if primaries not in PRIMARIES_OF_CODE or transfer not in curves:
+        raise UnusablePhotograph(f"colors of code points {primaries}/{transfer} are not supported")
+    if primaries in (1, 2) and transfer in (2, 13):
+        return None
+    return from_primaries(PRIMARIES_OF_CODE[primaries], curves[transfer])
+
+
+def png_colors(chunks: Mapping[bytes, bytes]) -> Colors | None:
+    """What a PNG's chunks but its ICC profile say: cICP, else sRGB, else gAMA with cHRM.
+
+    Returns:
+        None for sRGB, which is also what a file that says nothing is taken for.
+
+    Raises:
+        UnusablePhotograph: for HDR, narrow range, unknown code points or a gamma beyond reason.
+    """
+    if len(chunks.get(b"cICP", b"")) == 4:
+        primaries, transfer, coefficients, full_range = chunks[b"cICP"]
+        if coefficients != 0 or full_range != 1:
+            raise UnusablePhotograph("colors of narrow range or of YCbCr are not supported")
+        return from_code_points(primaries, transfer)
+    gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big") / 100_000
+    if b"sRGB" in chunks or gamma == 0:
+        return None
+    if not 0.1 <= gamma <= 10:
+        raise UnusablePhotograph(f"gamma {gamma:.5f}")
+    primaries = SRGB_PRIMARIES
+    if len(chunks.get(b"cHRM", b"")) == 32:
+        stored = np.array(struct.unpack(">8I", chunks[b"cHRM"])) / 100_000  # white comes first
+        primaries = (*stored[2:], *stored[:2])
+    if np.allclose(primaries, SRGB_PRIMARIES, atol=0.002):
+        primaries = SRGB_PRIMARIES
+        if abs(gamma - SRGB_GAMMA) <= SAME_GAMMA:
+            return None
+    return from_primaries(primaries, power_curve(1 / gamma))
+
+
+def to_srgb(pixels: np.ndarray, colors: Colors) -> np.ndarray:
+    """RGB converted to sRGB; colors outside of it are clipped.
+
+    Args:
+        pixels: uint8 or uint16, (H, W) gray or (H, W, 3).
+        colors: of these pixels.
+
+    Returns:
+        The same dtype, (H, W, 3).
+    """
+    highest = np.iinfo(pixels.dtype).max
+    levels = np.linspace(0, 1, highest + 1)
+    tables = [np.asarray(curve(levels), np.float32) for curve in colors.curves]
+    result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+    matrix = colors.matrix.T.astype(np.float32)
+    rows = max(1, 1_000_000 // pixels.shape[1])
+    for top in range(0, len(pixels), rows):  # in strips, so that memory stays small
+        strip = pixels[top : top + rows]
+        channels = [strip] * 3 if strip.ndim == 2 else np.moveaxis(strip, 2, 0)
+        linear = np.stack([tables[i][channels[i]] for i in range(3)], -1) @ matrix
+        encoded = linear_to_srgb(np.clip(linear, 0, 1))
+        result[top : top + rows] = np.rint(encoded * highest)
+    return result
+
+
+def _rgb_to_xyz(primaries: tuple[float, ...]) -> np.ndarray:
+    """(3, 3), from linear RGB to XYZ whose white is adapted to D65."""
+    x, y = np.array(primaries, float).reshape(4, 2).T
+    if (y <= 0).any():
+        raise UnusablePhotograph("primary colors that span no color space")
+    xyz = np.array([x / y, np.ones(4), (1 - x - y) / y])
+    scaled = xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
+    return adaptation(xyz[:, 3], _white_xyz(D65)) @ scaled
+
+
+def adaptation(white: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(3, 3), Bradford's adaptation of XYZ from one white to another."""
+    gains = (BRADFORD @ target) / (BRADFORD @ white)
+    return np.linalg.inv(BRADFORD) @ np.diag(gains) @ BRADFORD
+
+
+def _white_xyz(white: tuple[float, float]) -> np.ndarray:
+    return np.array([white[0] / white[1], 1.0, (1 - white[0] - white[1]) / white[1]])
+
+
+def srgb_from_d50_xyz() -> np.ndarray:
+    """(3, 3), from XYZ of D50, in which ICC profiles connect, to linear sRGB."""
+    to_d65 = adaptation(np.array([0.9642, 1.0, 0.8249]), _white_xyz(D65))
+    return np.linalg.inv(_rgb_to_xyz(SRGB_PRIMARIES)) @ to_d65

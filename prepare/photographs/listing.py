@@ -1,0 +1,58 @@
+"""Finds the photographs of a folder, and shows their names."""
+
+import os
+from pathlib import Path
+
+SUFFIXES = frozenset({
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff",
+    ".heic", ".heif", ".avif",
+})  # fmt: skip
+
+
+def photographs_in(folder: str | Path, recursive: bool = False) -> list[Path]:
+    """Paths in a folder that end in a photograph's suffix, of upper or lower case.
+
+    Hidden files and folders are skipped, and with them the `._*` files that macOS leaves beside
+    photographs. Links are followed, folders each but once. Whether a path is a file that can be
+    read is for the reader to say.
+
+    Args:
+        folder: to look in.
+        recursive: look in folders below it, too.
+
+    Returns:
+        Paths that begin with `folder`, in order of their bytes: the same on every system.
+
+    Raises:
+        OSError: if the folder, or one below it, cannot be read.
+    """
+    found: list[Path] = []
+    folders, seen = [os.fspath(folder)], set()
+    while folders:
+        current = folders.pop()
+        status = os.stat(current)
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(current) as entries:
+            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name), reverse=True):
+                if entry.name.startswith("."):
+                    continue
+                if _is_folder(entry):
+                    folders += [entry.path] if recursive else []
+                elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                    found.append(Path(entry.path))
+    return sorted(found, key=os.fsencode)
+
+
+def shown_name(path: str | Path) -> str:
+    """A file's name for a message: one line, printable, though its bytes may be any."""
+    name = os.fsencode(os.path.basename(path)).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

@@ -1,0 +1,69 @@
+"""What a reader hands on: a photograph, a decoded file on the way to it, or the reason for none."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+class UnusablePhotograph(ValueError):  # noqa: N818
+    """The file is no photograph we can read without guessing; the message is the reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """A photograph as a color-managed viewer shows it, and what else its file held.
+
+    The original color profile is not kept: pixels are converted to sRGB, and written as such.
+    """
+
+    pixels: np.ndarray  # uint8 or uint16, (H, W, 3), RGB, sRGB encoded, upright
+    alpha: np.ndarray | None = None  # of the same dtype, (H, W), 0 transparent; None without any
+    gray: bool = False  # has no colors, whether stored as gray or as equal RGB values
+    exif: bytes | None = None  # a TIFF stream without orientation, thumbnail and color space
+    dpi: tuple[float, float] | None = None  # horizontal and vertical, pixels an inch
+    dropped: tuple[str, ...] = ()  # what the file held and this does not, in words
+
+
+@dataclass
+class Decoded:
+    """The pixels of a file as they are stored, and what is known of their colors."""
+
+    pixels: np.ndarray  # uint8 or uint16; (H, W) gray, (H, W, 3) RGB or (H, W, 4) CMYK
+    alpha: np.ndarray | None = None
+    profile: bytes | None = None  # ICC
+    colors: object | None = None  # color.Colors; applies if there is no profile. None is sRGB
+    exif: bytes | None = None
+    orientation: int | None = None  # 1 to 8, of the container; None asks the EXIF
+    dpi: tuple[float, float] | None = None
+    frames: int = 1
+    dropped: list[str] = field(default_factory=list)
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuses a picture by its header, before memory is taken for it.
+
+    Raises:
+        UnusablePhotograph: if it has no pixels or more than `max_pixels`.
+    """
+    if width < 1 or height < 1:
+        raise UnusablePhotograph(f"{width}x{height}, no pixels")
+    if width * height > max_pixels:
+        raise UnusablePhotograph(f"{width}x{height}, more than {max_pixels:,} pixels")
+
+
+def ends_in_zeros(compressed: bytes | memoryview) -> bool:
+    """Whether compressed pixels end in 128 zero bytes, as after a copy that was broken off.
+
+    No coder of ours writes such an end for a photograph, though a decoder may take it.
+    """
+    return len(compressed) > 128 and bytes(compressed[-128:]) == bytes(128)
+
+
+def rounded_to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """uint8 of the same shape, from uint8 (returned as it is) or uint16, rounded to nearest."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    result = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), 256):  # in strips, so that memory stays small
+        result[top : top + 256] = (pixels[top : top + 256].astype(np.uint32) + 128) // 257
+    return result

@@ -1,0 +1,173 @@
+"""What the writer writes, read back by others, and finding and naming photographs."""
+
+import io
+import os
+import socket
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from helpers.photographs import encoded, picture, png_of
+from PIL import Image
+from test_photographs_reader import KEEP, read
+
+from prepare.photographs.listing import photographs_in, shown_name
+from prepare.photographs.photograph import Photograph, UnusablePhotograph
+from prepare.photographs.reader import read_photograph
+from prepare.photographs.writer import is_ours, write_photograph
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_pixels_come_back(tmp_path, dtype, gray, transparent):
+    pixels = picture(41, 67, dtype)
+    pixels = np.repeat(pixels[..., :1], 3, 2) if gray else pixels
+    alpha = pixels[::-1, :, 0].copy() if transparent else None
+    write_photograph(tmp_path / "a.png", Photograph(pixels, alpha, gray), pixels)
+    stored = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+    assert stored.dtype == dtype
+    if not gray:
+        np.testing.assert_array_equal(stored[..., 2::-1], pixels)
+    photo = read_photograph(tmp_path / "a.png", **KEEP)
+    np.testing.assert_array_equal(photo.pixels, pixels)
+    assert photo.gray == gray
+    if transparent:
+        np.testing.assert_array_equal(photo.alpha, alpha)
+    bits, kind = (tmp_path / "a.png").read_bytes()[24:26]
+    assert (bits, kind) == (8 * np.dtype(dtype).itemsize, 2 * (not gray) + 4 * transparent)
+
+
+def test_large_photographs_are_written_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("prepare.photographs.writer.BLOCK_BYTES", 1000)
+    file = io.BytesIO()
+    write_photograph(file, Photograph(picture()), picture())
+    np.testing.assert_array_equal(np.asarray(Image.open(file)), picture())
+
+
+def test_a_gray_photograph_gets_no_colors(tmp_path):
+    gray = np.repeat(picture()[..., :1], 3, 2)
+    photo = read(tmp_path, encoded(gray, "PNG"))
+    write_photograph(tmp_path / "a.png", photo, picture())
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == "L"
+        expected = np.asarray(Image.fromarray(picture()).convert("L")).astype(int)
+        assert np.abs(np.asarray(image) - expected).max() <= 1
+
+
+def test_exif_and_resolution_are_kept(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112], exif[0x0111] = "Maker", 6, 1234
+    exif[0x8769] = {0x9003: "2024:05:06 07:08:09", 0x829A: (1, 250)}
+    exif[0x8825] = {1: "N", 2: (47.0, 22.0, 33.0)}
+    data = encoded(picture(), "JPEG", exif=exif.tobytes(), dpi=(300, 200))
+    photo = read(tmp_path, data)
+    write_photograph(tmp_path / "a.png", photo, photo.pixels)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (48, 64)
+        kept = image.getexif()
+        assert image.info["dpi"] == pytest.approx((200, 300), abs=0.1)  # turned with the picture
+        assert image.info["srgb"] == 0
+    assert dict(kept).keys() == {0x010F, 0x8769, 0x8825}
+    assert kept.get_ifd(0x8769)[0x9003] == "2024:05:06 07:08:09"
+    assert kept.get_ifd(0x8825)[1] == "N"
+
+
+def test_exif_that_cannot_be_written_is_dropped_and_said(tmp_path):
+    broken = b"Exif\0\0II*\0" + struct.pack("<I", 8) + struct.pack("<H", 500) + b"\xff" * 40
+    photo = read(tmp_path, encoded(picture(), "JPEG", exif=broken))
+    assert photo.exif is None
+    assert photo.dropped == ("EXIF",)
+    rational = struct.pack("<HHHII", 1, 0x0112, 10, 1, 26) + bytes(4) + struct.pack("<ii", -1, 0)
+    odd = b"Exif\0\0II*\0" + struct.pack("<I", 8) + rational
+    photo = read(tmp_path, encoded(picture(), "JPEG", exif=odd))
+    assert photo.pixels.shape == (48, 64, 3)
+
+
+def test_values_that_share_their_place_in_exif_take_no_memory(tmp_path):
+    count, num_bytes = 200, 1 << 20
+    entries = b"".join(struct.pack("<HHII", i, 5, num_bytes // 8, 8) for i in range(1, count))
+    nested = struct.pack("<H", count - 1) + entries + bytes(4)
+    head = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x8769, 4, 1, 26, 0)
+    exif = head + nested + bytes(num_bytes)
+    from helpers.photographs import png_with
+
+    photo = read(tmp_path, png_with(encoded(picture(), "PNG"), (b"eXIf", exif)))
+    assert photo.dropped == ("EXIF",)
+
+
+def test_our_own_files_are_told_from_others(tmp_path):
+    write_photograph(tmp_path / "ours.png", Photograph(picture()), picture())
+    (tmp_path / "other.png").write_bytes(encoded(picture(), "PNG"))
+    (tmp_path / "text").write_text("Pix2Pix-Deblurrer")
+    os.mkfifo(tmp_path / "pipe")
+    assert is_ours(tmp_path / "ours.png")
+    for name in ("other.png", "text", "pipe", "missing", "."):
+        assert not is_ours(tmp_path / name)
+    cut = (tmp_path / "ours.png").read_bytes()[:60]
+    (tmp_path / "cut").write_bytes(cut)
+    assert not is_ours(tmp_path / "cut")
+
+
+@pytest.mark.parametrize("name", ["写" * 83 + ".png", "x" * 251 + ".png"])
+def test_names_as_long_as_a_name_can_be(tmp_path, name):
+    write_photograph(tmp_path / name, Photograph(picture()), picture())
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OSError, match=r"a\.png"):
+        write_photograph(tmp_path / "a.png", Photograph(picture()), picture())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    with pytest.raises(ValueError, match="restored"):
+        write_photograph(tmp_path / "b.png", Photograph(picture()), picture(8, 8))
+
+
+def test_what_is_no_regular_file_is_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    paths = [tmp_path / "pipe.jpg", tmp_path / "folder.jpg", "/dev/zero"]
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s.jpg"))
+        for path in [*paths, tmp_path / "s.jpg"]:
+            with pytest.raises(UnusablePhotograph, match="no regular file"):
+                read_photograph(path)
+    with open(tmp_path / "sparse.jpg", "wb") as file:
+        file.truncate(6 << 30)
+    with pytest.raises(UnusablePhotograph, match="bytes, more than"):
+        read_photograph(tmp_path / "sparse.jpg", max_pixels=400_000_000)
+    os.symlink("loop.jpg", tmp_path / "loop.jpg")
+    for name in ("loop.jpg", "missing.jpg"):
+        with pytest.raises(OSError, match=name):
+            read_photograph(tmp_path / name)
+
+
+def test_listing(tmp_path):
+    names = ["b.JPG", "a.jfif", "c.jpe", "d.heic", "e.HEIF", "f.avif", "g.tiff", "no.ext.jpg.jpg"]
+    for name in [*names, "._b.JPG", ".hidden.png", "text.txt", "jpg", ".jpg"]:
+        (tmp_path / name).touch()
+    latin = os.fsdecode("Müller.jpg".encode("latin-1"))
+    (tmp_path / latin).touch()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "inner.png").touch()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "x.png").touch()
+    os.symlink("..", tmp_path / "sub" / "up")
+    os.symlink("self.jpg", tmp_path / "self.jpg")
+    found = [path.name for path in photographs_in(tmp_path)]
+    assert found == sorted([*names, latin, "self.jpg"], key=os.fsencode)
+    below = photographs_in(tmp_path, recursive=True)
+    assert [path for path in below if path.parent != tmp_path] == [tmp_path / "sub" / "inner.png"]
+    assert shown_name(tmp_path / latin) == "M\\xfcller.jpg"
+    assert shown_name("new\nline.jpg") == "new\\nline.jpg"
+    with pytest.raises(FileNotFoundError):
+        photographs_in(tmp_path / "missing")
+
+
+def test_16_bits_survive_reading_and_writing(tmp_path):
+    deep = picture(dtype=np.uint16)
+    photo = read(tmp_path, png_of(deep, 2, bits=16), **KEEP)
+    write_photograph(tmp_path / "a.png", photo, photo.pixels)
+    np.testing.assert_array_equal(read_photograph(tmp_path / "a.png").pixels, deep)
