@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.peers import peers
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.photograph import encode_jpeg, read_photograph, square_crop
+from prepare.photograph import encode_jpeg, read_u8, square_crop
 from prepare.records.blur_settings import LensBlur
 
 SIZE = 256
@@ -79,7 +79,7 @@ def time_pairs(path: Path) -> None:
     """Prints what the blurred half adds to the sharp half, and each further radius to that."""
 
     def make(*radii: float) -> None:
-        photo = square_crop(read_photograph(path))
+        photo = square_crop(read_u8(path))
         blurs = [LensBlur(radius) for radius in radii]
         for half in [reduce_photo(photo, SIZE), *blur_and_reduce(photo, blurs, SIZE, "0")]:
             encode_jpeg(half, QUALITY)
@@ -107,7 +107,7 @@ def main() -> None:
         size_mb = path.stat().st_size / 1e6
         print(f"{path.name}: {size_mb:.2f} MB, OpenCV {cv2.__version__}, one core")
         time_pairs(path)
-        time_blurs(square_crop(read_photograph(path)))
+        time_blurs(square_crop(read_u8(path)))
 
 
 if __name__ == "__main__":

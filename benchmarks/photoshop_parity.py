@@ -12,7 +12,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
 from prepare.blur.lens_blur import blur_and_reduce
-from prepare.photograph import read_photograph
+from prepare.photograph import read_u8
 from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur
 
 
@@ -29,9 +29,9 @@ def parity_db(folder: Path, shown_radius_px: float, blades: int) -> dict[str, fl
     """
     scores = {}
     for sharp_path in sorted(folder.glob("*_sharp.png")):
-        sharp = read_photograph(sharp_path)
+        sharp = read_u8(sharp_path)
         name = sharp_path.name.removesuffix("_sharp.png")
-        photoshop = read_photograph(folder / f"{name}_photoshop.png")
+        photoshop = read_u8(folder / f"{name}_photoshop.png")
         height = sharp.shape[0]
         blur = LensBlur(shown_radius_px * WIDTH_OF_RADIUS / height, blades=blades)
         [ours] = blur_and_reduce(sharp, [blur], height, name)

@@ -8,9 +8,9 @@ from pathlib import Path
 from prepare import PrepareError
 from prepare.ffhq.local_copy import is_ffhq_copy
 from prepare.originals import Original
+from prepare.photographs import listing
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_manifest
-from prepare.records.names import PHOTOGRAPH_SUFFIXES
 
 
 class NoPhotographsError(PrepareError):
@@ -25,13 +25,9 @@ def photographs_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise NoPhotographsError(f"--from {folder}: no such folder; name a folder of photographs")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not path.name.startswith(".")
-    )
+    paths = listing.photographs_in(folder, recursive=True)
     if not paths:
-        kinds = ", ".join(sorted(PHOTOGRAPH_SUFFIXES))
+        kinds = ", ".join(sorted(listing.SUFFIXES))
         raise NoPhotographsError(f"--from {folder}: no photographs there (looked for {kinds})")
     return paths
 

@@ -20,13 +20,8 @@ from tqdm import tqdm
 from prepare import PrepareError
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.originals import Original
-from prepare.photograph import (
-    UnusablePhotograph,
-    encode_jpeg,
-    read_depth_map,
-    read_photograph,
-    square_crop,
-)
+from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
+from prepare.photographs.photograph import UnusablePhotograph
 from prepare.records.atomic import write_bytes
 from prepare.records.blur_settings import LensBlur
 from prepare.records.data_folder import DataFolder
@@ -223,10 +218,10 @@ def _read_original(original: Original, size: int) -> tuple[ImageRecord, np.ndarr
     if original.materialize:
         original.materialize()
     try:
+        photo = read_u8(original.path)  # first: it knows which files cannot be read
         sha256 = hashlib.sha256(original.path.read_bytes()).hexdigest()
     except OSError as error:
         raise UnusablePhotograph(f"cannot be opened ({error.strerror})") from error
-    photo = read_photograph(original.path)
     height, width = photo.shape[:2]
     if min(height, width) < size:
         raise UnusablePhotograph(

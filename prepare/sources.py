@@ -24,10 +24,10 @@ from prepare.ffhq.settings import NUM_FFHQ_IMAGES, FfhqSettings
 from prepare.ffhq.source import ffhq_originals
 from prepare.folder import LinkFolder, NoPhotographsError, folder_originals
 from prepare.originals import Original
+from prepare.photographs.listing import SUFFIXES
 from prepare.records.atomic import write_bytes
 from prepare.records.errors import require
 from prepare.records.manifest import read_manifest
-from prepare.records.names import PHOTOGRAPH_SUFFIXES
 
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
 
@@ -182,7 +182,7 @@ def originals_at_hand(
         Path(name).stem: Path(folder, name)
         for folder, _, names in os.walk(originals_dir, followlinks=True)  # FFHQ may be linked in
         for name in names
-        if Path(name).suffix.lower() in PHOTOGRAPH_SUFFIXES
+        if Path(name).suffix.lower() in SUFFIXES
     }
     return [
         Original(

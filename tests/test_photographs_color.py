@@ -11,13 +11,15 @@ from helpers.photographs import (
     cmyk_profile,
     encoded,
     gray_profile,
+    heic,
     picture,
     png_of,
     png_with,
+    read,
+    refused,
     rgb_profile,
 )
 from PIL import Image, ImageCms
-from test_photographs_reader import heic, read, refused
 
 from prepare.photographs.photograph import rounded_to_8_bits
 

@@ -5,9 +5,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from helpers.photographs import encoded, scene
+from helpers.photographs import KEEP, encoded, heic, read, refused, scene
 from PIL import Image
-from test_photographs_reader import KEEP, heic, read, refused
 
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import read_photograph

@@ -10,26 +10,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.photographs import encoded, picture, png_of, png_with, scene
+from helpers.photographs import (
+    KEEP,
+    encoded,
+    heic,
+    picture,
+    png_of,
+    png_with,
+    read,
+    refused,
+    scene,
+)
 from PIL import Image
 
 from prepare.photographs.opencv import decode_plain
-from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
+from prepare.photographs.photograph import rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
-
-KEEP = {"alpha": "keep", "frames": "first", "max_pixels": 400_000_000}
-
-
-def read(tmp_path: Path, data: bytes, **options):
-    (tmp_path / "photo").write_bytes(data)
-    return read_photograph(tmp_path / "photo", **options)
-
-
-def refused(tmp_path: Path, data: bytes, **options) -> str:
-    with pytest.raises(UnusablePhotograph) as caught:
-        read(tmp_path, data, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("fast_decoder", [None, decode_plain])
@@ -168,16 +164,6 @@ def test_every_orientation_is_turned_upright_once(tmp_path, kind, options, orien
     kept.load(photo.exif)
     assert kept[0x010F] == "Maker"
     assert 0x0112 not in kept
-
-
-def heic(pixels: np.ndarray, **options) -> bytes:
-    pillow_heif = pytest.importorskip("pillow_heif")  # encodes; the reader needs pi-heif alone
-    file, height, width = io.BytesIO(), *pixels.shape[:2]
-    mode = "RGB;16" if pixels.dtype == np.uint16 else "RGB"
-    image = pillow_heif.from_bytes(mode, (width, height), np.ascontiguousarray(pixels).tobytes())
-    image.info.update(options)
-    image.save(file, quality=100, chroma=444)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

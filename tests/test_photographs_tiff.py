@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from helpers.photographs import encoded, picture
+from helpers.photographs import KEEP, encoded, picture, read, refused
 from PIL import Image
-from test_photographs_reader import KEEP, read, refused
 
 LAYOUTS = ({}, {"rowsperstrip": 5}, {"tile": (16, 32)})
 PACKINGS = ({}, {"compression": "zlib"}, {"compression": "zlib", "predictor": True})

@@ -8,9 +8,8 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from helpers.photographs import encoded, picture, png_of
+from helpers.photographs import KEEP, encoded, picture, png_of, read
 from PIL import Image
-from test_photographs_reader import KEEP, read
 
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import Photograph, UnusablePhotograph

@@ -127,20 +127,21 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
     )
 
 
-def restore_picture(generator: keras.Model, blurred_u8: np.ndarray) -> np.ndarray:
+def restore_picture(generator: keras.Model, blurred: np.ndarray) -> np.ndarray:
     """The generator's picture of one blurred picture; the same for it alone as among others.
 
     Args:
         generator: as built by `train.networks.generators`.
-        blurred_u8: uint8, shape (height, width, 3), RGB, 0..255; both sides as the generator
-            needs them (see `SIZE_MULTIPLES`).
+        blurred: uint8 or uint16, shape (height, width, 3), RGB; both sides as the generator needs
+            them (see `SIZE_MULTIPLES`).
 
     Returns:
-        uint8, the same shape.
+        the same shape and type.
     """
-    signed = tf.cast(blurred_u8[None], tf.float32) / 127.5 - 1.0
+    peak = np.iinfo(blurred.dtype).max
+    signed = tf.cast(blurred[None], tf.float32) / (peak / 2) - 1.0
     restored = _forward(generator, signed)[0]
-    return np.rint((restored.numpy() + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
+    return np.rint((restored.numpy() + 1.0) * (peak / 2)).clip(0, peak).astype(blurred.dtype)
 
 
 @tf.function(reduce_retracing=True)

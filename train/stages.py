@@ -169,18 +169,19 @@ def deblur_photographs(
         TrainError: if the run has no checkpoint, or a photograph could not be restored; all others
             are done.
     """
-    from train.restore.photographs import deblur, plan
+    from train.restore.photographs import deblur
+    from train.restore.targets import plan
 
-    planned = plan(inputs, out_dir)
+    targets = plan(inputs, out_dir, compare)
     load_tensorflow()
     from train.checkpoints import load_generator, restore_picture
 
     generator, step, record = load_generator(run_dir)
-    print(f"{run_dir.name}, step {step}: {len(planned)} to restore into {out_dir}")
+    print(f"{run_dir.name}, step {step}: {len(targets)} to restore into {out_dir}")
     if not dry_run:
         restore = partial(restore_picture, generator)
         multiple = SIZE_MULTIPLES[record.settings.generator]
-        deblur(restore, planned, multiple, strength=strength, compare=compare)
+        deblur(restore, targets, multiple, strength=strength)
 
 
 def export_run(

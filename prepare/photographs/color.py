@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prepare.photographs.photograph import UnusablePhotograph
+from prepare.records.srgb import linear_to_srgb, srgb_to_linear
 
 Curve = Callable[[np.ndarray], np.ndarray]  # encoded to linear light, both 0 to 1
 
@@ -46,16 +47,6 @@ class Colors:
 
     curves: tuple[Curve, Curve, Curve]
     matrix: np.ndarray  # (3, 3), from linear RGB to linear sRGB
-
-
-def srgb_to_linear(encoded: np.ndarray) -> np.ndarray:
-    """Linear light of sRGB values, both 0 to 1."""
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """sRGB values of linear light, both 0 to 1."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def power_curve(gamma: float) -> Curve:
@@ -96,7 +87,7 @@ def from_code_points(primaries: int, transfer: int) -> Colors | None:
     """
     if transfer in HDR_TRANSFERS:
         raise UnusablePhotograph("colors given by code points (HDR) are not supported")
-    curves = dict.fromkeys((1, 6, 14, 15), bt709_to_linear)
+    curves: dict[int, Curve] = dict.fromkeys((1, 6, 14, 15), bt709_to_linear)
     curves |= {2: srgb_to_linear, 13: srgb_to_linear, 8: power_curve(1.0)}
     curves |= {4: power_curve(2.2), 5: power_curve(2.8)}
     if primaries not in PRIMARIES_OF_CODE or transfer not in curves:
@@ -116,16 +107,16 @@ def png_colors(chunks: Mapping[bytes, bytes]) -> Colors | None:
         UnusablePhotograph: for HDR, narrow range, unknown code points or a gamma beyond reason.
     """
     if len(chunks.get(b"cICP", b"")) == 4:
-        primaries, transfer, coefficients, full_range = chunks[b"cICP"]
+        code, transfer, coefficients, full_range = chunks[b"cICP"]
         if coefficients != 0 or full_range != 1:
             raise UnusablePhotograph("colors of narrow range or of YCbCr are not supported")
-        return from_code_points(primaries, transfer)
+        return from_code_points(code, transfer)
     gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big") / 100_000
     if b"sRGB" in chunks or gamma == 0:
         return None
     if not 0.1 <= gamma <= 10:
         raise UnusablePhotograph(f"gamma {gamma:.5f}")
-    primaries = SRGB_PRIMARIES
+    primaries: tuple[float, ...] = SRGB_PRIMARIES
     if len(chunks.get(b"cHRM", b"")) == 32:
         stored = np.array(struct.unpack(">8I", chunks[b"cHRM"])) / 100_000  # white comes first
         primaries = (*stored[2:], *stored[:2])

@@ -40,7 +40,8 @@ def decode_heic(data: bytes, max_pixels: int) -> Decoded:
     pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
     heif = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image = heif[heif.primary_index]
-    check_size(*image.size, max_pixels)
+    width, height = image.size
+    check_size(width, height, max_pixels)
     info = image.info
     profile = info.get("icc_profile") or None
     colors = None if profile else _colors(data)

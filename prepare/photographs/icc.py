@@ -25,10 +25,10 @@ def profile_to_srgb(decoded: Decoded) -> np.ndarray:
     Raises:
         UnusablePhotograph: if the profile is broken or for pixels of another kind.
     """
-    pixels = decoded.pixels
+    pixels, profile = decoded.pixels, decoded.profile or b""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(decoded.profile))
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
     except (ImageCms.PyCMSError, OSError, TypeError) as error:
         raise UnusablePhotograph(f"unusable color profile ({error})") from error
@@ -37,7 +37,7 @@ def profile_to_srgb(decoded: Decoded) -> np.ndarray:
     elif SPACES.get(space) != channels:
         raise UnusablePhotograph(f"a color profile for {space} on {channels} channels")
     if pixels.dtype == np.uint16:
-        colors = _matrix_colors(decoded.profile)
+        colors = _matrix_colors(profile)
         if colors is not None:
             return to_srgb(pixels, colors)
         decoded.dropped.append("more than 8 bits a channel (their color profile has tables)")
@@ -72,11 +72,11 @@ def _matrix_colors(profile: bytes) -> Colors | None:
     wanted = [b"rTRC", b"gTRC", b"bTRC", b"rXYZ", b"gXYZ", b"bXYZ"]
     if not all(name in tags for name in wanted):
         return None
-    curves = tuple(_curve(tags[name]) for name in wanted[:3])
-    if None in curves:
+    red, green, blue = (_curve(tags[name]) for name in wanted[:3])
+    if red is None or green is None or blue is None:
         return None
     columns = [np.array(struct.unpack_from(">3i", tags[name], 8)) / 65536 for name in wanted[3:]]
-    return Colors(curves, srgb_from_d50_xyz() @ np.stack(columns, 1))
+    return Colors((red, green, blue), srgb_from_d50_xyz() @ np.stack(columns, 1))
 
 
 def _curve(tag: bytes) -> Curve | None:

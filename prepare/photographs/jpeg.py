@@ -71,7 +71,8 @@ def _beyond_black_and_white(data: bytes, color_space: str) -> bool:
 
 def _mean_only_header(data: bytes) -> tuple[bytes, list[int], int]:
     """Header with steps of 1 and 0, the true DC step of each component, where scans begin."""
-    kept, step_of_table, tables = [b"\xff\xd8", ADOBE_UNTRANSFORMED], {}, []
+    kept, tables = [b"\xff\xd8", ADOBE_UNTRANSFORMED], []
+    step_of_table: dict[int, int] = {}
     at = 2
     while data[at + 1] != 0xDA:
         if data[at + 1] == 0xFF:  # fill byte

@@ -1,6 +1,7 @@
 """What a reader hands on: a photograph, a decoded file on the way to it, or the reason for none."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Decoded:
     pixels: np.ndarray  # uint8 or uint16; (H, W) gray, (H, W, 3) RGB or (H, W, 4) CMYK
     alpha: np.ndarray | None = None
     profile: bytes | None = None  # ICC
-    colors: object | None = None  # color.Colors; applies if there is no profile. None is sRGB
+    colors: Any = None  # color.Colors; applies if there is no profile. None is sRGB
     exif: bytes | None = None
     orientation: int | None = None  # 1 to 8, of the container; None asks the EXIF
     dpi: tuple[float, float] | None = None

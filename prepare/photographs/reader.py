@@ -2,8 +2,7 @@
 
 Memory and time are bounded before a decoder starts: by the kind and size of the file, by width
 times height in its header, by the number of scans, by the size of what a chunk may unpack to. The
-decoders run in this process: should one crash or hang for all that, it takes the process along,
-so who reads strangers' files reads them in worker processes, as `prepare` does.
+decoders run in this process: every path that led to a crash or a hang is closed before them.
 """
 
 import os
@@ -75,10 +74,10 @@ def read_photograph(
             decoded = DECODERS[kind](data, max_pixels, **options)
         _refuse_or_drop(decoded, alpha, frames)
         return _photograph(decoded)
-    except (UnusablePhotograph, _CannotOpen) as error:
-        if isinstance(error, _CannotOpen):
-            raise error.__cause__ from None
+    except UnusablePhotograph:
         raise
+    except _CannotOpen as error:
+        raise error.reason from None
     except Exception as error:  # a file's fault is that file's reason, whatever a decoder raises
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UnusablePhotograph(f"damaged or cut off ({reason})") from error
@@ -86,6 +85,10 @@ def read_photograph(
 
 class _CannotOpen(Exception):  # noqa: N818
     """Carries the OSError of a file that cannot be opened past those of the decoders."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 def _read_bytes(path: str | Path, max_bytes: int) -> bytes:
@@ -102,7 +105,7 @@ def _read_bytes(path: str | Path, max_bytes: int) -> bytes:
     except OSError as error:
         if error.filename is None:
             error.filename = os.fspath(path)
-        raise _CannotOpen from error
+        raise _CannotOpen(error) from error
 
 
 def _check_status(status: os.stat_result, max_bytes: int) -> int:

@@ -126,9 +126,9 @@ def _through_pillow(data: bytes, directory: Directory) -> np.ndarray:
     if max(directory.tags.get(tags.BITS) or (1,)) > 8:
         raise UnusablePhotograph("JPEG of more than 8 bits in a TIFF is not supported")
     if tags.ORIENTATION in directory.places:
-        data = bytearray(data)
-        struct.pack_into(directory.order + "H", data, directory.places[tags.ORIENTATION], 1)
-        data = bytes(data)
+        upright = bytearray(data)
+        struct.pack_into(directory.order + "H", upright, directory.places[tags.ORIENTATION], 1)
+        data = bytes(upright)
     with TiffImageFile(io.BytesIO(data)) as image:
         if image.mode not in ("1", "L", "RGB", "CMYK"):
             raise UnusablePhotograph(f"{image.mode} pixels in a TIFF of this compression")

@@ -7,7 +7,7 @@ wrapped as a gray file of 8 bits. So the bytes come back as they are, whatever t
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
@@ -82,17 +82,17 @@ def _segments(data: bytes, directory: Directory, tiled: bool, number: int) -> li
 def _blocks(
     segments: Sequence[memoryview], directory: Directory, width: int, num_samples: int,
     rows: int, last_rows: int,
-):  # fmt: skip
+) -> Iterator[np.ndarray]:  # fmt: skip
     """Yields the samples of each strip or tile of a plane, (rows, width, samples)."""
     bits, compression = directory.value(tags.BITS, 1), directory.value(tags.COMPRESSION, 1)
     row_bytes = (width * num_samples * bits + 7) // 8
     heights = [rows] * (len(segments) - 1) + [last_rows]
     fill_order = directory.value(tags.FILL_ORDER, 1)
-    wrapped = compression in (LZW, PACK_BITS, ZSTANDARD)
-    if wrapped:
+    unpacked = None
+    if compression in (LZW, PACK_BITS, ZSTANDARD):
         unpacked = _unpacked_by_libtiff(segments, compression, row_bytes, heights, rows)
     for i, (segment, height) in enumerate(zip(segments, heights, strict=True)):
-        if wrapped:
+        if unpacked is not None:
             stored = unpacked[i * rows : i * rows + height]
         else:
             stored = _stored(segment, compression, row_bytes, height, rows)
@@ -143,7 +143,7 @@ def _unpacked_by_libtiff(
     ]
     file = [b"II*\0\x08\0\0\0", struct.pack("<H", num_entries)]
     file += [struct.pack("<HHII", tag, LONG, count, value) for tag, count, value in entries]
-    file += [bytes(4), struct.pack(f"<{2 * number}I", *offsets, *counts), *segments]
+    file += [bytes(4), struct.pack(f"<{2 * number}I", *offsets, *counts), *map(bytes, segments)]
     with TiffImageFile(io.BytesIO(b"".join(file))) as image:
         image.load()
         return np.asarray(image)

@@ -3,6 +3,7 @@
 Reference: Portable Network Graphics Specification, Third Edition (W3C, 2025).
 """
 
+import contextlib
 import os
 import struct
 import tempfile
@@ -17,24 +18,26 @@ from prepare.photographs.photograph import Photograph
 from prepare.photographs.png import SIGNATURE, png_chunk, png_chunks
 
 MARK = b"Software\0Pix2Pix-Deblurrer"  # tells our files from the user's
+SOURCE = b"Source\0"
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow's "L"
 # Level 1 of PNG's compression is four times as fast as 6, for files a tenth larger.
 COMPRESSION_LEVEL = 1
 BLOCK_BYTES = 1 << 24
-MAX_OURS_BYTES = 1 << 32
+HEAD_BYTES = 1 << 16  # within which our notes stand
 
 
 def write_photograph(
-    target: str | Path | BinaryIO, photograph: Photograph, restored: np.ndarray
+    target: str | Path | BinaryIO, photograph: Photograph, restored: np.ndarray, source: str = ""
 ) -> None:
     """Writes restored pixels and what the photograph kept: alpha, grayness, EXIF, resolution.
 
-    The file is marked as sRGB, and as ours (see `is_ours`).
+    The file is marked as sRGB, and as ours (see `source_of`).
 
     Args:
         target: a path, which appears whole or not at all, or a file opened for writing.
         photograph: whose pixels were restored; those are not looked at.
         restored: uint8 or uint16, (H, W, 3), sRGB; its bits are those of the file.
+        source: what the file was made from, in Latin-1 letters; noted in it.
 
     Raises:
         ValueError: if the shapes differ.
@@ -43,14 +46,14 @@ def write_photograph(
     if restored.shape != photograph.pixels.shape:
         raise ValueError(f"restored {restored.shape}, not {photograph.pixels.shape}")
     if not isinstance(target, str | os.PathLike):
-        target.writelines(_png(photograph, restored))
+        target.writelines(_png(photograph, restored, source))
         return
     # The name of a part is short, as the target's may have all the bytes that a name can have.
     with tempfile.NamedTemporaryFile(
         dir=Path(target).parent, prefix=".pix2pix-", suffix=".part", delete=False
     ) as part:
         try:
-            part.writelines(_png(photograph, restored))
+            part.writelines(_png(photograph, restored, source))
             part.flush()
             os.fsync(part.fileno())
             os.chmod(part.name, 0o666 & ~_umask())
@@ -62,22 +65,25 @@ def write_photograph(
 
 def is_ours(path: str | Path) -> bool:
     """Whether a file is a PNG that `write_photograph` wrote; False for what cannot be read."""
-    try:
-        status = os.stat(path)
-        if not os.path.isfile(path) or status.st_size > MAX_OURS_BYTES:
-            return False
+    return source_of(path) is not None
+
+
+def source_of(path: str | Path) -> str | None:
+    """What a PNG of ours notes as its source, "" for none; None if it is not ours."""
+    texts: list[bytes] = []
+    with contextlib.suppress(OSError, ValueError):  # our notes stand before any damage
+        if not os.path.isfile(path):
+            return None
         with open(path, "rb") as file:
-            head = file.read(1 << 16)
+            head = file.read(HEAD_BYTES)
         for name, body in png_chunks(head) if head.startswith(SIGNATURE) else ():
-            if name == b"tEXt":
-                return bytes(body) == MARK
-    except (OSError, ValueError):
-        return False
-    return False
+            texts += [bytes(body)] if name == b"tEXt" else []
+    sources = [text.removeprefix(SOURCE) for text in texts if text.startswith(SOURCE)]
+    return (sources or [b""])[0].decode("latin-1") if texts[:1] == [MARK] else None
 
 
-def _png(photograph: Photograph, restored: np.ndarray) -> Iterator[bytes]:
-    """The parts of the file, in order; the mark comes second, where `is_ours` looks."""
+def _png(photograph: Photograph, restored: np.ndarray, source: str) -> Iterator[bytes]:
+    """The parts of the file, in order; the mark comes second, where `source_of` looks."""
     height, width = restored.shape[:2]
     bits = 16 if restored.dtype == np.uint16 else 8
     kind = (0 if photograph.gray else 2) + (0 if photograph.alpha is None else 4)
@@ -85,6 +91,8 @@ def _png(photograph: Photograph, restored: np.ndarray) -> Iterator[bytes]:
         b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     )
     yield png_chunk(b"tEXt", MARK) + png_chunk(b"sRGB", b"\0")
+    if source:
+        yield png_chunk(b"tEXt", SOURCE + source.encode("latin-1"))
     if photograph.dpi:
         per_meter = [min(round(value / 0.0254), 2**31 - 1) for value in photograph.dpi]
         yield png_chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
@@ -106,7 +114,7 @@ def _pixel_chunks(photograph: Photograph, restored: np.ndarray) -> Iterator[byte
         stored = stored.reshape(len(block), -1)
         filtered = _filtered(stored, above, bytes_a_pixel)
         above = stored[-1]
-        if packed := packer.compress(filtered):
+        if packed := packer.compress(filtered.tobytes()):
             yield png_chunk(b"IDAT", packed)
     yield png_chunk(b"IDAT", packer.flush())
 

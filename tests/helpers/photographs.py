@@ -3,9 +3,14 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from prepare.photographs.photograph import UnusablePhotograph
+from prepare.photographs.reader import read_photograph
 
 P3_PRIMARIES = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 
@@ -106,3 +111,28 @@ def _profile(
     )  # fmt: skip
     header = header.ljust(68, b"\0") + _xyz(0.9642, 1.0, 0.8249)[8:]
     return header.ljust(128, b"\0") + table + body
+
+
+KEEP = {"alpha": "keep", "frames": "first", "max_pixels": 400_000_000}
+
+
+def read(tmp_path: Path, data: bytes, **options):
+    (tmp_path / "photo").write_bytes(data)
+    return read_photograph(tmp_path / "photo", **options)
+
+
+def refused(tmp_path: Path, data: bytes, **options) -> str:
+    with pytest.raises(UnusablePhotograph) as caught:
+        read(tmp_path, data, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def heic(pixels: np.ndarray, **options) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")  # encodes; the reader needs pi-heif alone
+    file, height, width = io.BytesIO(), *pixels.shape[:2]
+    mode = "RGB;16" if pixels.dtype == np.uint16 else "RGB"
+    image = pillow_heif.from_bytes(mode, (width, height), np.ascontiguousarray(pixels).tobytes())
+    image.info.update(options)
+    image.save(file, quality=100, chroma=444)
+    return file.getvalue()

@@ -9,7 +9,7 @@ CONTEXT_PX = 128  # on each side of a tile: seen by the network, but thrown away
 FEATHER_PX = 64  # over which two neighbors fade into each other
 
 
-def restore_any_size(restore: Restore, photo_u8: np.ndarray, multiple: int) -> np.ndarray:
+def restore_any_size(restore: Restore, photo: np.ndarray, multiple: int) -> np.ndarray:
     """Restores a picture of any size.
 
     Up to 1024 pixels a side it is done whole, continued at its edges to a size the network takes.
@@ -19,20 +19,21 @@ def restore_any_size(restore: Restore, photo_u8: np.ndarray, multiple: int) -> n
     normalizes over all it sees, so for it the tiles may differ in tone.
 
     Args:
-        restore: from uint8 (height, width, 3), both divisible by `multiple`, to the same shape.
-        photo_u8: uint8, shape (height, width, 3), RGB, 0..255.
+        restore: from uint8 or uint16 (height, width, 3), both divisible by `multiple`, to the same
+            shape and type.
+        photo: uint8 or uint16, shape (height, width, 3), RGB.
         multiple: what the network's input must be a multiple of, pixels; divides 1024.
 
     Returns:
-        uint8, shape (height, width, 3).
+        the same shape and type.
     """
-    height, width = photo_u8.shape[:2]
+    height, width = photo.shape[:2]
     tops, side_y = _starts(height, multiple)
     lefts, side_x = _starts(width, multiple)
-    restored = np.empty_like(photo_u8)
+    restored = np.empty_like(photo)
     fading: np.ndarray | None = None  # the end of the strip above, to be mixed with this one
     for index, top in enumerate(tops):
-        strip = _strip(restore, photo_u8, top, side_y, lefts, side_x)
+        strip = _strip(restore, photo, top, side_y, lefts, side_x)
         begin, end = _core(tops, index, side_y, height)
         strip = strip[begin - top :]
         if fading is not None:
@@ -46,14 +47,14 @@ def restore_any_size(restore: Restore, photo_u8: np.ndarray, multiple: int) -> n
 
 
 def _strip(
-    restore: Restore, photo_u8: np.ndarray, top: int, side_y: int, lefts: list[int], side_x: int
+    restore: Restore, photo: np.ndarray, top: int, side_y: int, lefts: list[int], side_x: int
 ) -> np.ndarray:
     """One row of tiles, blended across; float32, shape (side_y, width, 3)."""
-    width = photo_u8.shape[1]
+    width = photo.shape[1]
     strip = np.empty((side_y, width, 3), np.float32)
     done = 0
     for index, left in enumerate(lefts):
-        tile = photo_u8[top : top + side_y, left : left + side_x]
+        tile = photo[top : top + side_y, left : left + side_x]
         missing = [(0, side_y - tile.shape[0]), (0, side_x - tile.shape[1]), (0, 0)]
         tile = restore(np.pad(tile, missing, "edge")).astype(np.float32)
         begin, end = _core(lefts, index, side_x, width)
