@@ -156,3 +156,12 @@ def test_directories_in_a_circle_end(tmp_path):
     count = struct.unpack_from("<H", data, at)[0]
     struct.pack_into("<I", data, at + 2 + 12 * count, at)
     np.testing.assert_array_equal(read(tmp_path, bytes(data)).pixels, picture(8, 8))
+
+
+def test_pillows_own_limit_of_pixels_is_not_ours(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for kind, options in (
+        ("TIFF", {"compression": "tiff_lzw"}), ("PNG", {}), ("JPEG", {}), ("GIF", {}),
+    ):  # fmt: skip
+        assert read(tmp_path, encoded(picture(), kind, **options)).pixels.shape == (48, 64, 3)
+    assert Image.MAX_IMAGE_PIXELS == 1000

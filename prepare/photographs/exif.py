@@ -39,8 +39,8 @@ def parse_exif(data: bytes | None) -> tuple[Image.Exif | None, bool]:
                 exif.load(data)
                 exif.get(ORIENTATION)
                 if action == "error":
-                    for directory in NESTED:
-                        exif.get_ifd(directory)
+                    exif.get_ifd(GPS_IFD)
+                    _interoperability(exif)
             return exif, action == "error"
         except Exception:  # whatever it raises: a photograph can do without EXIF
             continue
@@ -79,13 +79,20 @@ def tells_adobe_rgb(exif: Image.Exif | None) -> bool:
         return False
     try:
         color_space = exif.get_ifd(EXIF_IFD).get(COLOR_SPACE)
-        index = exif.get_ifd(INTEROPERABILITY_IFD).get(INTEROPERABILITY_INDEX, "")
+        index = _interoperability(exif).get(INTEROPERABILITY_INDEX, "")
     except Exception:
         return False
     if color_space == ADOBE_RGB_SPACE:
         return True
     index = index.decode("latin-1") if isinstance(index, bytes) else str(index)
     return color_space in (UNCALIBRATED, None) and index.startswith("R03")
+
+
+def _interoperability(exif: Image.Exif) -> dict:
+    """The directory within EXIF's own; asked for one that is missing, Pillow 12 raises."""
+    if INTEROPERABILITY_IFD not in exif.get_ifd(EXIF_IFD):
+        return {}
+    return exif.get_ifd(INTEROPERABILITY_IFD)
 
 
 def kept_exif(exif: Image.Exif | None) -> bytes | None:

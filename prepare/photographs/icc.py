@@ -42,7 +42,12 @@ def profile_to_srgb(decoded: Decoded) -> np.ndarray:
             return to_srgb(pixels, colors)
         decoded.dropped.append("more than 8 bits a channel (their color profile has tables)")
         pixels = rounded_to_8_bits(pixels)
-    mode = {1: "L", 3: "RGB", 4: "CMYK"}[1 if pixels.ndim == 2 else pixels.shape[2]]
+    return _by_littlecms(pixels, source)
+
+
+def _by_littlecms(pixels: np.ndarray, source: ImageCms.ImageCmsProfile) -> np.ndarray:
+    """uint8 (H, W, 3), from uint8 of one, three or four channels."""
+    mode = "L" if pixels.ndim == 2 else {3: "RGB", 4: "CMYK"}[pixels.shape[2]]
     image = Image.frombytes(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels))
     try:
         converted = ImageCms.profileToProfile(

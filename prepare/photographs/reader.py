@@ -1,12 +1,14 @@
-"""Reads a photograph of any kind as upright sRGB, or says why it cannot.
+"""Reads PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP and GIF as upright sRGB, or says why it cannot.
 
 Memory and time are bounded before a decoder starts: by the kind and size of the file, by width
 times height in its header, by the number of scans, by the size of what a chunk may unpack to. The
 decoders run in this process: every path that led to a crash or a hang is closed before them.
 """
 
+import contextlib
 import os
 import stat
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 
 from prepare.photographs.color import adobe_rgb, to_srgb
 from prepare.photographs.exif import kept_exif, orientation_of, parse_exif, tells_adobe_rgb
@@ -47,30 +50,27 @@ def read_photograph(
 ) -> Photograph:
     """A photograph as a color-managed viewer shows it, in sRGB.
 
-    Turned upright by its orientation, once; colors converted from its ICC profile, code points,
-    gamma and primaries, or Adobe RGB told by EXIF; gray made RGB. 16 bits stay 16 bits (see
-    `photograph.rounded_to_8_bits`). Reads PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP, GIF.
+    Upright; colors converted from ICC profile, code points, gamma and primaries, or Adobe RGB
+    told by EXIF; gray made RGB; 16 bits kept (`rounded_to_8_bits`).
 
     Args:
-        path: file of the photograph.
+        path: of the file.
         max_pixels: more are refused.
-        alpha: "refuse" refuses a photograph with transparent pixels and drops an opaque channel.
-        frames: "refuse" refuses animations and several pages, "first" takes the first picture.
-            Of a telephone's JPEG or HEIC the main picture is always taken.
-        fast_decoder: see `opencv.decode_plain`; for plain files alone.
+        alpha: "refuse" refuses transparent pixels and drops an opaque channel.
+        frames: "refuse" refuses animations and pages, "first" takes the first. Of a telephone's
+            JPEG or HEIC the main picture is always taken.
+        fast_decoder: see `opencv.decode_plain`.
 
     Raises:
-        UnusablePhotograph: if the file is no regular file, too large, no image, damaged or cut
-            off as far as its format can tell (see each decoder), transparent, animated, HDR, CMYK
-            without a profile, of a broken profile, or of pixels that are not 1 to 16 bits.
-        OSError: if the file cannot be opened.
+        UnusablePhotograph: no regular file, too large, no image, damaged as far as its decoder
+            can tell, transparent, animated, HDR, without a profile (CMYK) or of a broken one.
+        OSError: if it cannot be opened.
     """
     try:
         data = _read_bytes(path, MOST_BYTES_A_PIXEL * max_pixels + BYTES_BESIDE_PIXELS)
         kind = _kind(data)
         options = {"fast_decoder": fast_decoder} if kind in TAKES_FAST_DECODER else {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of tags that are not pixels
+        with _pillow_limits:
             decoded = DECODERS[kind](data, max_pixels, **options)
         _refuse_or_drop(decoded, alpha, frames)
         return _photograph(decoded)
@@ -79,8 +79,12 @@ def read_photograph(
     except _CannotOpen as error:
         raise error.reason from None
     except Exception as error:  # a file's fault is that file's reason, whatever a decoder raises
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UnusablePhotograph(f"damaged or cut off ({reason})") from error
+        raise UnusablePhotograph(f"damaged or cut off ({_one_line(error)})") from error
+
+
+def _one_line(error: Exception) -> str:
+    """What an exception says, or its name."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class _CannotOpen(Exception):  # noqa: N818
@@ -106,6 +110,35 @@ def _read_bytes(path: str | Path, max_bytes: int) -> bytes:
         if error.filename is None:
             error.filename = os.fspath(path)
         raise _CannotOpen(error) from error
+
+
+class _PillowLimits:
+    """Lifts Pillow's limit of 179 megapixels while anyone reads, as ours is checked first.
+
+    Also ignores its warnings, which are of tags beside the pixels; those of pixels are errors. Both
+    belong to the whole process, so the first reader in sets them, and the last one out restores.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.num_readers, self.restores = threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.num_readers += 1
+            if self.num_readers == 1:
+                limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+                self.restores.callback(setattr, Image, "MAX_IMAGE_PIXELS", limit)
+                self.restores.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.num_readers -= 1
+            if self.num_readers == 0:
+                self.restores.close()
+
+
+_pillow_limits = _PillowLimits()
 
 
 def _check_status(status: os.stat_result, max_bytes: int) -> int:
