@@ -1,5 +1,6 @@
 """The two stages of the preparation: originals and their pairs, and further blurred sets."""
 
+import contextlib
 import shutil
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from prepare import PrepareError, sources
 from prepare.folder import changed_photographs
 from prepare.pairs import write_pairs
 from prepare.records.data_folder import DataFolder
+from prepare.records.lock import only_writer
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
 from prepare.sources import SourceSettings
 
@@ -38,18 +40,19 @@ def make_dataset(
         OSError: if the disk is full or cannot be written.
     """
     sources.check_wanted(wanted)
-    sources.check_same_source(data.manifest, wanted.source)
-    write_kernel_records(data, sets, dry_run=dry_run)
-    done_ids = complete_ids(data, sets.blurs)
-    if wanted.source == "folder":
-        done_ids -= changed_photographs(wanted.from_dir, data, done_ids, relink=not dry_run)
-    num_missing = sources.count_missing(wanted, data.manifest, done_ids)
-    report(f"{len(done_ids)} pairs are there, {num_missing} to make")
-    if not num_missing or dry_run:
-        return
-    originals = sources.originals_from(wanted, data.originals, done_ids)
-    drop_below = None if wanted.keep else data.originals
-    num_made = write_pairs(originals, num_missing, data, sets, drop_below=drop_below)
+    with _writing(data, "make dataset", dry_run):
+        sources.check_same_source(data.manifest, wanted.source)
+        write_kernel_records(data, sets, dry_run=dry_run)
+        done_ids = complete_ids(data, sets.blurs)
+        if wanted.source == "folder":
+            done_ids -= changed_photographs(wanted.from_dir, data, done_ids, relink=not dry_run)
+        num_missing = sources.count_missing(wanted, data.manifest, done_ids)
+        report(f"{len(done_ids)} pairs are there, {num_missing} to make")
+        if not num_missing or dry_run:
+            return
+        originals = sources.originals_from(wanted, data.originals, done_ids)
+        drop_below = None if wanted.keep else data.originals
+        num_made = write_pairs(originals, num_missing, data, sets, drop_below=drop_below)
     num_pairs = len(done_ids) + num_made
     report(f"{num_made} pairs made, {num_pairs} in {data.path}")
     if num_made < num_missing:
@@ -58,6 +61,11 @@ def make_dataset(
             f"used; the others are listed in {data.rejected}; add photographs, or ask for "
             f"N={num_pairs}"
         )
+
+
+def _writing(data: DataFolder, does: str, dry_run: bool) -> contextlib.AbstractContextManager:
+    """Keeps other writers out of a data folder, where there is something to write."""
+    return contextlib.nullcontext() if dry_run else only_writer(data.path, does)
 
 
 def make_blurred_sets(
@@ -79,14 +87,15 @@ def make_blurred_sets(
         PrepareError: if there are no originals, or some could not be used; all others are done.
         OSError: if the disk is full or cannot be written.
     """
-    done_ids = complete_ids(data, sets.blurs)
-    originals = sources.originals_at_hand(data.originals, data.manifest, done_ids)
-    names = ", ".join(blur.name for blur in sets.blurs)
-    report(f"{len(originals)} blurred copies to make for {names}")
-    write_kernel_records(data, sets, dry_run=dry_run)
-    if not originals or dry_run:
-        return
-    num_made = write_pairs(originals, len(originals), data, sets, keep_sharp=True)
+    with _writing(data, "make blur", dry_run):
+        done_ids = complete_ids(data, sets.blurs)
+        originals = sources.originals_at_hand(data.originals, data.manifest, done_ids)
+        names = ", ".join(blur.name for blur in sets.blurs)
+        report(f"{len(originals)} blurred copies to make for {names}")
+        write_kernel_records(data, sets, dry_run=dry_run)
+        if not originals or dry_run:
+            return
+        num_made = write_pairs(originals, len(originals), data, sets, keep_sharp=True)
     if num_made < len(originals):
         raise TooFewPairsError(
             f"{len(originals) - num_made} of {len(originals)} originals could not be used (see "
@@ -104,9 +113,10 @@ def remove_pairs(
         dry_run: says what would be done, and does nothing.
         report: prints one line.
     """
-    for path in (data.sharp, data.blurred, data.manifest, data.rejected):
-        if path.exists():
-            report(f"removing {path}")
-            if dry_run:
-                continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with _writing(data, "make clean-pairs", dry_run or not data.path.exists()):
+        for path in (data.sharp, data.blurred, data.manifest, data.rejected):
+            if path.exists():
+                report(f"removing {path}")
+                if dry_run:
+                    continue
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -169,7 +169,7 @@ def test_train_knows_of_prepare_only_what_is_shared():
         assert {name for name in names if not is_in(name, *SHARED)} == set(), path
 
 
-def test_records_need_nothing_but_numpy():
+def test_records_need_nothing_but_numpy_and_a_lock():
     """Neither they nor what they import of prepare, since `train` loads it all."""
     sources = {module_name(path): tree for path, tree in trees("prepare").items()}
     graph = import_graph(trees("prepare"))
@@ -180,7 +180,7 @@ def test_records_need_nothing_but_numpy():
         module = waiting.pop()
         reached.add(module)
         waiting |= (graph[module] | parents_of(module)) - reached
-    allowed = {*sys.stdlib_module_names, "numpy", "prepare"}
+    allowed = {*sys.stdlib_module_names, "numpy", "filelock", "prepare"}
     for module in reached:
         names = imports_in(run_at_import(sources[module]))
         assert {name for name in names if name.split(".")[0] not in allowed} == set(), module

@@ -331,7 +331,7 @@ def undisturbed(data_dir, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(
     data_dir, undisturbed, tmp_path, signal_number
 ):

@@ -48,6 +48,15 @@ def strategy_for(settings: TrainSettings) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy()
 
 
+def is_chief() -> bool:
+    """Whether this is the machine that writes, of those of `TF_CONFIG`, or the only one."""
+    try:
+        task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
+        return task.get("index", 0) == 0 and task.get("type", "worker") in ("worker", "chief")
+    except (ValueError, TypeError, AttributeError):  # `strategy_for` says what is wrong with it
+        return True
+
+
 def check_shares(settings: TrainSettings, strategy: tf.distribute.Strategy) -> None:
     """Raises UnsharedBatchError if the devices of a strategy cannot share every batch equally."""
     num_devices = strategy.num_replicas_in_sync

@@ -1,11 +1,13 @@
 """The stages behind the command line: which pictures and runs they concern, and what they say."""
 
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from prepare.records.data_folder import DataFolder
 from prepare.records.kernel import choose_sets, read_kernel, the_only_set
+from prepare.records.lock import only_writer
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
 from train.report.page import NoEvaluationError, write_report
@@ -55,10 +57,13 @@ def train_run(
     if dry_run:
         return
     load_tensorflow()
+    from train.distribution import is_chief
     from train.loop import train
 
     record = RunRecord(settings, tuple(set_names), pairs.size, preset)
-    if not train(run_dir, pairs, validation, record):
+    with only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext():
+        has_trained = train(run_dir, pairs, validation, record)
+    if not has_trained:
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
 
 

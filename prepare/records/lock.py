@@ -1,0 +1,60 @@
+"""One writer a folder: two at once would undo each other's records."""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import filelock
+
+from prepare import PrepareError
+from prepare.records.atomic import write_json
+
+LOCK_NAME, HOLDER_NAME = ".lock", ".writer.json"
+
+
+class FolderInUseError(PrepareError):
+    """Another process writes into the folder."""
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path, does: str) -> Iterator[None]:
+    """Keeps other writers out of a folder; readers are not concerned.
+
+    The system holds the lock, so one of a process that was killed is free at once.
+
+    Args:
+        folder: made when missing.
+        does: what the writer does, as others will read it.
+
+    Raises:
+        FolderInUseError: if another process holds it; names that one.
+        OSError: if the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise FolderInUseError(
+            f"{folder} is in use by {_holder_of(folder)}; wait for it, or name another folder"
+        ) from error
+    try:
+        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "does": does, "since": since}
+        write_json(folder / HOLDER_NAME, holder)
+        yield
+    finally:
+        (folder / HOLDER_NAME).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder_of(folder: Path) -> str:
+    try:
+        holder = json.loads((folder / HOLDER_NAME).read_text(encoding="utf-8"))
+        return "{does}, process {pid} on {host} since {since}".format(**holder)
+    except (OSError, ValueError, KeyError, TypeError):  # between its lock and its note
+        return "another process"
