@@ -55,14 +55,14 @@ def fetch(server, folder, source):
     return came
 
 
-@fuzzed(60)
+@fuzzed(40)
 @given(content=st.one_of(damaged(METADATA_OF_ALL), odd_json(METADATA_OF_ALL), TEXTS))
 def test_damaged_metadata_brings_right_images_or_none(server, tmp_path_factory, content):
     server.files[METADATA] = content
     fetch(server, tmp_path_factory.mktemp("metadata"), "drive")
 
 
-@fuzzed(60)
+@fuzzed(40)
 @given(content=st.one_of(damaged(TAR), TEXTS))
 def test_damaged_tar_brings_right_images_or_none(server, tmp_path_factory, content):
     server.files["00000.tar"] = content

@@ -64,7 +64,7 @@ def commands(folder):
 
 
 @pytest.mark.parametrize("name", ["dataset", "blur", "train", "report", "compare"])
-@fuzzed(40)
+@fuzzed(8)
 @given(data=st.data())
 def test_damaged_record_is_one_line_at_most(whole, tmp_path_factory, capsys, name, data):
     folder = tmp_path_factory.mktemp("copy") / "folder"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prepare.records.atomic import write_json, write_text
+from prepare.records.errors import explain_damage
 from train import TrainError
 from train.bootstrap import mean_with_ci95
 from train.report.page import METRIC_NAMES, data_url, template
@@ -86,8 +87,10 @@ def _compare_kernel(run_dirs: Sequence[Path], kernel: str) -> dict:
         )
     rows = []
     for run_dir, folder, table in zip(run_dirs, folders, tables, strict=True):
-        metrics = json.loads((folder / "metrics.json").read_text())
-        row = {"run": run_dir.name, "step": metrics["step"], "seed": metrics["seed"]}
+        metrics_path = folder / "metrics.json"
+        with explain_damage(metrics_path, f"run `make evaluate RUN={run_dir.name}` again"):
+            metrics = json.loads(metrics_path.read_text(encoding="utf-8"))
+            row = {"run": run_dir.name, "step": metrics["step"], "seed": metrics["seed"]}
         row |= {"scores": {}, "differences": {}}
         for name in METRIC_NAMES:
             values = [table[image_id][name] for image_id in ids]
@@ -114,15 +117,17 @@ def _spread(values: Sequence[float]) -> float:
 
 def _read_scores(path: Path) -> dict[str, dict[str, float]]:
     """The restored pictures' scores by image and metric."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if rows and any(f"restored_{name}" not in rows[0] for name in METRIC_NAMES):
-        raise NothingToCompareError(
-            f"{path} was written by an older version; run `make evaluate` again"
-        )
-    return {
-        row["id"]: {name: float(row[f"restored_{name}"]) for name in METRIC_NAMES} for row in rows
-    }
+    with explain_damage(path, "run `make evaluate` again"):
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        if rows and any(f"restored_{name}" not in rows[0] for name in METRIC_NAMES):
+            raise NothingToCompareError(
+                f"{path} was written by an older version; run `make evaluate` again"
+            )
+        return {
+            row["id"]: {name: float(row[f"restored_{name}"]) for name in METRIC_NAMES}
+            for row in rows
+        }
 
 
 def _pictures(

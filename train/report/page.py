@@ -12,6 +12,7 @@ import jinja2
 from PIL import Image
 
 from prepare.records.atomic import write_text
+from prepare.records.errors import explain_damage
 from prepare.records.kernel import read_kernel
 from train import TrainError
 from train.metrics import MOST_PSNR_DB
@@ -54,34 +55,42 @@ def write_report(run_dir: Path, evaluation_dir: Path, sharp_dir: Path, blurred_d
 
     Raises:
         NoEvaluationError: if the folder holds no evaluation, or an older version's.
+        DamagedRecordError: if a record of the run or its evaluation cannot be read.
     """
-    metrics = _read_json(evaluation_dir / "metrics.json")
     again = f"run `make evaluate RUN={run_dir.name}`"
+    metrics_path = evaluation_dir / "metrics.json"
+    metrics = _read_json(metrics_path, f"{again} again")
     if not metrics:
-        raise NoEvaluationError(f"no {evaluation_dir / 'metrics.json'}; {again} first")
+        raise NoEvaluationError(f"no {metrics_path}; {again} first")
     if "gains" not in metrics:
         raise NoEvaluationError(f"{evaluation_dir} was written by an older version; {again} again")
-    scores = _read_scores(evaluation_dir / "per_image.csv")
-    groups = [
-        (name, [_case(score, evaluation_dir, sharp_dir, blurred_dir) for score in chosen])
-        for name, chosen in _best_median_worst(scores)
-    ]
-    page = template("report.html.j2").render(
-        run=run_dir.name,
-        metrics=metrics,
-        settings=_read_json(run_dir / "settings.json"),
-        commands=_commands(run_dir, blurred_dir),
-        groups=groups,
-        scores=scores[:MOST_ROWS],
-        num_scores=len(scores),
-        gains=histogram(
-            "gain in PSNR, test images",
-            "dB, restored less blurred",
-            [each["gain"] for each in scores],
-        ),
-        training=training_charts(run_dir / "log.csv"),
-        radius=_radius_charts(_read_json(evaluation_dir.parent / "curve.json"), metrics["kernel"]),
-    )
+    scores_path = evaluation_dir / "per_image.csv"
+    with explain_damage(scores_path, f"{again} again"):
+        scores = _read_scores(scores_path)
+        groups = [
+            (name, [_case(score, evaluation_dir, sharp_dir, blurred_dir) for score in chosen])
+            for name, chosen in _best_median_worst(scores)
+        ]
+        gains = [score["gain"] for score in scores]
+        gains_chart = histogram("gain in PSNR, test images", "dB, restored less blurred", gains)
+    log_path, curve_path = run_dir / "log.csv", evaluation_dir.parent / "curve.json"
+    with explain_damage(log_path, "bring it back, or remove it to have the page without it"):
+        training = training_charts(log_path)
+    with explain_damage(curve_path, f"{again} again"):
+        radius = _radius_charts(_read_json(curve_path, f"{again} again"), evaluation_dir.name)
+    with explain_damage(metrics_path, f"{again} again", jinja2.TemplateError):
+        page = template("report.html.j2").render(
+            run=run_dir.name,
+            metrics=metrics,
+            settings=_read_json(run_dir / "settings.json", "bring it back"),
+            commands=_commands(run_dir, blurred_dir),
+            groups=groups,
+            scores=scores[:MOST_ROWS],
+            num_scores=len(scores),
+            gains=gains_chart,
+            training=training,
+            radius=radius,
+        )
     path = evaluation_dir / "report.html"
     write_text(path, page)
     return path
@@ -163,8 +172,12 @@ def _radius_charts(content: dict, kernel: str) -> list[dict]:
     return []
 
 
-def _read_json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def _read_json(path: Path, way_out: str) -> dict:
+    """The object in a file, empty where there is none."""
+    if not path.exists():
+        return {}
+    with explain_damage(path, way_out):
+        return dict(json.loads(path.read_text(encoding="utf-8")).items())
 
 
 def _read_scores(path: Path) -> list[dict]:
