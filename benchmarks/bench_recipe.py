@@ -84,8 +84,8 @@ def grid_db(picture_u8: np.ndarray, period: int) -> float:
     place, slow = side // period, np.r_[-16:17]
     near = np.r_[place - 12 : place - 4, place + 5 : place + 13] % side
     peaks = [
-        each[place - 1 : place + 2].mean() / np.exp(np.log(each[near]).mean())
-        for each in (energy[:, slow].mean(1), energy[slow].mean(0))
+        spectrum[place - 1 : place + 2].mean() / np.exp(np.log(spectrum[near]).mean())
+        for spectrum in (energy[:, slow].mean(1), energy[slow].mean(0))
     ]
     return float(10 * np.log10(np.mean(peaks)))
 
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15)
     arguments = parser.parse_args()
     split = read_split(arguments.data_dir / "manifest.jsonl")
-    folders = [arguments.data_dir / "blurred_resized" / each for each in arguments.kernels]
+    folders = [arguments.data_dir / "blurred_resized" / name for name in arguments.kernels]
     pairs, validation = (
         find_pairs(split[side], arguments.data_dir / "not_blurred_resized", folders)
         for side in ("train", "validation")
@@ -137,7 +137,7 @@ def main() -> None:
             scores, blurred_db = scores_of(generator, paths, validation.sharp)
             gain = scores.pop("psnr_db") - blurred_db
             cells = [name, kernel, str(settings.steps), f"{gain:+.2f}"]
-            cells += [f"{each:.3f}" for each in scores.values()]
+            cells += [f"{score:.3f}" for score in scores.values()]
             tqdm.write("| " + " | ".join(cells) + " |")
 
 

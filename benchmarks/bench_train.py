@@ -184,7 +184,7 @@ def compare_presets(paper: Contestant, sharp: Contestant, rounds: int) -> None:
     ):
         answers = [(paper.ask(question), sharp.ask(question)) for _ in range(4 * rounds)]
         answers = answers[2:]  # not those that compile
-        slow, quick = (statistics.median(each) * 1000 for each in zip(*answers, strict=True))
+        slow, quick = (statistics.median(times) * 1000 for times in zip(*answers, strict=True))
         ratio = statistics.median(one / other for one, other in answers)
         print(f"{what}: paper {slow:.0f} ms, sharp {quick:.0f} ms, {ratio:.1f} x")
 

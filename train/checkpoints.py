@@ -63,14 +63,14 @@ def _listed_in(folder: Path) -> list[str]:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:  # what it says to an empty list
         return []
-    return [Path(each).name for each in state.all_model_checkpoint_paths] if state else []
+    return [Path(path).name for path in state.all_model_checkpoint_paths] if state else []
 
 
 def _mend_list(folder: Path) -> None:
     """Writes TensorFlow's list of checkpoints again if it cannot be read."""
     path = folder / "checkpoint"
     if path.exists() and not _listed_in(folder):
-        names = [Path(each).name for each in checkpoints_in(folder)]
+        names = [Path(path).name for path in checkpoints_in(folder)]
         path.unlink()
         if names:
             tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)

@@ -151,8 +151,8 @@ def _gains(scores: Sequence[Mapping], row: str, seed: int) -> dict:
 
 def _hardware() -> str:
     devices = [
-        tf.config.experimental.get_device_details(each).get("device_name", "GPU")
-        for each in tf.config.list_physical_devices("GPU")
+        tf.config.experimental.get_device_details(device).get("device_name", "GPU")
+        for device in tf.config.list_physical_devices("GPU")
     ]
     cores = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
     return ", ".join([*devices, cores])

@@ -96,7 +96,7 @@ def haarpsi(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
     constants of the authors' program: C = 30, not squared, alpha = 4.2, color, halved first.
     """
     constant, alpha = 30.0, 4.2
-    x, y = (_every_other_box(each @ YIQ.T) for each in (picture_u8, sharp_u8))
+    x, y = (_every_other_box(picture @ YIQ.T) for picture in (picture_u8, sharp_u8))
     similarities, weights = [], []
     for axis in (0, 1):
         first, second, third = (
@@ -165,7 +165,7 @@ def detail_invented(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
 
 
 def _detail_shares(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> tuple[float, float]:
-    lumas = (each @ YIQ[0] for each in (picture_u8, sharp_u8))
+    lumas = (picture @ YIQ[0] for picture in (picture_u8, sharp_u8))
     picture, sharp = (luma - gaussian_filter(luma, DETAIL_SIGMA_PX) for luma in lumas)
     energy = np.sum(sharp**2)
     if energy < 1e-6 * sharp.size:

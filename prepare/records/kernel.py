@@ -38,7 +38,7 @@ class KernelRecord:
     def make_command(self) -> str:
         """The command that makes this very set."""
         default = OutputSettings()
-        names = [each.name for each in fields(self.output)]
+        names = [field.name for field in fields(self.output)]
         changed = [name for name in names if getattr(self.output, name) != getattr(default, name)]
         words = [f"{name.upper()}={getattr(self.output, name)}" for name in changed]
         return " ".join(["make blur", *self.blur.make_words, *words])

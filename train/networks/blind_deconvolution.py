@@ -79,7 +79,7 @@ def _inverted(
 
     Many filters over one channel leave a processor idle; folded, they are few over many channels.
     """
-    filters = np.stack([inverse_filter(each, reach, noise) for each in radii], -1)
+    filters = np.stack([inverse_filter(radius, reach, noise) for radius in radii], -1)
     folded = SpaceToDepth(block, dtype="float32")(EdgePad(reach)(luma))
     return _fixed(space_to_depth_kernel(filters, block))(folded)
 

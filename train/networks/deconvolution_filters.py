@@ -11,7 +11,7 @@ from scipy.special import j0, j1
 
 # Radii that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
 FULL_RES_RADII = (2.0, 2.5, 3.0, 3.5)
-HALF_RES_RADII = tuple(4 + 0.5 * each for each in range(17))
+HALF_RES_RADII = tuple(4 + 0.5 * step for step in range(17))
 FULL_RES_REACH, HALF_RES_REACH = (
     12,
     24,
@@ -64,7 +64,7 @@ def inverse_filter(radius: float, reach: int, noise: float) -> np.ndarray:
 def _tent_basis(reach: int) -> tuple[np.ndarray, np.ndarray]:
     """What round filters are put together of, and the transfer function of each, flat."""
     distance = _distances(reach)
-    tents = np.array([np.maximum(0, 1 - np.abs(distance - each)) for each in range(reach + 1)])
+    tents = np.array([np.maximum(0, 1 - np.abs(distance - radius)) for radius in range(reach + 1)])
     return tents, np.array([_spectrum(tent, 128).real.ravel() for tent in tents])
 
 
@@ -92,7 +92,7 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
         is the belief in "no blur to speak of" and in each of FULL_RES_RADII and HALF_RES_RADII.
     """
     frequency = _frequencies(64)
-    passed = np.array([np.abs(_spectrum(each, 64)) ** 2 for each in ring_filters().T])
+    passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in ring_filters().T])
     slopes = np.array([frequency**-slope for slope in (1.9, 2.3, 2.7)])
     slopes[:, 0, 0] = 0
     slopes /= slopes.sum((1, 2), keepdims=True)
@@ -124,8 +124,8 @@ def _distances(reach: int) -> np.ndarray:
 
 def _frequencies(side: int) -> np.ndarray:
     """Distance from 0 of each frequency of a picture, in cycles a pixel; of 0 itself, a little."""
-    each = np.fft.fftfreq(side)
-    return np.maximum(np.hypot(each[:, None], each), 1 / side)
+    along = np.fft.fftfreq(side)
+    return np.maximum(np.hypot(along[:, None], along), 1 / side)
 
 
 def _spectrum(filter_: np.ndarray, side: int) -> np.ndarray:

@@ -80,7 +80,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
     """Four to ten round numbers (steps of 1, 2 or 5 times a power of ten) that enclose a range."""
     span = high - low if high > low else abs(low) * 0.1 or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
-    step = next(each * power for each in (1, 2, 5, 10) if span / (each * power) <= 6)
+    step = next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= 6)
     first, last = math.floor(low / step), math.ceil(high / step)
     last = max(last, first + 1)
     return [round(k * step, 10) for k in range(first, last + 1)]

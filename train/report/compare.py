@@ -40,7 +40,7 @@ def compare(run_dirs: Sequence[Path], sharp_dir: Path, blurred_root: Path, out_d
         raise NothingToCompareError('--with needs two or more runs, as in WITH="run-01 run-02"')
     kernels = _common_kernels(run_dirs)
     comparisons = [_compare_kernel(run_dirs, kernel) for kernel in kernels]
-    content = {"runs": [each.name for each in run_dirs], "comparisons": comparisons}
+    content = {"runs": [run_dir.name for run_dir in run_dirs], "comparisons": comparisons}
     write_json(out_dir / "comparison.json", content)
     pictures = [
         [
@@ -99,8 +99,10 @@ def _compare_kernel(run_dirs: Sequence[Path], kernel: str) -> dict:
             row["scores"][name] = mean_with_ci95(values, 0)
             row["differences"][name] = mean_with_ci95(gaps, 0)
         rows.append(row)
-    spread = {each: _spread([table[each]["psnr_db"] for table in tables]) for each in ids}
-    most_different = sorted(ids, key=lambda each: -spread[each])[:MOST_PICTURES]
+    spread = {
+        image_id: _spread([table[image_id]["psnr_db"] for table in tables]) for image_id in ids
+    }
+    most_different = sorted(ids, key=lambda image_id: -spread[image_id])[:MOST_PICTURES]
     left_out = max(map(len, tables)) - len(ids)
     return {
         "kernel": kernel,

@@ -194,12 +194,12 @@ def _read_scores(path: Path) -> list[dict]:
 def _best_median_worst(scores: Sequence[dict]) -> list[tuple[str, list[dict]]]:
     """Images of the largest, middle and smallest gain; none twice."""
     ranked = sorted(scores, key=lambda score: -score["gain"])
-    each = min(CASES_A_GROUP, max(1, len(ranked) // 3))
-    middle = (len(ranked) - each) // 2
+    num_cases = min(CASES_A_GROUP, max(1, len(ranked) // 3))
+    middle = (len(ranked) - num_cases) // 2
     groups = [
-        ("largest gain", ranked[:each]),
-        ("median gain", ranked[middle : middle + each]),
-        ("smallest gain", ranked[::-1][:each]),
+        ("largest gain", ranked[:num_cases]),
+        ("median gain", ranked[middle : middle + num_cases]),
+        ("smallest gain", ranked[::-1][:num_cases]),
     ]
     return groups if len(ranked) >= 3 else [("all images", ranked)]
 

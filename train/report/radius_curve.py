@@ -22,20 +22,20 @@ def write_curve(evaluations_dir: Path, trained_kernels: Sequence[str]) -> dict:
         "radius_px", "rows"}]}]}, points by radius; "trained" names the kernels of the training.
     """
     evaluations = [json.loads(path.read_text()) for path in evaluations_dir.glob("*/metrics.json")]
-    step = max((each["step"] for each in evaluations), default=0)
+    step = max((evaluation["step"] for evaluation in evaluations), default=0)
     curves: dict[str, dict] = {}
-    for each in evaluations:
-        blur = dict(each.get("blur", {}))
+    for evaluation in evaluations:
+        blur = dict(evaluation.get("blur", {}))
         blur.pop("kernel", None)
         radius_px = blur.pop("radius_px", None)
-        if each["step"] != step or not isinstance(radius_px, int | float):
+        if evaluation["step"] != step or not isinstance(radius_px, int | float):
             continue
         curve = curves.setdefault(json.dumps(blur, sort_keys=True), {"blur": blur, "points": []})
         curve["points"].append(
             {
-                "kernel": each["kernel"],
+                "kernel": evaluation["kernel"],
                 "radius_px": radius_px,
-                "rows": each["rows"],
+                "rows": evaluation["rows"],
             }
         )
     for curve in curves.values():

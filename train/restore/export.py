@@ -47,7 +47,7 @@ def export(
     """
     _check_packages(formats)
     signed = [picture[None].astype(np.float32) / 127.5 - 1 for picture in pictures]
-    expected = [generator(each, training=False).numpy() for each in signed]
+    expected = [generator(picture, training=False).numpy() for picture in signed]
     writers = {"savedmodel": write_savedmodel, "onnx": write_onnx, "tflite": write_tflite}
     differences = {}
     for name in formats:
@@ -55,7 +55,7 @@ def export(
         pairs = zip(signed, expected, strict=True)
         differences[name] = max(float(np.abs(forward(x) - y).max()) / 2 for x, y in pairs)
         print(f"{name}: largest difference {255 * differences[name]:.4f} of 255 levels")
-    wrong = [name for name, each in differences.items() if not each <= MOST_DIFFERENCE]
+    wrong = [name for name, difference in differences.items() if not difference <= MOST_DIFFERENCE]
     if wrong:
         raise ExportError(f"{', '.join(wrong)} in {out_dir}: more than 1/255 off; do not use")
     return differences

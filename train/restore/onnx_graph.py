@@ -126,13 +126,13 @@ def _norm(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
 
 
 def _scaled(graph: _Graph, layer: keras.layers.Rescaling, inputs: list[str]) -> str:
-    scale, offset = (graph.weight(np.float32(each)) for each in (layer.scale, layer.offset))
+    scale, offset = (graph.weight(np.float32(number)) for number in (layer.scale, layer.offset))
     return graph.add("Add", [graph.add("Mul", [*inputs, scale]), offset])
 
 
 def _edge_pad(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
-    each = [0, 0, layer.reach, layer.reach]
-    return graph.add("Pad", [*inputs, graph.weight(np.array(each * 2, np.int64))], mode="edge")
+    one_side = [0, 0, layer.reach, layer.reach]
+    return graph.add("Pad", [*inputs, graph.weight(np.array(one_side * 2, np.int64))], mode="edge")
 
 
 def _average(graph: _Graph, layer: keras.layers.AveragePooling2D, inputs: list[str]) -> str:
@@ -145,7 +145,7 @@ def _believed(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> st
     pictures, radius_probs = inputs
     num_folded = layer.input[0].shape[-1] // layer.number
     ends = [[layer.first], [layer.first + layer.number], [1]]  # of the channels
-    chosen = graph.add("Slice", [radius_probs, *(graph.weight(np.array(each)) for each in ends)])
+    chosen = graph.add("Slice", [radius_probs, *(graph.weight(np.array(end)) for end in ends)])
     weights = graph.add("Concat", [chosen] * num_folded, axis=1)
     sums = np.repeat(np.eye(num_folded, dtype=np.float32), layer.number, axis=1)
     weighed = graph.add("Mul", [pictures, weights])
