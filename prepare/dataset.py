@@ -2,11 +2,12 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prepare import PrepareError, sources
 from prepare.folder import changed_photographs
 from prepare.pairs import write_pairs
+from prepare.records.atomic import sweep_parts
 from prepare.records.data_folder import DataFolder
 from prepare.records.lock import only_writer
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
@@ -63,9 +64,16 @@ def make_dataset(
         )
 
 
-def _writing(data: DataFolder, does: str, dry_run: bool) -> contextlib.AbstractContextManager:
-    """Keeps other writers out of a data folder, where there is something to write."""
-    return contextlib.nullcontext() if dry_run else only_writer(data.path, does)
+@contextlib.contextmanager
+def _writing(data: DataFolder, does: str, dry_run: bool) -> Iterator[None]:
+    """Keeps other writers out of a data folder, and sweeps what a killed one left."""
+    if dry_run:
+        yield
+        return
+    with only_writer(data.path, does):
+        for folder in (data.path, data.sharp, *data.blurred.glob("*")):
+            sweep_parts(folder)
+        yield
 
 
 def make_blurred_sets(

@@ -9,6 +9,7 @@ from prepare import PrepareError
 from prepare.ffhq.local_copy import is_ffhq_copy
 from prepare.originals import Original
 from prepare.photographs import listing
+from prepare.photographs.listing import shown_name
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_manifest
 
@@ -55,13 +56,16 @@ def folder_originals(
     links = LinkFolder(originals_dir)
     taken: dict[str, Path] = {}
     for path in paths:
+        if problem := _problem_with_name(path):
+            yield Original(shown_name(path.stem), path, "folder", problem=problem)
+            continue
         if path.stem in taken:
             problem = f"id {path.stem} is taken by {taken[path.stem]}; rename one of them"
             yield Original(path.stem, path, "folder", problem=problem)
             continue
         taken[path.stem] = path
         if path.stem not in done_ids:
-            yield Original(path.stem, links.link(path.name, path.resolve()), "folder")
+            yield Original(path.stem, links.link(path.name, Path(os.path.realpath(path))), "folder")
 
 
 def changed_photographs(
@@ -86,7 +90,7 @@ def changed_photographs(
         first.setdefault(path.stem, path)
     changed = set()
     for image_id in sorted(first.keys() & set(done_ids)):
-        path = first[image_id].resolve()
+        path = Path(os.path.realpath(first[image_id]))
         name = first[image_id].name
         moved = not links.leads_to(name, path)
         if moved and relink:
@@ -97,6 +101,15 @@ def changed_photographs(
             if sha256 != images[image_id].sha256:
                 changed.add(image_id)
     return changed
+
+
+def _problem_with_name(path: Path) -> str:
+    """Why a file's name can be no id; empty if it can."""
+    try:
+        path.stem.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8; rename it"
+    return ""
 
 
 class LinkFolder:

@@ -49,6 +49,11 @@ class _Job:
     drop_below: Path | None
 
 
+def _file_of(original: Original) -> str:
+    """Where an original lies, in letters that any record takes."""
+    return os.fsencode(os.path.realpath(original.path)).decode("utf-8", "backslashreplace")
+
+
 class _Records:
     """The manifest and the list of the rejected, in memory until they are saved."""
 
@@ -60,14 +65,14 @@ class _Records:
 
     def accept(self, original: Original, image: ImageRecord) -> None:
         self.images[image.id] = image
-        self.rejected.pop(os.path.realpath(original.path), None)
+        self.rejected.pop(_file_of(original), None)
 
     def forget(self, image_id: str) -> bool:
         """Removes an image; says whether it was there."""
         return self.images.pop(image_id, None) is not None
 
     def reject(self, original: Original, reason: str) -> None:
-        file = os.path.realpath(original.path)
+        file = _file_of(original)
         self.rejected[file] = {"id": original.id, "file": file, "reason": reason}
 
     def save(self) -> None:

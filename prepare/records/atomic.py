@@ -3,9 +3,12 @@
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+PART = ".part"
 
 
 @contextlib.contextmanager
@@ -16,14 +19,26 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         OSError: when it cannot be written; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part_path = path.with_name(f".{path.name}.part")
+    # Short, since the name itself may have all the bytes that a name can have.
+    part_path = path.with_name(f".{secrets.token_hex(8)}{PART}")
     try:
-        with part_path.open("wb") as file:
+        with part_path.open("xb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # a name never leads to bytes that a power cut may take
         os.replace(part_path, path)
     except BaseException:
         part_path.unlink(missing_ok=True)
         raise
+
+
+def sweep_parts(folder: Path) -> None:
+    """Removes what a killed writer left in a folder; for who holds its lock."""
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and entry.name.endswith(PART):
+                    os.unlink(entry.path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
