@@ -1,0 +1,86 @@
+"""Runs outlive versions: an older record says what was done then, a newer one is refused."""
+
+import json
+
+import pytest
+
+from train.run_record import (
+    ChangedSettingsError,
+    DamagedSettingsError,
+    OtherVersionError,
+    RunRecord,
+    read_run,
+    write_run,
+)
+from train.settings import BEFORE_IT_EXISTED, FORMAT, PRESETS, TrainSettings
+
+RECORD = RunRecord(
+    TrainSettings(generator="unet", crop=0, steps=7), ("hexagon-r33.5",), 256, "sharp"
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_run(tmp_path, RECORD, ["CPU:0"])
+    return tmp_path / "settings.json"
+
+
+def rewrite(path, remove=(), **changes):
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: content[key] for key in content if key not in remove}))
+
+
+def test_record_comes_back_with_its_format(path, tmp_path):
+    assert read_run(tmp_path) == RECORD
+    assert json.loads(path.read_text())["format"] == FORMAT
+    assert read_run(tmp_path / "nothing") is None
+
+
+@pytest.mark.parametrize("name", sorted(BEFORE_IT_EXISTED))
+def test_setting_that_did_not_exist_has_the_value_of_what_was_done(path, tmp_path, name):
+    rewrite(path, remove=(name, "format"))
+    assert getattr(read_run(tmp_path).settings, name) == BEFORE_IT_EXISTED[name]
+
+
+def test_run_of_a_newer_version_is_refused_by_name(path, tmp_path):
+    rewrite(path, format=FORMAT + 1)
+    with pytest.raises(OtherVersionError, match=r"settings\.json is of a newer version"):
+        read_run(tmp_path)
+
+
+def test_residual_generator_of_before_the_first_version_is_refused_by_name(path, tmp_path):
+    rewrite(path, remove=("grid_weight", "format"), generator="residual")
+    with pytest.raises(OtherVersionError, match=r"before 0\.1\.0"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch", "four"), ("batch", 0), ("epochs", float("nan")), ("kernels", 3), ("size", None)],
+)
+def test_value_that_makes_no_sense_is_refused_by_name(path, tmp_path, name, value):
+    rewrite(path, **{name: value})
+    with pytest.raises(DamagedSettingsError, match=r"settings\.json is damaged"):
+        read_run(tmp_path)
+
+
+def test_only_length_and_frequency_may_change(path, tmp_path):
+    longer = RunRecord(
+        TrainSettings(generator="unet", crop=0, steps=9), *list(vars(RECORD).values())[1:]
+    )
+    write_run(tmp_path, longer, ["CPU:0"])
+    assert read_run(tmp_path).settings.steps == 9
+    other = RunRecord(RECORD.settings, ("disc-r30",), 256, "sharp")
+    with pytest.raises(ChangedSettingsError, match=r"kernels \['hexagon-r33.5'\], now asked for"):
+        write_run(tmp_path, other, ["CPU:0"])
+
+
+def test_command_trains_this_very_run():
+    command = RECORD.make_command("mine")
+    assert command.startswith('make train RUN=mine KERNEL="hexagon-r33.5" PRESET=sharp STEPS=7')
+    for word in ("GENERATOR=unet", "CROP=0", "SEED=0"):
+        assert word in command.split()
+    paper = RunRecord(PRESETS["paper"], ("disc-r30", "disc-r10"), 256, "paper")
+    assert paper.make_command("p") == (
+        'make train RUN=p KERNEL="disc-r30 disc-r10" PRESET=paper SEED=0'
+    )
