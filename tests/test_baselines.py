@@ -115,6 +115,11 @@ def test_sets_without_one_psf_are_left_out_with_a_reason(
     assert word in record["wiener"]["left_out"]
 
 
+def test_brightness_without_highlights_leaves_one_psf() -> None:
+    assert changed(brightness=20.0).why_no_psf() is None
+    assert changed(brightness=20.0, threshold=254.0).why_no_psf() is not None
+
+
 def test_linear_light_returns_what_it_was_given() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
     assert np.array_equal(baselines._u8(baselines._floats(levels, True), True), levels)

@@ -173,15 +173,16 @@ def test_picture_that_cannot_be_written_is_an_os_error_and_the_rest_is_recorded(
     assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["a"]
 
 
-@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "begun wrong"])
 @pytest.mark.parametrize("half", ["not_blurred_resized", "blurred_resized/disc-r30"])
 def test_pair_with_a_damaged_half_is_not_complete(tmp_path, originals, half, damage):
     write(tmp_path, originals[:2])
     path = tmp_path / half / "00001.jpg"
     content = path.read_bytes()
     path.unlink()
+    damaged = {"empty": b"", "cut": content[:-10], "begun wrong": bytes(2) + content[2:]}
     if damage != "gone":
-        path.write_bytes(content[: 0 if damage == "empty" else -10])
+        path.write_bytes(damaged[damage])
     assert complete_ids(DataFolder(tmp_path), BLURS) == {"00000"}
     assert write(tmp_path, originals[1:2]) == 1
     assert path.read_bytes() == content
