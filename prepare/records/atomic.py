@@ -1,49 +1,58 @@
-"""Writes files whole or not at all."""
+"""Writes files whole or not at all, so that they outlive a kill and a power failure."""
 
 import contextlib
+import fcntl
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-PART = ".part"
+# Names of part files: random, so that two writers never share one; short, as the name of the file
+# itself may have all the 255 bytes that a name can have.
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """A file to fill, which appears at `path`, in a folder made if needed, only once it is whole.
 
+    Nothing is written through a link: one at `path` is replaced, not the file that it leads to.
+
+    Args:
+        path: of the file; its mode follows the umask.
+        sync: whether its bytes are on the disk before it gets its name. Many small files are
+            written faster without; `sync_disk` then stands before what names them.
+
     Raises:
-        OSError: when it cannot be written; nothing is left behind.
+        OSError: when it cannot be written, with its path; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Short, since the name itself may have all the bytes that a name can have.
-    part_path = path.with_name(f".{secrets.token_hex(8)}{PART}")
+    part: Path | None = None
     try:
-        with part_path.open("xb") as file:
+        part, descriptor = _new_part(path.parent)
+        with open(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # a name never leads to bytes that a power cut may take
-        os.replace(part_path, path)
-    except BaseException:
-        part_path.unlink(missing_ok=True)
+            if sync:
+                os.fsync(descriptor)
+            os.replace(part, path)  # while it is open, and so marked as in use
+        if sync:
+            _sync_folder(path.parent)
+    except BaseException as error:
+        if part:
+            part.unlink(missing_ok=True)
+        ours = (None, os.fspath(part)) if part else (None,)
+        if isinstance(error, OSError) and error.errno and error.filename in ours:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
 
-def sweep_parts(folder: Path) -> None:
-    """Removes what a killed writer left in a folder; for who holds its lock."""
-    if folder.is_dir():
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") and entry.name.endswith(PART):
-                    os.unlink(entry.path)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes bytes atomically; raises OSError as `atomic_file` does."""
-    with atomic_file(path) as file:
+def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Writes bytes atomically; `sync` and OSError as for `atomic_file`."""
+    with atomic_file(path, sync=sync) as file:
         file.write(content)
 
 
@@ -55,3 +64,44 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: dict) -> None:
     """Writes an indented JSON object atomically."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def sync_disk() -> None:
+    """Waits until everything written so far is on the disk."""
+    os.sync()
+
+
+def remove_old_parts(folder: Path) -> None:
+    """Removes the parts below a folder that killed writers left; links are not followed."""
+    for place, _, names in os.walk(folder):
+        for name in filter(_PART.fullmatch, names):
+            with contextlib.suppress(OSError):  # its writer is done with it, or still at it
+                descriptor = os.open(Path(place, name), os.O_RDWR | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(Path(place, name))
+                finally:
+                    os.close(descriptor)
+
+
+def _new_part(folder: Path) -> tuple[Path, int]:
+    """An empty part file and its descriptor, locked as long as that is open."""
+    while True:
+        part = folder / f".{secrets.token_hex(8)}.part"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(part, flags, 0o666)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return part, descriptor
+        os.close(descriptor)  # `remove_old_parts` came between the two
+
+
+def _sync_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

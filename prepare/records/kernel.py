@@ -12,6 +12,8 @@ import numpy as np
 from prepare.records.atomic import write_json
 from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.errors import DamagedRecordError
+from prepare.records.json_file import damaged, parse_json, read_record
+from prepare.records.manifest import WAY_OUT
 from prepare.records.psf import aperture_psf
 
 FILE_NAME = "kernel.json"
@@ -88,15 +90,14 @@ def read_kernel(folder: Path) -> KernelRecord | None:
         DamagedRecordError: if the record cannot be read.
     """
     path = folder / FILE_NAME
-    if not path.exists():
+    text = read_record(path, WAY_OUT, max_bytes=1 << 20)
+    if text is None:
         return None
     try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")).items())
+        content = dict(parse_json(text).items())
         return KernelRecord(_settings(LensBlur, content), _settings(OutputSettings, content))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedRecordError(
-            f"{path} is damaged; run `make clean-pairs`, then `make dataset` makes it again"
-        ) from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise damaged(path, WAY_OUT) from error
 
 
 def _settings(kind: type, content: dict) -> Any:

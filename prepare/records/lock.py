@@ -1,7 +1,6 @@
 """One writer a folder: two at once would undo each other's records."""
 
 import contextlib
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 import filelock
 
 from prepare import PrepareError
-from prepare.records.atomic import write_json
+from prepare.records.atomic import remove_old_parts, write_json
+from prepare.records.json_file import parse_json, read_record
 
 LOCK_NAME, HOLDER_NAME = ".lock", ".writer.json"
 
@@ -24,7 +24,8 @@ class FolderInUseError(PrepareError):
 def only_writer(folder: Path, does: str) -> Iterator[None]:
     """Keeps other writers out of a folder; readers are not concerned.
 
-    The system holds the lock, so one of a process that was killed is free at once.
+    The system holds the lock, so one of a process that was killed is free at once. The parts of
+    files that such a process left are removed.
 
     Args:
         folder: made when missing.
@@ -46,6 +47,7 @@ def only_writer(folder: Path, does: str) -> Iterator[None]:
         since = datetime.now(timezone.utc).isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "does": does, "since": since}
         write_json(folder / HOLDER_NAME, holder)
+        remove_old_parts(folder)
         yield
     finally:
         (folder / HOLDER_NAME).unlink(missing_ok=True)
@@ -54,7 +56,14 @@ def only_writer(folder: Path, does: str) -> Iterator[None]:
 
 def _holder_of(folder: Path) -> str:
     try:
-        holder = json.loads((folder / HOLDER_NAME).read_text(encoding="utf-8"))
-        return "{does}, process {pid} on {host} since {since}".format(**holder)
-    except (OSError, ValueError, KeyError, TypeError):  # between its lock and its note
+        holder = parse_json(read_record(folder / HOLDER_NAME, "", max_bytes=1 << 16) or "")
+        words = "{does}, process {pid} on {host} since {since}".format(**holder)
+        return " ".join(words.split())
+    except (
+        OSError,
+        PrepareError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ):  # between its lock and its note
         return "another process"

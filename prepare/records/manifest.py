@@ -6,13 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prepare.records.atomic import write_text
-from prepare.records.errors import DamagedRecordError
 from prepare.records.hashing import hash_of
+from prepare.records.json_file import damaged, lines_of, parse_json, read_record
+from prepare.records.names import check_id
+
+WAY_OUT = "run `make clean-pairs`, then `make dataset` makes it again"
+MAX_SIDE_PX = 1 << 31
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One line of `manifest.jsonl`."""
+    """One line of `manifest.jsonl`; ValueError if it can be none."""
 
     id: str  # the original's file name without extension
     split: str  # "train" or "test"
@@ -22,9 +26,11 @@ class ImageRecord:
     height: int
 
     def __post_init__(self) -> None:
-        words = (self.id, self.split, self.source, self.sha256)
-        if not all(isinstance(word, str) for word in words) or self.split not in ("train", "test"):
-            raise TypeError(f"{self.id!r} is no image")
+        check_id(self.id)
+        words, numbers = (self.source, self.sha256), (self.width, self.height)
+        are_right = all(isinstance(word, str) for word in words) and self.split in ("train", "test")
+        if not are_right or not all(type(n) is int and 0 < n < MAX_SIDE_PX for n in numbers):
+            raise ValueError(f"{self.id!r} is no image")
 
 
 def split_of(image_id: str) -> str:
@@ -41,20 +47,10 @@ def read_lines(path: Path) -> list[dict]:
     Raises:
         DamagedRecordError: if it holds anything else.
     """
-    if not path.exists():
-        return []
     try:
-        # Not splitlines: an id may hold one of the rarer line ends that Unicode knows.
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return [dict(json.loads(line)) for line in lines if line]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> DamagedRecordError:
-    return DamagedRecordError(
-        f"{path} is damaged; run `make clean-pairs`, then `make dataset` makes it again"
-    )
+        return [dict(parse_json(line)) for line in lines_of(read_record(path, WAY_OUT) or "")]
+    except (ValueError, TypeError) as error:
+        raise damaged(path, WAY_OUT) from error
 
 
 def write_lines(path: Path, objects: Iterable[Mapping]) -> None:
@@ -70,8 +66,8 @@ def read_manifest(path: Path) -> dict[str, ImageRecord]:
     """
     try:
         return {line["id"]: ImageRecord(**line) for line in read_lines(path)}
-    except (KeyError, TypeError) as error:
-        raise _damaged(path) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(path, WAY_OUT) from error
 
 
 def write_manifest(path: Path, images: Mapping[str, ImageRecord]) -> None:
