@@ -1,13 +1,14 @@
 """The two stages of the preparation: originals and their pairs, and further blurred sets."""
 
 import contextlib
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from prepare import PrepareError, sources
+from prepare.doubles import remove_doubles
 from prepare.folder import changed_photographs
 from prepare.pairs import write_pairs
-from prepare.records.atomic import sweep_parts
 from prepare.records.data_folder import DataFolder
 from prepare.records.lock import only_writer
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
@@ -43,6 +44,7 @@ def make_dataset(
     sources.check_wanted(wanted)
     with _writing(data, "make dataset", dry_run):
         sources.check_same_source(data.manifest, wanted.source)
+        remove_doubles(data, dry_run=dry_run, report=report)
         write_kernel_records(data, sets, dry_run=dry_run)
         done_ids = complete_ids(data, sets.blurs)
         if wanted.source == "folder":
@@ -64,16 +66,9 @@ def make_dataset(
         )
 
 
-@contextlib.contextmanager
-def _writing(data: DataFolder, does: str, dry_run: bool) -> Iterator[None]:
-    """Keeps other writers out of a data folder, and sweeps what a killed one left."""
-    if dry_run:
-        yield
-        return
-    with only_writer(data.path, does):
-        for folder in (data.path, data.sharp, *data.blurred.glob("*")):
-            sweep_parts(folder)
-        yield
+def _writing(data: DataFolder, does: str, dry_run: bool) -> contextlib.AbstractContextManager:
+    """Keeps other writers out of a data folder, where there is something to write."""
+    return contextlib.nullcontext() if dry_run else only_writer(data.path, does)
 
 
 def make_blurred_sets(
@@ -123,8 +118,9 @@ def remove_pairs(
     """
     with _writing(data, "make clean-pairs", dry_run or not data.path.exists()):
         for path in (data.sharp, data.blurred, data.manifest, data.rejected):
-            if path.exists():
+            if os.path.lexists(path):
                 report(f"removing {path}")
                 if dry_run:
                     continue
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                is_folder = path.is_dir() and not path.is_symlink()
+                shutil.rmtree(path) if is_folder else path.unlink()

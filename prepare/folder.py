@@ -1,17 +1,17 @@
 """Photographs of the user's own folder: found, linked by id, never copied or changed."""
 
-import hashlib
+import contextlib
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from prepare import PrepareError
 from prepare.ffhq.local_copy import is_ffhq_copy
-from prepare.originals import Original
+from prepare.originals import Original, sha256_of
 from prepare.photographs import listing
-from prepare.photographs.listing import shown_name
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_manifest
+from prepare.records.names import why_no_id
 
 
 class NoPhotographsError(PrepareError):
@@ -56,8 +56,8 @@ def folder_originals(
     links = LinkFolder(originals_dir)
     taken: dict[str, Path] = {}
     for path in paths:
-        if problem := _problem_with_name(path):
-            yield Original(shown_name(path.stem), path, "folder", problem=problem)
+        if reason := why_no_id(path.stem):
+            yield Original(path.stem, path, "folder", problem=f"its name {reason}; rename it")
             continue
         if path.stem in taken:
             problem = f"id {path.stem} is taken by {taken[path.stem]}; rename one of them"
@@ -65,7 +65,7 @@ def folder_originals(
             continue
         taken[path.stem] = path
         if path.stem not in done_ids:
-            yield Original(path.stem, links.link(path.name, Path(os.path.realpath(path))), "folder")
+            yield Original(path.stem, links.link(path.name, _absolute(path)), "folder")
 
 
 def changed_photographs(
@@ -90,26 +90,23 @@ def changed_photographs(
         first.setdefault(path.stem, path)
     changed = set()
     for image_id in sorted(first.keys() & set(done_ids)):
-        path = Path(os.path.realpath(first[image_id]))
-        name = first[image_id].name
+        path, name = _absolute(first[image_id]), first[image_id].name
         moved = not links.leads_to(name, path)
         if moved and relink:
             links.link(name, path)
         # The change time, not the modification time: a file moved into place keeps the latter.
-        if moved or path.stat().st_ctime_ns >= data.made_at_ns(image_id):
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            if sha256 != images[image_id].sha256:
-                changed.add(image_id)
+        with contextlib.suppress(OSError):
+            if not moved and path.stat().st_ctime_ns < data.made_at_ns(image_id):
+                continue
+            if sha256_of(path) == images[image_id].sha256:
+                continue
+        changed.add(image_id)  # also one that cannot be read any more: it is told why
     return changed
 
 
-def _problem_with_name(path: Path) -> str:
-    """Why a file's name can be no id; empty if it can."""
-    try:
-        path.stem.encode()
-    except UnicodeEncodeError:
-        return "its name is not UTF-8; rename it"
-    return ""
+def _absolute(path: Path) -> Path:
+    """Where links lead, as far as they do: one may lead to itself."""
+    return Path(os.path.realpath(path))
 
 
 class LinkFolder:

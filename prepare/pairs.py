@@ -4,9 +4,6 @@ What is done is decided by what lies on disk, image by image, so an interrupted 
 it stopped and a repeated one does nothing.
 """
 
-import glob
-import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -19,21 +16,23 @@ from tqdm import tqdm
 
 from prepare import PrepareError
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.originals import Original
+from prepare.doubles import SplitKeeper, same_bytes_as
+from prepare.originals import Original, sha256_of
 from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
+from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
-from prepare.records.atomic import write_bytes
+from prepare.records.atomic import sync_disk, write_bytes
 from prepare.records.blur_settings import LensBlur
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import (
     ImageRecord,
-    read_lines,
     read_manifest,
     split_of,
     write_lines,
     write_manifest,
 )
-from prepare.sets import SetSettings
+from prepare.records.rejected import read_rejected, rejected_key, write_rejected
+from prepare.sets import SetSettings, remove_pictures
 
 SAVE_EVERY = 200  # images between two writings of the manifest; a kill costs at most so many
 
@@ -45,13 +44,9 @@ class _Job:
     data: DataFolder
     sets: SetSettings
     depth_maps: dict[str, Path]  # by id
+    keeper: SplitKeeper
     keep_sharp: bool
     drop_below: Path | None
-
-
-def _file_of(original: Original) -> str:
-    """Where an original lies, in letters that any record takes."""
-    return os.fsencode(os.path.realpath(original.path)).decode("utf-8", "backslashreplace")
 
 
 class _Records:
@@ -61,26 +56,29 @@ class _Records:
         self.data = data
         self.ranges = [blur for blur in blurs if isinstance(blur.radius_px, tuple)]
         self.images = read_manifest(data.manifest)
-        self.rejected = {line["file"]: line for line in read_lines(data.rejected)}
+        self.rejected = read_rejected(data.rejected)
 
     def accept(self, original: Original, image: ImageRecord) -> None:
+        """Adds an image whose pictures were written."""
         self.images[image.id] = image
-        self.rejected.pop(_file_of(original), None)
+        self.rejected.pop(rejected_key(original.id, original.path), None)
 
     def forget(self, image_id: str) -> bool:
         """Removes an image; says whether it was there."""
         return self.images.pop(image_id, None) is not None
 
     def reject(self, original: Original, reason: str) -> None:
-        file = _file_of(original)
-        self.rejected[file] = {"id": original.id, "file": file, "reason": reason}
+        """Lists an original that cannot be used."""
+        self.rejected[rejected_key(original.id, original.path)] = reason
 
     def save(self) -> None:
+        """Writes the records, once the pictures that they name are on the disk."""
+        sync_disk()
         write_manifest(self.data.manifest, self.images)
         for blur in self.ranges:
             drawn = ({"id": i, "radius_px": blur.radius_of(i)} for i in sorted(self.images))
             write_lines(self.data.blurred / blur.name / "manifest.jsonl", drawn)
-        write_lines(self.data.rejected, (self.rejected[file] for file in sorted(self.rejected)))
+        write_rejected(self.data.rejected, self.rejected)
 
 
 def write_pairs(
@@ -95,8 +93,9 @@ def write_pairs(
     """Makes the pairs of the first `num_images` originals that can be used.
 
     Args:
-        originals: pulled only as far as needed; one that cannot be used is listed in
-            `rejected.jsonl`, and another is taken in its place.
+        originals: pulled only as far as needed; one that cannot be used, or has the same bytes as
+            one on the other side of the split, is listed in `rejected.jsonl`, and another is taken
+            in its place.
         num_images: how many pairs are wanted.
         data: where everything goes; pictures of the same id are replaced.
         sets: the blurred sets, all made from one reading of the original. Its workers are threads;
@@ -112,8 +111,9 @@ def write_pairs(
         OSError: if a picture cannot be written.
     """
     cv2.setNumThreads(1)  # the parallelism is over images
-    job = _Job(data, sets, _depth_maps_in(sets.depth_dir), keep_sharp, drop_below)
     records = _Records(data, sets.blurs)
+    keeper = SplitKeeper(records.images.values())
+    job = _Job(data, sets, _depth_maps_in(sets.depth_dir), keeper, keep_sharp, drop_below)
     num_made = 0
     progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)
     try:
@@ -127,7 +127,7 @@ def write_pairs(
             else:
                 stale = not original.problem and not keep_sharp
                 if stale and records.forget(original.id):
-                    _remove_pictures(original.id, data)
+                    remove_pictures(data, original.id)
                 records.reject(original, str(outcome))
     finally:
         progress.close()
@@ -139,16 +139,17 @@ def _until_enough(
     job: _Job, records: _Records, originals: Iterable[Original], num_wanted: int
 ) -> Iterator[tuple[Original, ImageRecord | UnusablePhotograph]]:
     """Outcomes as they come, never starting more than can still be wanted."""
-    source, workers = iter(originals), job.sets.workers
+    source, workers = enumerate(originals), job.sets.workers
     failure: PrepareError | None = None
     running: dict[Future[ImageRecord], Original] = {}
     with ThreadPoolExecutor(workers) as pool:
         try:
             while num_wanted > 0:
                 try:
-                    for original in islice(source, min(num_wanted, 2 * workers) - len(running)):
+                    free = min(num_wanted, 2 * workers) - len(running)
+                    for number, original in islice(source, free):
                         known = records.images.get(original.id)
-                        running[pool.submit(_make_pair, job, original, known)] = original
+                        running[pool.submit(_make_pair, job, number, original, known)] = original
                 except PrepareError as error:
                     failure = error  # raised below, once what is running has been recorded
                 if not running:
@@ -167,19 +168,28 @@ def _until_enough(
         raise failure
 
 
-def _make_pair(job: _Job, original: Original, known: ImageRecord | None) -> ImageRecord:
+def _make_pair(
+    job: _Job, number: int, original: Original, known: ImageRecord | None
+) -> ImageRecord:
     """Writes the pictures of one original; `known` is what the manifest said of it before."""
     output = job.sets.output
-    image, photo = _read_original(original, output.size)
+    image: ImageRecord | None = None
+    try:
+        read, photo = _read_original(original, output.size)
+        depth = _read_depth(job, read.id) if job.sets.depth_dir else None
+        image = read
+    finally:
+        double_of = job.keeper.claim(number, image, known)
+    if double_of and not job.keep_sharp:
+        raise UnusablePhotograph(same_bytes_as(double_of))
     _forget_other_versions(known, image, job.data, job.keep_sharp)
-    depth = _read_depth(job, image.id) if job.sets.depth_dir else None
     blurred_copies = blur_and_reduce(photo, job.sets.blurs, output.size, image.id, depth)
     if not job.keep_sharp:
         sharp = reduce_photo(photo, output.size)
-        write_bytes(job.data.sharp_path(image.id), encode_jpeg(sharp, output.quality))
+        write_bytes(job.data.sharp_path(image.id), encode_jpeg(sharp, output.quality), sync=False)
     for blur, blurred in zip(job.sets.blurs, blurred_copies, strict=True):
         path = job.data.blurred_path(blur.name, image.id)
-        write_bytes(path, encode_jpeg(blurred, output.quality))
+        write_bytes(path, encode_jpeg(blurred, output.quality), sync=False)
     drop_below = job.drop_below
     if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
         original.path.unlink()
@@ -194,19 +204,12 @@ def _forget_other_versions(
         return
     if keep_sharp:
         raise UnusablePhotograph("the original changed since its sharp half; run `make dataset`")
-    _remove_pictures(image.id, data)
-
-
-def _remove_pictures(image_id: str, data: DataFolder) -> None:
-    for stale in data.blurred.glob(f"*/{glob.escape(image_id)}.jpg"):
-        stale.unlink()
-    data.sharp_path(image_id).unlink(missing_ok=True)
+    remove_pictures(data, image.id)
 
 
 def _depth_maps_in(folder: Path | None) -> dict[str, Path]:
-    """The depth maps of a folder by the ids that they are named by."""
-    paths = sorted(folder.iterdir(), reverse=True) if folder else []
-    return {path.stem: path for path in paths if not path.name.startswith(".")}
+    """The depth maps of a folder by the ids that they are named by; of two the first by name."""
+    return {path.stem: path for path in reversed(photographs_in(folder) if folder else [])}
 
 
 def _read_depth(job: _Job, image_id: str) -> np.ndarray:
@@ -224,7 +227,7 @@ def _read_original(original: Original, size: int) -> tuple[ImageRecord, np.ndarr
         original.materialize()
     try:
         photo = read_u8(original.path)  # first: it knows which files cannot be read
-        sha256 = hashlib.sha256(original.path.read_bytes()).hexdigest()
+        sha256 = sha256_of(original.path)
     except OSError as error:
         raise UnusablePhotograph(f"cannot be opened ({error.strerror})") from error
     height, width = photo.shape[:2]

@@ -35,6 +35,13 @@ def complete_ids(data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
     }
 
 
+def remove_pictures(data: DataFolder, image_id: str) -> None:
+    """Removes the pictures of one image, and of no other."""
+    folders = [path for path in data.blurred.glob("*") if path.is_dir()]
+    for path in [data.sharp_path(image_id), *(folder / f"{image_id}.jpg" for folder in folders)]:
+        path.unlink(missing_ok=True)
+
+
 def _is_whole_jpeg(path: Path) -> bool:
     try:
         with path.open("rb") as file:

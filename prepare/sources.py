@@ -7,7 +7,6 @@ could be used, so it may offer more than is asked for and never does work that n
 import functools
 import io
 import itertools
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,7 @@ from prepare.ffhq.metadata import FACIAL_RECOGNITION_NOTICE, wanted_ids
 from prepare.ffhq.settings import NUM_FFHQ_IMAGES, FfhqSettings
 from prepare.ffhq.source import ffhq_originals
 from prepare.folder import LinkFolder, NoPhotographsError, folder_originals
-from prepare.originals import Original
-from prepare.photographs.listing import SUFFIXES
+from prepare.originals import Original, paths_by_id
 from prepare.records.atomic import write_bytes
 from prepare.records.errors import require
 from prepare.records.manifest import read_manifest
@@ -139,7 +137,7 @@ def check_wanted(wanted: SourceSettings) -> None:
 
 
 def check_same_source(manifest_path: Path, source: str) -> None:
-    """Makes sure that drawn and real portraits, report, do not mix unnoticed.
+    """Makes sure that drawn and real portraits, say, do not mix unnoticed.
 
     Raises:
         MixedSourcesError: if the manifest holds images of another kind than the source's.
@@ -170,7 +168,7 @@ def count_missing(wanted: SourceSettings, manifest_path: Path, done_ids: Collect
 def originals_at_hand(
     originals_dir: Path, manifest_path: Path, done_ids: Collection[str]
 ) -> list[Original]:
-    """The originals of a manifest that are not in `have`, where they lie on disk.
+    """The originals of a manifest that are not in `done_ids`, where they lie on disk.
 
     Raises:
         NoPhotographsError: if the manifest has no images yet.
@@ -178,12 +176,9 @@ def originals_at_hand(
     images = read_manifest(manifest_path)
     if not images:
         raise NoPhotographsError(f"no images in {manifest_path}; run `make dataset` first")
-    paths = {
-        Path(name).stem: Path(folder, name)
-        for folder, _, names in os.walk(originals_dir, followlinks=True)  # FFHQ may be linked in
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES
-    }
+    is_ffhq = any(image.source in FFHQ_SOURCES for image in images.values())
+    one_of_them = next(iter(images.values()))
+    paths = paths_by_id(originals_dir, "ffhq" if is_ffhq else one_of_them.source)
     return [
         Original(
             image.id,
