@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import threading
 import time
 
@@ -231,8 +232,30 @@ def test_stop_ends_a_wait_at_once(server, tmp_path):
     assert time.monotonic() - before < 1
 
 
-def test_full_disk_is_not_retried(client, server, tmp_path):
-    (tmp_path / "file.part").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
-        fetch_file(client, f"{server.url}/plain/file.bin", tmp_path / "file", check=check)
+def test_full_disk_is_named_and_not_retried(client, server, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as a disk with 1000 bytes left
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/file\.part'"):
+            fetch_file(client, f"{server.url}/plain/file.bin", tmp_path / "file", check=check)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert len(server.asked("file.bin")) == 1
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_nothing_is_written_through_what_stands_in_the_place_of_a_part(
+    client, server, tmp_path, kind
+):
+    (tmp_path / "mine").write_bytes(b"mine")
+    part = tmp_path / "file.part"
+    if kind == "link":
+        part.symlink_to(tmp_path / "mine")
+    elif kind == "pipe":
+        os.mkfifo(part)
+    else:
+        part.mkdir()
+    with pytest.raises(OSError, match=r"file\.part"):
+        fetch_file(client, f"{server.url}/plain/file.bin", tmp_path / "file", check=check)
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+    assert not (tmp_path / "file").exists()

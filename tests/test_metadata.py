@@ -1,6 +1,8 @@
 """FFHQ's metadata as a stream, its ids and its licenses."""
 
 import csv
+import re
+from dataclasses import replace
 
 import pytest
 from helpers.ffhq_files import drive_id, image_bytes, metadata_bytes
@@ -15,7 +17,7 @@ from prepare.ffhq.metadata import (
 )
 from prepare.http.request import Client, DownloadError, RefusedError
 from prepare.http.retry import RetryPolicy
-from prepare.records.errors import SettingError
+from prepare.records.errors import DamagedRecordError, SettingError
 
 QUICK = RetryPolicy(num_attempts=2, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
 NUM_IMAGES = 400  # of 8 by 8 pixels: what matters here is the metadata's length
@@ -123,6 +125,26 @@ def test_strange_entry_is_left_out(server, tmp_path, entry):
     assert read(server, tmp_path, 2) == {}
 
 
+@pytest.mark.parametrize("number", ["1e999999999", "-1", "1.5", "NaN", '"x"', "9" * 5000, "[1]"])
+def test_odd_number_costs_one_entry_at_most(server, tmp_path, metadata, number):
+    text = re.sub(r'"file_size": \d+', f'"file_size": {number}', metadata.decode(), count=1)
+    server.files[METADATA] = text.encode()
+    entries = read(server, tmp_path, 3)
+    assert {"00001", "00002"} <= set(entries)
+    assert "00000" not in entries or entries["00000"].expected.num_bytes in (-1, 1)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    ["[" * 3_000_000, '{"a":' * 1_000_000, '{"0": "' + "x" * 8_000_000, "9" * 3_000_000],
+)
+def test_what_would_fill_the_memory_is_no_metadata(server, tmp_path, beginning):
+    server.files[METADATA] = beginning.encode()
+    with pytest.raises(DownloadError, match="the metadata is no JSON"):
+        read(server, tmp_path, 5)
+    assert sent(server) < 3_000_000
+
+
 def test_ids(tmp_path):
     assert wanted_ids(None, 3) == ["00000", "00001", "00002"]
     assert wanted_ids("60000-60999", 2) == ["60000", "60001"]
@@ -150,3 +172,44 @@ def test_licenses_are_added_and_sorted(server, tmp_path):
     before = path.stat().st_mtime_ns
     write_licenses(path, entries.values())
     assert path.stat().st_mtime_ns == before
+
+
+def test_cells_that_a_spreadsheet_would_run_are_text(server, tmp_path, metadata):
+    entry = read(server, tmp_path, 1)["00000"]
+    odd = ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", "it's", "a=b", ""]
+    path = tmp_path / "LICENSES.csv"
+    for number, word in enumerate(odd):
+        license = replace(entry.license, id=f"{number:05d}", author=word, photo_title=word)
+        write_licenses(path, [replace(entry, license=license)])
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["author"] for row in rows] == [
+        *("'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "'\rx", "it's", "a=b", ""),
+    ]
+    assert [row["photo_title"] for row in rows] == [row["author"] for row in rows]
+
+
+def test_table_of_an_older_version_is_made_plain(server, tmp_path):
+    entries = read(server, tmp_path, 2)
+    path = tmp_path / "LICENSES.csv"
+    write_licenses(path, [entries["00000"]])
+    path.write_text(path.read_text(encoding="utf-8").replace("Author 0", "=1"), encoding="utf-8")
+    write_licenses(path, [entries["00001"]])
+    assert "\n00000,'=1" in path.read_text(encoding="utf-8").replace("\r", "")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a,b\n" + b'"' + b"x" * 200_000, None])
+def test_damaged_table_is_named_and_left_alone(server, tmp_path, content):
+    entries = read(server, tmp_path, 1)
+    path = tmp_path / "LICENSES.csv"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(DamagedRecordError, match=r"LICENSES\.csv is damaged; move it away"):
+        write_licenses(path, entries.values())
+    assert path.is_dir() if content is None else path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"7 " * 20_000_000])
+def test_file_of_ids_that_is_no_text_is_named(tmp_path, content):
+    (tmp_path / "ids.txt").write_bytes(content)
+    with pytest.raises(DamagedRecordError, match=r"ids\.txt is damaged; name a file of ids"):
+        wanted_ids(str(tmp_path / "ids.txt"), 10)

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import tracemalloc
 
 import pytest
 from helpers.ffhq_files import image_bytes, tar_bytes
@@ -11,6 +12,7 @@ from prepare.ffhq.mirror import MirrorMemberError, fetch_from_tar, fetch_from_te
 from prepare.ffhq.verified_files import VerifiedFiles
 from prepare.http.request import Client, DownloadError
 from prepare.http.retry import RetryPolicy
+from prepare.records.errors import DamagedRecordError
 
 QUICK = RetryPolicy(num_attempts=3, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
 ORDER = (7, 3, 12, 0, 9, 5, 1, 8)  # a tar's members are in no order
@@ -174,3 +176,47 @@ def test_template_names_single_images(server, tmp_path):
         (original,) = fetch_from_template(client, template, ["00003"], VerifiedFiles(tmp_path))
     assert original.source == "mirror"
     assert original.path.read_bytes() == image_bytes(3)
+
+
+def header(name, size, kind):
+    """A tar's header that claims a size."""
+    member = tarfile.TarInfo(name)
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_header_of_any_length_does_not_fill_the_memory(server, tmp_path, kind):
+    rest = bytes(32 << 20)
+    server.files["00000.tar"] = header("x", 7_000_000_000, kind) + rest
+    tracemalloc.start()
+    with pytest.raises(DownloadError, match="the tar ends in the middle, or is none"):
+        fetch(server, tmp_path, 3)
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+    assert sum(request.num_bytes for request in server.asked("00000.tar")) < len(rest)
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.GNUTYPE_SPARSE])
+def test_member_that_is_no_image_by_its_length_ends_the_tar(server, tmp_path, kind):
+    server.files["00000.tar"] = header("x", 7_000_000_000, kind) + bytes(8 << 20)
+    with pytest.raises(DownloadError, match="the tar ends in the middle, or is none"):
+        fetch(server, tmp_path, 3)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["Infinity", '{"url": "x", "offset": Infinity, "end": 1e999}', "[" * 100_000, "\ud800"]
+)
+def test_odd_line_of_the_index_costs_no_image(server, tmp_path, line):
+    fetch(server, tmp_path, 3)
+    index = tmp_path / "mirror" / "00000.tar.index.jsonl"
+    odd = line.replace('"x"', f'"{server.url}/mirror/00000.tar"')
+    index.write_bytes(odd.encode("utf-8", "surrogatepass") + b"\n" + index.read_bytes())
+    assert fetch(server, tmp_path, 0, 8) == ["00000", "00008"]
+
+
+def test_folder_in_the_place_of_the_index_is_named(server, tmp_path):
+    (tmp_path / "mirror" / "00000.tar.index.jsonl").mkdir(parents=True)
+    with pytest.raises(DamagedRecordError, match=r"index\.jsonl is damaged; remove it"):
+        fetch(server, tmp_path, 3)

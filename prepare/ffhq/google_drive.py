@@ -12,7 +12,14 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 
-from prepare.http.request import Client, RefusedError, is_web_page, open_url, read_page
+from prepare.http.request import (
+    Client,
+    RefusedError,
+    check_no_downgrade,
+    is_web_page,
+    open_url,
+    read_page,
+)
 
 _MAX_PAGES = 5
 _QUOTA_WORDS = (
@@ -30,6 +37,7 @@ class DriveQuotaError(RefusedError):
 
 
 def drive_file_url(base_url: str, file_id: str) -> str:
+    """Address at which Drive offers a file."""
     return f"{base_url.rstrip('/')}/uc?export=download&id={file_id}"
 
 
@@ -58,6 +66,7 @@ def open_drive_file(
             next_address = page.next_address(response.url)
             if next_address is None:
                 raise _refusal(url, page, response.status_code)
+            check_no_downgrade(response.url, next_address)
             address = next_address
     raise RefusedError(url, f"Google Drive showed {_MAX_PAGES} pages and no file")
 

@@ -15,17 +15,18 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import ijson
-
+from prepare.ffhq.entries import json_entries
 from prepare.ffhq.google_drive import open_drive_file
 from prepare.ffhq.settings import NUM_FFHQ_IMAGES
 from prepare.ffhq.verified_files import Expected, is_ffhq_id
-from prepare.http.download import fetch_blocks
+from prepare.http.download import fetch_blocks, open_part
 from prepare.http.request import Client, DownloadError
-from prepare.records.atomic import write_text
+from prepare.records.atomic import named_errors, write_text
 from prepare.records.errors import require
+from prepare.records.json_file import damaged, read_record
 
 METADATA_DRIVE_ID = "16N0RV4fHI6joBuKbQAoG34V_cQk7vxSA"
+MAX_IDS_BYTES = 1 << 24  # of a file of ids
 METADATA_BYTES_PER_ENTRY = 4_000  # 267,793,842 bytes / 70,000 entries, and a little more
 _PIECE_BYTES = 1 << 18  # asked for when the estimate was too short
 
@@ -33,6 +34,9 @@ FACIAL_RECOGNITION_NOTICE = (
     "FFHQ is CC BY-NC-SA 4.0 (NVIDIA), and each photograph keeps the license of its author "
     "(LICENSES.csv); it is not to be used for developing or improving facial recognition."
 )
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def wanted_ids(ids: str | None, num_images: int) -> list[str]:
 
     Raises:
         SettingError: if it is neither, or an id is out of range.
+        DamagedRecordError: if the file is no text, or too long.
         OSError: if the file cannot be read.
     """
     if ids is None:
@@ -71,7 +76,7 @@ def wanted_ids(ids: str | None, num_images: int) -> list[str]:
     is_list = re.fullmatch(r"[\d,\s-]+", ids) is not None
     expected = "a list like 7,60000-60999 or a file of ids"
     require(is_list or Path(ids).is_file(), "ids", expected, repr(ids))
-    text = ids if is_list else Path(ids).read_text(encoding="utf-8", errors="replace")
+    text = ids if is_list else read_record(Path(ids), "name a file of ids", MAX_IDS_BYTES) or ""
     chosen: dict[str, None] = {}
     for word in text.replace(",", " ").split():
         match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?(?:\.png)?", word)
@@ -96,14 +101,14 @@ def fetch_entries(
     entries: dict[str, Entry] = {}
 
     def fetch(start: int, end: int) -> Iterator[bytes]:
-        if whole.exists():
+        if whole.is_file():
             return iter(())
         return fetch_blocks(client, url, start=start, end=end, open_body=open_drive_file)
 
-    with whole.open("rb") if whole.exists() else part.open("a+b") as file:
+    with whole.open("rb") if whole.is_file() else open_part(part) as file:
         reader = _GrowingFile(file, fetch, (last + 1) * METADATA_BYTES_PER_ENTRY)
         try:
-            for key, value in ijson.kvitems(reader, ""):
+            for key, value in json_entries(reader.read):
                 image_id = key.zfill(5)
                 if image_id in wanted and is_ffhq_id(image_id):
                     entry = _entry(image_id, value)
@@ -111,7 +116,7 @@ def fetch_entries(
                         entries[image_id] = entry
                 if key == str(last):
                     break
-        except ijson.JSONError as error:
+        except ValueError as error:
             if not reader.is_at_end:
                 part.unlink(missing_ok=True)  # what was fetched, never what somebody put there
                 raise DownloadError(url, "the metadata is no JSON") from error
@@ -135,6 +140,7 @@ class _GrowingFile:
         file.seek(0)
 
     def read(self, num_bytes: int) -> bytes:
+        """The next bytes, fetched when there are no more at hand."""
         block = self.file.read(num_bytes)
         if not block and num_bytes and not self.is_at_end:
             self._grow()
@@ -149,7 +155,8 @@ class _GrowingFile:
         start = self.file.seek(0, os.SEEK_END)
         try:
             for block in self.fetch(start, max(self.num_bytes, start + _PIECE_BYTES)):
-                self.file.write(block)
+                with named_errors(Path(self.file.name)):
+                    self.file.write(block)
         except DownloadError as error:
             self.error = error
         self.file.seek(start)
@@ -168,23 +175,38 @@ def _entry(image_id: str, value: Any) -> Entry | None:
         )
         words = ("author", "license", "license_url", "photo_url", "photo_title")
         license = License(image_id, *(str(metadata.get(word, "")) for word in words))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
         return None
     return Entry(file_id, expected, license)
 
 
 def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
-    """Adds the licenses of `entries` to a CSV file, sorted by id; it is replaced as a whole."""
+    """Adds the licenses of `entries` to a CSV file, sorted by id; it is replaced as a whole.
+
+    What a spreadsheet would take for a formula begins with an apostrophe.
+
+    Raises:
+        DamagedRecordError: if the file that is there is no such table.
+    """
     names = [field.name for field in fields(License)]
-    rows = {}
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = {row[0]: row for row in csv.reader(file) if len(row) == len(names)}
+    way_out = "move it away; the next download writes another"
+    text = read_record(path, way_out) or ""
+    try:
+        lines = csv.reader(io.StringIO(text, newline=""))
+        rows = {row[0]: row for row in lines if len(row) == len(names)}
+    except csv.Error as error:
+        raise damaged(path, way_out) from error
     before = dict(rows)
+    rows = {image_id: _plain_cells(row) for image_id, row in rows.items()}
     rows.pop("id", None)
-    rows |= {entry.license.id: list(astuple(entry.license)) for entry in entries}
+    rows |= {entry.license.id: _plain_cells(astuple(entry.license)) for entry in entries}
     if {"id": names} | rows == before:
         return
     table = io.StringIO(newline="")
     csv.writer(table).writerows([names, *(rows[image_id] for image_id in sorted(rows))])
     write_text(path, table.getvalue())
+
+
+def _plain_cells(row: Iterable[str]) -> list[str]:
+    """Cells that no spreadsheet takes for a formula."""
+    return [f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in row]

@@ -6,7 +6,7 @@ an index of the members that have gone by, so that a later run asks for what it 
 
 import contextlib
 import json
-import os
+import operator
 import re
 import tarfile
 from collections.abc import Collection, Iterable, Iterator
@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from prepare.ffhq.settings import template_extension
-from prepare.ffhq.verified_files import Expected, VerifiedFiles, check_image
+from prepare.ffhq.verified_files import Expected, VerifiedFiles, check_image, check_image_bytes
 from prepare.http.download import fetch_blocks, fetch_file
 from prepare.http.request import Client, DownloadError, IntegrityError
 from prepare.originals import Original
+from prepare.records.atomic import named_errors, write_bytes
+from prepare.records.json_file import lines_of, parse_json, read_record
 
 IMAGES_PER_TAR = 1000
 _LONGEST_MEMBER_BYTES = 16 << 20  # an uncompressed 1024x1024 image has 3 MiB
+_LONGEST_HEADER_BYTES = 1 << 20  # of a member, and all that may stand before it
 
 
 class TarError(DownloadError):
@@ -32,6 +35,7 @@ class MirrorMemberError(DownloadError):
 
 
 def tar_number(image_id: str) -> int:
+    """Number of the tar that holds an image."""
     return int(image_id) // IMAGES_PER_TAR
 
 
@@ -79,15 +83,8 @@ def fetch_from_template(
 
 def _keep(image_id: str, data: bytes, checked: VerifiedFiles) -> Original:
     path = checked.path_for(image_id, ".webp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    try:
-        md5 = check_image(part, Expected(), ".webp")
-    except IntegrityError:
-        part.unlink()
-        raise
-    os.replace(part, path)
+    md5 = check_image_bytes(path.name, data, Expected(), ".webp")
+    write_bytes(path, data)
     return checked.record(image_id, path, "mirror", md5)
 
 
@@ -98,7 +95,7 @@ def _read_members(
     known, scanned = _read_index(index, url)
     index.parent.mkdir(parents=True, exist_ok=True)
     left = set(wanted)
-    with index.open("a", encoding="utf-8") as record:
+    with named_errors(index), index.open("a", encoding="utf-8") as record:
         for start, end in [*_runs(known[i] for i in left if i in known), (scanned, None)]:
             if not left:
                 return
@@ -123,11 +120,14 @@ def _members(
         readable = cast(BinaryIO, stream)  # all that a stream of a tar needs
         with tarfile.open(fileobj=readable, mode="r|", bufsize=1 << 16) as tar:
             while left and (member := tar.next()) is not None:
+                if member.size > _LONGEST_MEMBER_BYTES or member.issparse():
+                    raise tarfile.ReadError(f"no image has {member.size} bytes")
+                stream.limit = tar.offset + _LONGEST_HEADER_BYTES
                 image_id = _member_id(member)
                 file = tar.extractfile(member) if image_id in left else None
                 data = file.read() if file else None
                 yield image_id, start + member.offset, start + tar.offset, data
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         if start:
             index.unlink(missing_ok=True)  # it may have led astray: the tar can be another by now
         raise TarError(url, "the tar ends in the middle, or is none") from error
@@ -147,31 +147,38 @@ def _member_id(member: tarfile.TarInfo) -> str | None:
     """The id of a member that is a plain image file; None for links, paths and all else."""
     match = re.fullmatch(r"(?:\./)?([0-9]{5})\.webp", member.name)
     is_plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
-    return match[1] if match and is_plain and member.size <= _LONGEST_MEMBER_BYTES else None
+    return match[1] if match and is_plain else None
 
 
 def _read_index(path: Path, url: str) -> tuple[dict[str, tuple[int, int]], int]:
     """(offset, end) of each image as far as the tar was read, and where that reading ended."""
     known, scanned = {}, 0
-    for line in (
-        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    ):
+    text = read_record(path, "remove it: it only saves time", errors="replace") or ""
+    for line in lines_of(text):
         with contextlib.suppress(ValueError, TypeError, KeyError):  # a killed run's torn last line
-            member = json.loads(line)
-            offset, end = int(member["offset"]), int(member["end"])
+            member = parse_json(line)
+            offset, end = operator.index(member["offset"]), operator.index(member["end"])
             if member["url"] == url and offset == scanned < end:  # else there would be a gap
                 known[member["id"]], scanned = (offset, end), end
     return known, scanned
 
 
 class _Stream:
-    """Blocks as the file object that tarfile reads."""
+    """Blocks as the file object that tarfile reads.
 
-    def __init__(self, blocks: Iterator[bytes]):
+    `limit` bounds how far it is read: a header may claim any length, and would be kept in memory.
+    """
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
         self.blocks, self.rest = blocks, memoryview(b"")
+        self.position, self.limit = 0, _LONGEST_HEADER_BYTES
 
     def read(self, num_bytes: int) -> memoryview:
+        """The next bytes, at most `num_bytes`; tarfile.ReadError behind the limit."""
+        if self.position > self.limit:
+            raise tarfile.ReadError("a header is too long")
         if not self.rest:
             self.rest = memoryview(next(self.blocks, b""))
         data, self.rest = self.rest[:num_bytes], self.rest[num_bytes:]
+        self.position += len(data)
         return data

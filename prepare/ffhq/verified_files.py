@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import re
+import stat
 import struct
 import threading
 from dataclasses import asdict, dataclass
@@ -19,8 +20,11 @@ from PIL import Image
 from prepare.ffhq.settings import EXTENSIONS, NUM_FFHQ_IMAGES
 from prepare.http.request import IntegrityError
 from prepare.originals import Original
+from prepare.records.atomic import named_errors
+from prepare.records.json_file import lines_of, parse_json, read_record
 
 SIDE_PX = 1024
+LARGEST_IMAGE_BYTES = 64 << 20  # uncompressed, with 16 bits and alpha, it has 8 MiB
 # What Pillow raises on damaged files.
 _UNREADABLE = (
     OSError,
@@ -56,6 +60,13 @@ class _Checked:
     md5: str
     source: str
 
+    def __post_init__(self) -> None:
+        words, numbers = (self.id, self.file, self.md5, self.source), (self.bytes, self.mtime_ns)
+        if not all(isinstance(word, str) for word in words) or not all(
+            type(number) is int for number in numbers
+        ):
+            raise TypeError(f"{self.id!r} is no record of a file")
+
 
 def is_ffhq_id(name: str) -> bool:
     """Whether a name from elsewhere may become part of a path."""
@@ -79,12 +90,16 @@ def check_image(path: Path, expected: Expected, extension: str) -> str:
     Raises:
         IntegrityError: if it is not as expected, does not open, or is not what `extension` says.
     """
-    name = path.name.removesuffix(".part")
-    if expected.num_bytes is not None and path.stat().st_size != expected.num_bytes:
-        raise IntegrityError(
-            name, f"has {path.stat().st_size} bytes, expected {expected.num_bytes}"
-        )
-    data = path.read_bytes()
+    name, status = path.name.removesuffix(".part"), path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise IntegrityError(name, "is no regular file")
+    _check_size(name, status.st_size, expected)  # before it is read: it may have any length
+    return check_image_bytes(name, path.read_bytes(), expected, extension)
+
+
+def check_image_bytes(name: str, data: bytes, expected: Expected, extension: str) -> str:
+    """MD5 of the content of an image file called `name`; raises as `check_image` does."""
+    _check_size(name, len(data), expected)
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if expected.md5 is not None and md5 != expected.md5:
         raise IntegrityError(name, f"MD5 is {md5[:6]}.., expected {expected.md5[:6]}..")
@@ -98,11 +113,18 @@ def check_image(path: Path, expected: Expected, extension: str) -> str:
     except _UNREADABLE as error:
         raise IntegrityError(name, f"is no readable {_FORMATS[extension]} image") from error
     pixel_md5 = hashlib.md5(pixels, usedforsecurity=False).hexdigest()
-    if expected.pixel_md5 not in (None, pixel_md5):
+    if expected.pixel_md5 is not None and pixel_md5 != expected.pixel_md5:
         raise IntegrityError(
             name, f"MD5 of the pixels is {pixel_md5[:6]}.., expected {expected.pixel_md5[:6]}.."
         )
     return md5
+
+
+def _check_size(name: str, num_bytes: int, expected: Expected) -> None:
+    if expected.num_bytes is not None and num_bytes != expected.num_bytes:
+        raise IntegrityError(name, f"has {num_bytes} bytes, expected {expected.num_bytes}")
+    if num_bytes > LARGEST_IMAGE_BYTES:
+        raise IntegrityError(name, f"has {num_bytes} bytes, more than {LARGEST_IMAGE_BYTES}")
 
 
 def _by(size_px: tuple[int, int]) -> str:
@@ -181,18 +203,17 @@ class VerifiedFiles:
         with self._lock:
             self._by_id[image_id] = checked
             # The line break comes first: the last line may be the torn end of a killed run.
-            with self._path.open("a", encoding="utf-8") as lines:
+            with named_errors(self._path), self._path.open("a", encoding="utf-8") as lines:
                 lines.write("\n" + json.dumps(asdict(checked)))
         return Original(image_id, path, source)
 
 
 def _read_checked(path: Path) -> dict[str, _Checked]:
     by_id = {}
-    for line in (
-        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    ):
+    text = read_record(path, "remove it: all images are checked again then", errors="replace")
+    for line in lines_of(text or ""):
         with contextlib.suppress(ValueError, TypeError):  # a torn line costs one more check
-            checked = _Checked(**json.loads(line))
+            checked = _Checked(**parse_json(line))
             places = {image_file(checked.id, extension) for extension in EXTENSIONS}
             if checked.file in places:  # a path from a file is not trusted either
                 by_id[checked.id] = checked

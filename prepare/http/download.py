@@ -4,13 +4,15 @@ Nothing here knows what is being fetched. `fetch_blocks` reads a URL as a stream
 broken connections; `fetch_file` turns such a stream into a checked file.
 """
 
+import errno
 import os
 import random
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import requests
 import urllib3
@@ -23,6 +25,7 @@ from prepare.http.request import (
     TransientError,
     open_file,
 )
+from prepare.records.atomic import named_errors
 
 Checked = TypeVar("Checked")
 
@@ -169,7 +172,7 @@ def fetch_file(
     most = max_bytes if num_bytes is None else num_bytes
     for is_last in (False, True):
         try:
-            with part.open("ab") as file:
+            with named_errors(part), open_part(part) as file:
                 size = file.tell()
                 blocks = fetch_blocks(
                     client, url, start=size, num_bytes=num_bytes, open_body=open_body
@@ -179,6 +182,8 @@ def fetch_file(
                     if size > most:
                         raise IntegrityError(url, f"more than {most} bytes")
                     file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
             checked = check(part)
         except IntegrityError:
             part.unlink(missing_ok=True)
@@ -188,3 +193,20 @@ def fetch_file(
             os.replace(part, path)
             return checked
     raise AssertionError("the second attempt returns or raises")
+
+
+def open_part(path: Path) -> BinaryIO:
+    """A file to go on with: opened for reading and appending, never through a link.
+
+    Raises:
+        OSError: if a link, folder, pipe or device stands in its place.
+    """
+    return open(path, "a+b", opener=_open_regular)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EEXIST, "No regular file, remove it", path)
+    return descriptor

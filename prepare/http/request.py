@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -45,6 +45,24 @@ class TransientError(DownloadError):
         self.wait_s = wait_s
 
 
+class _Session(requests.Session):
+    """A session that stays on HTTPS once it is there."""
+
+    def get_redirect_target(self, response: requests.Response) -> str | None:
+        """Where an answer leads on to; RefusedError if that is less safe."""
+        target = super().get_redirect_target(response)
+        if target is not None:
+            check_no_downgrade(response.url, urljoin(response.url, target))
+        return target
+
+
+def check_no_downgrade(url: str, next_url: str) -> None:
+    """Raises RefusedError if an address leads from HTTPS to anything else."""
+    if urlsplit(url).scheme == "https" and urlsplit(next_url).scheme != "https":
+        host = urlsplit(next_url).netloc
+        raise RefusedError(url, f"the server leads away from HTTPS, to {host or next_url[:80]}")
+
+
 class Client:
     """What all requests of one run share: patience, a count of bytes, a way to stop them."""
 
@@ -65,7 +83,7 @@ class Client:
     def session(self) -> requests.Session:
         """Connections and cookies of this thread: a session's cookies are not safe to share."""
         if not hasattr(self._of_thread, "session"):
-            session = self._of_thread.session = requests.Session()
+            session = self._of_thread.session = _Session()
             session.headers["Accept-Encoding"] = "identity"  # lengths and ranges count file bytes
             # Else it sends what it finds in ~/.netrc, and reads the environment at every request.
             session.trust_env = False

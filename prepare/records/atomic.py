@@ -50,6 +50,21 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         raise
 
 
+@contextlib.contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Gives the errors of a file that is open its path: "no space left" alone helps nobody.
+
+    Raises:
+        OSError: with the path.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
+
+
 def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Writes bytes atomically; `sync` and OSError as for `atomic_file`."""
     with atomic_file(path, sync=sync) as file:

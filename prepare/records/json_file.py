@@ -29,13 +29,16 @@ def parse_json(text: str) -> Any:
     return value
 
 
-def read_record(path: Path, way_out: str, max_bytes: int = MAX_BYTES) -> str | None:
+def read_record(
+    path: Path, way_out: str, max_bytes: int = MAX_BYTES, errors: str = "strict"
+) -> str | None:
     """Text of a record; None where there is none.
 
     Args:
         path: of the record.
         way_out: what to do if it is damaged, for the message.
         max_bytes: a longer file is no record.
+        errors: "replace" for a record whose damaged lines are left out.
 
     Raises:
         DamagedRecordError: if it is no regular file, too long, or not UTF-8.
@@ -55,7 +58,7 @@ def read_record(path: Path, way_out: str, max_bytes: int = MAX_BYTES) -> str | N
         os.close(descriptor)
     try:
         if len(content) <= max_bytes:
-            return content.decode()
+            return content.decode(errors=errors)
     except UnicodeDecodeError:
         pass
     raise damaged(path, way_out)
