@@ -154,7 +154,8 @@ def _until_enough(
                     failure = error  # raised below, once what is running has been recorded
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done = wait(running, return_when=FIRST_COMPLETED).done
+                for future in [future for future in running if future in done]:  # in their order
                     original = running.pop(future)
                     try:
                         outcome: ImageRecord | UnusablePhotograph = future.result()

@@ -45,17 +45,17 @@ def test_part_of_a_killed_writer_is_removed_by_the_next_that_holds_the_lock(tmp_
 
 
 def test_only_our_own_parts_are_removed(tmp_path):
-    names = ["00001.png.part", ".a.jpg.part", ".pix2pix-mine.part", ".pix2pix-0123456789abcdef"]
+    names = ["00001.png.part", ".a.jpg.part", ".mine.part", ".0123456789abcdef"]
     for name in names:
         (tmp_path / name).write_bytes(b"")
-    (tmp_path / ".pix2pix-0123456789abcdef.part").write_bytes(b"")
+    (tmp_path / ".0123456789abcdef.part").write_bytes(b"")
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / ".pix2pix-0123456789abcdef.part").write_bytes(b"")
+    (tmp_path / "elsewhere" / ".0123456789abcdef.part").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "link").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "folder" / ".pix2pix-0123456789abcde0.part").symlink_to(tmp_path / names[0])
+    (tmp_path / "folder" / ".0123456789abcde0.part").symlink_to(tmp_path / names[0])
     remove_old_parts(tmp_path / "folder")
-    assert (tmp_path / "elsewhere" / ".pix2pix-0123456789abcdef.part").exists()
+    assert (tmp_path / "elsewhere" / ".0123456789abcdef.part").exists()
     remove_old_parts(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {*names, "elsewhere", "folder"}

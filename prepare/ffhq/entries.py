@@ -6,16 +6,14 @@ path of every bracket that is open, so that a megabyte of brackets takes all the
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from prepare.records.json_file import parse_json
-
 LONGEST_ENTRY = 1 << 20  # letters; one of FFHQ's has 4000
 _BLOCK_BYTES = 1 << 16
 _KEY = re.compile(r'\s*[{,]\s*("(?:[^"\\]|\\.){0,100}")\s*:\s*(?=\{)')
-_DECODER = json.JSONDecoder()
 
 
 def json_entries(read: Callable[[int], bytes]) -> Iterator[tuple[str, Any]]:
@@ -48,12 +46,24 @@ def _entry_at(text: str, start: int) -> tuple[str, Any, int] | None:
     if match is None:
         return None
     try:
-        _, end = _DECODER.raw_decode(text, match.end())
+        value, end = _DECODER.raw_decode(text, match.end())
     except json.JSONDecodeError:
         return None
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    try:
-        return parse_json(match[1]), parse_json(text[match.end() : end]), end
-    except ValueError:  # a number that is none costs its own entry
-        return parse_json(match[1]), None, end
+    if "\\ud" in text[match.end() : end].lower():  # half of a surrogate pair, which no file takes
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return json.loads(match[1]), value, end
+
+
+def _number(digits: str) -> float | None:
+    """A number; None where it is too large to be any."""
+    if len(digits) > 300:
+        return None
+    number = float(digits)
+    if not math.isfinite(number):
+        return None
+    return int(digits) if digits.lstrip("-").isdigit() else number
+
+
+_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_number)
