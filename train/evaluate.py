@@ -1,7 +1,4 @@
-"""Scores a run on test images it never saw, beside its input and the classical methods.
-
-200 images of 256 pixels take about a minute and a half on 2 cores, most of it Richardson-Lucy.
-"""
+"""Scores a run on test images it never saw, beside its input and the classical methods."""
 
 import csv
 import io
