@@ -1,5 +1,6 @@
 """A run's checkpoints: which are kept, how they are restored, and how a generator comes back."""
 
+import hashlib
 from pathlib import Path
 
 import keras
@@ -125,6 +126,14 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
     raise NoCheckpointError(
         f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
     )
+
+
+def weights_sha256(generator: keras.Model) -> str:
+    """SHA-256 of a generator's weights, hexadecimal: equal for equal networks of one kind."""
+    digest = hashlib.sha256()
+    for weight in generator.weights:
+        digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def restore_picture(generator: keras.Model, blurred: np.ndarray) -> np.ndarray:
