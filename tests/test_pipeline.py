@@ -424,7 +424,8 @@ def test_clean_pairs_keeps_originals_and_photographs(photos, data_dir):
     run(*dataset(data_dir, photos, 3))
     originals, before = tree(data_dir / "originals"), tree(photos)
     run("clean-pairs", "--data-dir", data_dir)
-    assert [path.name for path in data_dir.iterdir()] == ["originals"]
+    left = {path.name for path in data_dir.iterdir() if not path.name.startswith(".")}
+    assert left == {"originals"}
     assert tree(data_dir / "originals") == originals
     assert tree(photos) == before
     run("clean-pairs", "--data-dir", data_dir)
