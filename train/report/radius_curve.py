@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prepare.records.atomic import write_json
 from prepare.records.errors import DamagedRecordError, explain_damage
-from train.report.records import read_object
+from train.records import read_object
 
 
 def write_curve(
