@@ -16,6 +16,7 @@ from typing import Any
 
 from prepare.records.atomic import sweep_parts, write_json, write_text
 from train import TrainError
+from train.records import name_in_errors
 
 UNFINISHED, REPLACED = ".unfinished", ".replaced"  # folders beside the evaluations
 RECORD, SCORES = ".of.json", ".scores.jsonl"  # files of an evaluation until it is whole
@@ -148,11 +149,8 @@ class ScoreLog:
         """
         line = {"id": image_id, "pair": pair, "spent_s": self.spent_s(), "scores": scores}
         path = self.folder / SCORES
-        try:
-            with self.lock, path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        with self.lock, name_in_errors(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def fingerprint(*paths: str | Path) -> str:

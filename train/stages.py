@@ -1,4 +1,7 @@
-"""The stages behind the command line: which pictures and runs they concern, and what they say."""
+"""The stages behind the command line: which pictures and runs they concern, and what they say.
+
+`data` holds the pairs throughout. With `dry_run`, a stage says what it would do, and does nothing.
+"""
 
 import contextlib
 import fnmatch
@@ -12,6 +15,7 @@ from prepare.records.lock import only_writer
 from train.evaluation_folder import begin, evaluated_in, publish
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
+from train.records import name_in_errors
 from train.report.page import NoEvaluationError, write_report
 from train.report.radius_curve import write_curve
 from train.run_record import RunRecord, read_run
@@ -34,12 +38,10 @@ def train_run(
 
     Args:
         run_dir: holds the run.
-        data: holds the pairs.
         patterns: names of the blurred sets, or patterns; with none, those that the run was begun
             with, or the only one there is.
         settings: the recipe.
         preset: the name of the recipe that the settings began with.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
@@ -61,11 +63,15 @@ def train_run(
     if dry_run:
         return
     load_tensorflow()
+    from train.checkpoints import sweep
     from train.distribution import is_chief
     from train.loop import train
 
     record = RunRecord(settings, tuple(set_names), pairs.size, preset)
-    with only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext():
+    lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
+    with name_in_errors(run_dir), lock:
+        if is_chief():
+            sweep(run_dir)
         has_trained = train(run_dir, pairs, validation, record)
     if not has_trained:
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
@@ -78,9 +84,7 @@ def evaluate_run(
 
     Args:
         run_dir: holds the run.
-        data: holds the pairs.
         patterns: names of the blurred sets, or patterns; with none, those of the training.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         PrepareError: if a set is not there, or another process evaluates this run.
@@ -106,7 +110,7 @@ def evaluate_run(
         return
     evaluations_dir, restore = run_dir / "evaluation", partial(restore_picture, generator)
     of_run = {"step": step, "weights": weights_sha256(generator), "seed": record.settings.seed}
-    with only_writer(evaluations_dir, "make evaluate"):
+    with name_in_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
         folders = [begin(evaluations_dir / name) for name in set_names]
         for folder in folders:
             name = folder.name
@@ -131,9 +135,7 @@ def report_run(
 
     Args:
         run_dir: holds the run.
-        data: holds the pairs.
         patterns: names of the evaluated sets, or patterns; with none, all.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         NoEvaluationError: if there is none.
@@ -175,7 +177,6 @@ def deblur_photographs(
         out_dir: of the results.
         strength: 0 leaves a photograph as it is, 1 restores.
         compare: also writes before and after side by side.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         TrainError: if the run has no checkpoint, or a photograph could not be restored; all others
@@ -193,7 +194,8 @@ def deblur_photographs(
     if not dry_run:
         restore = partial(restore_picture, generator)
         multiple = SIZE_MULTIPLES[record.settings.generator]
-        deblur(restore, targets, multiple, strength=strength)
+        with name_in_errors(out_dir):
+            deblur(restore, targets, multiple, strength=strength)
 
 
 def export_run(
@@ -203,9 +205,7 @@ def export_run(
 
     Args:
         run_dir: holds the run; gets the folder `export`.
-        data: holds the pairs.
         formats: some of `train.restore.export.FORMATS`.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         TrainError: if the run has no checkpoint, or a format is not written right.
@@ -213,7 +213,7 @@ def export_run(
     load_tensorflow()
     from train.checkpoints import load_generator
     from train.pictures import read_picture
-    from train.restore.export import export
+    from train.restore.export import export, sweep
 
     generator, step, record = load_generator(run_dir)
     blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, record.kernels[:1])]
@@ -221,8 +221,12 @@ def export_run(
     pairs = find_pairs(ids, data.sharp, blurred_dirs)
     out_dir = run_dir / "export"
     print(f"{run_dir.name}, step {step}: {', '.join(formats)} into {out_dir}")
-    if not dry_run:
-        export(generator, out_dir, [read_picture(path) for path in pairs.blurred[0]], formats)
+    if dry_run:
+        return
+    pictures = [read_picture(path) for path in pairs.blurred[0]]
+    with only_writer(out_dir, "make export"):
+        sweep(out_dir)
+        export(generator, out_dir, pictures, formats)
 
 
 def compare_runs(
@@ -233,8 +237,6 @@ def compare_runs(
     Args:
         runs_dir: holds the runs; gets a folder for the comparison.
         runs: names of the runs, the first of which the others are compared with.
-        data: holds the pairs.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         NothingToCompareError: if the runs have no evaluation in common.
