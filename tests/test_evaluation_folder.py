@@ -13,7 +13,6 @@ from helpers.runs import IDS, run
 
 import pipeline
 from prepare.records.kernel import read_kernel
-from prepare.records.lock import only_writer
 from train import checkpoints, evaluation_folder
 from train.evaluate import evaluate
 from train.evaluation_folder import EvaluationPlaceError, begin, evaluated_in, take_place
@@ -226,20 +225,6 @@ def test_stopped_command_leaves_the_old_evaluation_and_goes_on(trained, tmp_path
         assert after[path] == before[path]
     one, other = (json.loads(files[f"{NAME}/metrics.json"]) for files in (before, after))
     assert without_times(one) == without_times(other)
-
-
-def test_one_evaluation_at_a_time_and_any_beside_a_training(trained, tmp_path, capsys):
-    folder = shutil.copytree(trained, tmp_path / "folder")
-    run_dir = folder / "runs" / "run-01"
-    with only_writer(run_dir / "evaluation", "make evaluate"):
-        assert command(folder, "evaluate", "--kernel", NAME) == 1
-        assert "is in use by make evaluate, process" in capsys.readouterr().err
-    with only_writer(run_dir, "make train"):
-        assert command(folder, "evaluate", "--kernel", NAME) == 0
-        assert command(folder, "report") == 0
-        photo = folder / "data" / "not_blurred_resized" / "00.jpg"
-        assert command(folder, "deblur", str(photo), "--out", str(folder / "out")) == 0
-        assert command(folder, "export", "--formats", "savedmodel") == 0
 
 
 def test_report_of_a_pattern_and_of_what_was_not_evaluated(trained, tmp_path, capsys):
