@@ -9,6 +9,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -31,9 +32,9 @@ def drawn_original(path: Path) -> Path:
     """A 1024-pixel PNG about as large as one of FFHQ: soft shapes, edges and grain."""
     generator = np.random.default_rng(0)
     soft = generator.random((12, 12, 3)).astype(np.float32)
-    photo = cv2.resize(soft, (1024, 1024), interpolation=cv2.INTER_CUBIC) * 200 + 20
+    photo: np.ndarray = 200 * cv2.resize(soft, (1024, 1024), interpolation=cv2.INTER_CUBIC) + 20
     for center in generator.integers(0, 1024, (40, 2)).tolist():
-        cv2.circle(photo, center, 30, generator.random(3) * 255, -1, cv2.LINE_AA)
+        cv2.circle(photo, center, 30, (generator.random(3) * 255).tolist(), -1, cv2.LINE_AA)
     photo += generator.normal(0, 2.2, photo.shape).astype(np.float32)
     cv2.imwrite(str(path), np.clip(np.rint(photo), 0, 255).astype(np.uint8))
     return path
@@ -65,9 +66,11 @@ def time_blurs(photo: np.ndarray) -> None:
     print("| radius | " + " | ".join(names) + " |\n|" + " --- |" * (len(names) + 1))
     for radius in RADII:
         blur = LensBlur(radius)
-        tasks = {"this project": lambda b=blur: blur_and_reduce(photo, [b], SIZE, "0")}
+        tasks: dict[str, Callable] = {
+            "this project": partial(blur_and_reduce, photo, [blur], SIZE, "0")
+        }
         for name, peer in available.items():
-            tasks[name] = lambda p=peer, r=radius: p(photo, r, SIZE)
+            tasks[name] = partial(peer, photo, radius, SIZE)
         ms = best_ms(tasks)
         ours = ms["this project"]
         cells = [f"{ms[n]:.1f} ({ms[n] / ours:.1f}x)" if n in ms else "-" for n in names[1:]]

@@ -24,7 +24,14 @@ from prepare.http.retry import RetryPolicy  # noqa: E402
 from prepare.http.threads import in_threads  # noqa: E402
 
 
-def ours(url: str, folder: Path, num_files: int, connections: int, check=lambda path: "") -> None:
+def ours(
+    url: str,
+    folder: Path,
+    num_files: int,
+    connections: int,
+    check: Callable[[Path], str] = lambda path: "",
+) -> None:
+    """Fetches the files with this project's client."""
     with Client(RetryPolicy()) as client:
 
         def fetch(number: int) -> list[str]:
@@ -37,14 +44,17 @@ def ours(url: str, folder: Path, num_files: int, connections: int, check=lambda 
 
 
 def ours_with_md5(url: str, folder: Path, num_files: int, connections: int) -> None:
+    """Also takes the MD5 of each file, as its bytes lie in the page cache."""
     ours(url, folder, num_files, connections, check=md5)
 
 
 def md5(path: Path) -> str:
+    """Hexadecimal MD5 of a file."""
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def curl(url: str, folder: Path, num_files: int, connections: int) -> None:
+    """Fetches the files with curl."""
     command = ["curl", "--silent", "--no-progress-meter", "--fail", "--parallel"]
     command += ["--parallel-immediate", "--parallel-max", str(connections)]
     command += ["--output", f"{folder}/#1", f"{url}/plain/[0-{num_files - 1}]"]
@@ -52,12 +62,14 @@ def curl(url: str, folder: Path, num_files: int, connections: int) -> None:
 
 
 def curl_with_md5(url: str, folder: Path, num_files: int, connections: int) -> None:
+    """Also takes the MD5 of each file, with coreutils."""
     curl(url, folder, num_files, connections)
     paths = [str(path) for path in folder.iterdir()]
     subprocess.run(["md5sum", *paths], check=True, stdout=subprocess.DEVNULL)
 
 
 def seconds(fetch: Callable[..., None], url: str, num_files: int, connections: int) -> float:
+    """How long one contestant takes for all files."""
     with tempfile.TemporaryDirectory() as folder:
         before = time.perf_counter()
         fetch(url, Path(folder), num_files, connections)
@@ -67,6 +79,7 @@ def seconds(fetch: Callable[..., None], url: str, num_files: int, connections: i
 
 
 def main() -> None:
+    """Prints the rates of both, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-files", type=int, default=256)
     parser.add_argument("--num-bytes", type=int, default=1_300_000, help="of each file")
@@ -76,12 +89,13 @@ def main() -> None:
     if shutil.which("curl") is None:
         print("curl is not installed: nothing to compare with")
         return
-    command = [sys.executable, str(ROOT / "tests" / "ffhq_server.py")]
+    command = [sys.executable, str(ROOT / "tests" / "helpers" / "ffhq_server.py")]
     command += ["--num-files", str(arguments.num_files), "--num-bytes", str(arguments.num_bytes)]
     megabytes = arguments.num_files * arguments.num_bytes / 1e6
     contestants = (curl, ours, curl_with_md5, ours_with_md5)
     rates: dict[str, list[float]] = {fetch.__name__: [] for fetch in contestants}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
         url = server.stdout.readline().strip()
         try:
             for _ in range(arguments.rounds):  # in turns, so that all see the same machine

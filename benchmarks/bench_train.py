@@ -26,6 +26,7 @@ CHECKPOINT_S = 180  # the default time between checkpoints
 
 
 def seconds_of(task: Callable[[], object]) -> float:
+    """How long one call takes."""
     begin = time.perf_counter()
     task()
     return time.perf_counter() - begin
@@ -42,9 +43,8 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
     import tensorflow as tf
 
     from train.checkpoints import manager_of, restore_picture, save
-    from train.distribution import with_precision
-    from train.loop import dtype_policy_scope, enable_determinism
     from train.networks.generators import build_generator
+    from train.precision import dtype_policy_scope, enable_determinism, with_precision
     from train.settings import PRESETS
     from train.train_step import TrainState, build_train_step
 
@@ -74,6 +74,7 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
 
 
 def tutorial_step() -> Callable[[], object]:
+    """A step of TensorFlow's tutorial, on noise."""
     import tensorflow as tf
 
     from benchmarks.tutorial_pix2pix import build_step
@@ -84,6 +85,7 @@ def tutorial_step() -> Callable[[], object]:
 
 
 def torch_step() -> Callable[[], object]:
+    """A step of the same networks in PyTorch, on noise."""
     import torch
 
     from benchmarks.torch_pix2pix import build_step
@@ -123,12 +125,16 @@ class Contestant:
             cwd=ROOT,
             env=os.environ | quiet,
         )
-        self.is_ready = self.process.stdout.readline() == "ready\n"
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.questions, self.answers = self.process.stdin, self.process.stdout
+        self.is_ready = self.answers.readline() == "ready\n"
 
     def ask(self, question: str) -> float:
-        self.process.stdin.write(question + "\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+        """The answer to one question of `work`."""
+        self.questions.write(question + "\n")
+        self.questions.flush()
+        return float(self.answers.readline())
 
 
 def time_steps(names: list[str], torch_python: str, rounds: int, steps: int) -> None:
@@ -171,7 +177,7 @@ def time_steps(names: list[str], torch_python: str, rounds: int, steps: int) -> 
     if {"paper", "sharp"} <= set(contestants):
         compare_presets(contestants["paper"], contestants["sharp"], rounds)
     for contestant in contestants.values():
-        contestant.process.stdin.close()
+        contestant.questions.close()
         contestant.process.wait()
 
 

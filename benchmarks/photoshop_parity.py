@@ -33,7 +33,7 @@ def parity_db(folder: Path, shown_radius_px: float, blades: int) -> dict[str, fl
         name = sharp_path.name.removesuffix("_sharp.png")
         photoshop = read_u8(folder / f"{name}_photoshop.png")
         height = sharp.shape[0]
-        blur = LensBlur(shown_radius_px * WIDTH_OF_RADIUS / height, blades=blades)
+        blur = LensBlur(shown_radius_px * WIDTH_OF_RADIUS / height, blades=blades)  # type: ignore[arg-type]  # it checks them
         [ours] = blur_and_reduce(sharp, [blur], height, name)
         scores[name] = float(peak_signal_noise_ratio(photoshop, ours, data_range=255))
     if not scores:

@@ -84,8 +84,8 @@ def build_step() -> Callable[[torch.Tensor, torch.Tensor], dict[str, float]]:
 
         discriminator.requires_grad_(False)
         generator_optimizer.zero_grad()
-        judged = discriminator(torch.cat([inputs, output], 1))
-        gan_loss = cross_entropy(judged, torch.ones_like(judged))
+        logits = discriminator(torch.cat([inputs, output], 1))
+        gan_loss = cross_entropy(logits, torch.ones_like(logits))
         l1 = absolute(output, target)
         (gan_loss + 100 * l1).backward()
         generator_optimizer.step()

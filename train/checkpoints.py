@@ -1,17 +1,22 @@
 """A run's checkpoints: which are kept, how they are restored, and how a generator comes back."""
 
+import hashlib
+import re
+import shutil
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from prepare.records.atomic import sweep_parts
 from train import TrainError
 from train.networks.generators import build_generator
 from train.run_record import RunRecord, read_run
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
+NAME = re.compile(r"ckpt-(\d+)")
 
 
 class NoCheckpointError(TrainError):
@@ -43,18 +48,20 @@ def save(manager: tf.train.CheckpointManager, step: int) -> None:
         manager.save(checkpoint_number=step)
     except tf.errors.OpError as error:
         reason = error.message.splitlines()[0]
-        raise OSError(f"the checkpoint of step {step} cannot be written ({reason})") from error
+        raise OSError(
+            f"{manager.directory}: the checkpoint of step {step} cannot be written ({reason})"
+        ) from error
 
 
 def checkpoints_in(folder: Path) -> list[str]:
     """Paths of a folder's checkpoints in the order of their steps, without suffix.
 
-    TensorFlow's own list is a file that a power cut may leave empty; then the folder is the list.
+    TensorFlow's own list is a file that a power cut may leave empty; then, and where it is missing,
+    the folder is the list.
     """
-    names = _listed_in(folder)
-    if not names and (folder / "checkpoint").exists():
-        names = [path.stem for path in folder.glob("ckpt-*.index")]
-    return [str(folder / name) for name in sorted(names, key=lambda n: int(n.rsplit("-", 1)[1]))]
+    names = _listed_in(folder) or [path.stem for path in folder.glob("ckpt-*.index")]
+    numbers = {int(match[1]): name for name in names if (match := NAME.fullmatch(name))}
+    return [str(folder / numbers[step]) for step in sorted(numbers)]
 
 
 def _listed_in(folder: Path) -> list[str]:
@@ -68,22 +75,21 @@ def _listed_in(folder: Path) -> list[str]:
 
 def _mend_list(folder: Path) -> None:
     """Writes TensorFlow's list of checkpoints again if it cannot be read."""
-    path = folder / "checkpoint"
-    if path.exists() and not _listed_in(folder):
-        names = [Path(path).name for path in checkpoints_in(folder)]
-        path.unlink()
-        if names:
+    if not _listed_in(folder):
+        (folder / "checkpoint").unlink(missing_ok=True)
+        if names := [Path(path).name for path in checkpoints_in(folder)]:
             tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
 
 
 def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> None:
     """Restores the newest of `paths` that is whole; does nothing when there are none.
 
-    A damaged checkpoint is named on the way; TensorFlow checks every tensor's checksum.
+    One that cannot be used is named on the way; TensorFlow checks every tensor's checksum.
 
     Raises:
-        NoCheckpointError: if there are checkpoints, but none is whole.
+        NoCheckpointError: if there are checkpoints, but none can be used.
     """
+    unread: dict[str, str] = {}  # those that may be whole, and why they could not be read
     for path in reversed(paths):
         try:
             status = checkpoint.restore(path)
@@ -92,11 +98,54 @@ def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> None:
             return
         except (tf.errors.OpError, AssertionError, ValueError, IndexError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            print(f"checkpoint {path} is damaged, trying the one before it ({reason})")
+            if refusal := _refusal(path):
+                unread[path] = refusal
+            fault = f"cannot be read ({refusal})" if refusal else f"is damaged ({reason})"
+            print(f"checkpoint {path} {fault}, trying the one before it")
+    if unread:
+        path, refusal = next(iter(unread.items()))
+        raise NoCheckpointError(
+            f"no checkpoint in {Path(path).parent} can be read, {Path(path).name} because of "
+            f"{refusal}; bring it back or make it readable, then run the same command again"
+        )
     if paths:
         raise NoCheckpointError(
             f"no checkpoint in {Path(paths[0]).parent} can be read; train again as another RUN=.."
         )
+
+
+def _restore_beside_training(checkpoint: tf.train.Checkpoint, folder: Path) -> None:
+    """Restores the newest of a folder, in which a training may replace what is being read."""
+    while True:
+        paths = checkpoints_in(folder)
+        try:
+            return restore_newest(checkpoint, paths)
+        except NoCheckpointError:
+            if checkpoints_in(folder) == paths:
+                raise
+
+
+def sweep(run_dir: Path) -> None:
+    """Removes what a killed training left half written; for who holds the run's lock."""
+    for folder in (run_dir, run_dir / "samples"):
+        sweep_parts(folder)
+    for folder in (run_dir, run_dir / "ckpt-best"):
+        for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _refusal(path: str) -> str:
+    """Which file of a checkpoint the system does not give, and why; empty if it gives all.
+
+    What such a file holds may be whole.
+    """
+    for file in (f"{path}.index", f"{path}.data-00000-of-00001"):
+        try:
+            with open(file, "rb") as opened:
+                opened.read(1)
+        except OSError as error:
+            return f"{Path(file).name}: {error.strerror}"
+    return ""
 
 
 def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
@@ -111,12 +160,11 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
     """
     record = read_run(run_dir)
     for folder in (run_dir / "ckpt-best", run_dir):
-        paths = checkpoints_in(folder)
-        if record and paths:
+        if record and checkpoints_in(folder):
             step = tf.Variable(0, dtype=tf.int64)
             generator = build_generator(record.settings)
             try:
-                restore_newest(tf.train.Checkpoint(step=step, averaged=generator), paths)
+                _restore_beside_training(tf.train.Checkpoint(step=step, averaged=generator), folder)
             except NoCheckpointError:
                 if folder == run_dir:
                     raise
@@ -125,6 +173,14 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
     raise NoCheckpointError(
         f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
     )
+
+
+def weights_sha256(generator: keras.Model) -> str:
+    """SHA-256 of a generator's weights, hexadecimal: equal for equal networks of one kind."""
+    digest = hashlib.sha256()
+    for weight in generator.weights:
+        digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def restore_picture(generator: keras.Model, blurred: np.ndarray) -> np.ndarray:

@@ -1,7 +1,4 @@
-"""Scores a run on test images it never saw, beside its input and the classical methods.
-
-200 images of 256 pixels take about a minute and a half on 2 cores, most of it Richardson-Lucy.
-"""
+"""Scores a run on test images it never saw, beside its input and the classical methods."""
 
 import csv
 import io
@@ -24,6 +21,7 @@ from prepare.records.kernel import KernelRecord
 from train import metrics
 from train.baselines import tuned_baselines
 from train.bootstrap import mean_with_ci95
+from train.evaluation_folder import PICTURES, ScoreLog, fingerprint
 from train.pairs import Pairs
 from train.pictures import Restore, read_picture, write_picture
 
@@ -48,14 +46,16 @@ def evaluate(
 ) -> dict:
     """Restores every test image and writes `metrics.json`, `per_image.csv` and the pictures.
 
+    Goes on where one of the same context, set and images stopped in this folder.
+
     Args:
         restore: from a blurred picture, uint8 (height, width, 3), to the restored one.
         pairs: the test images, of one kernel.
         tuning: training images of that kernel; the classical methods' parameters are chosen on
             the first few.
-        evaluation_dir: where the results go.
+        evaluation_dir: where the results go; see `train.evaluation_folder`.
         kernel: how the set was made; None where nobody knows.
-        context: what `metrics.json` tells beside the scores: kernel, step, seed.
+        context: what `metrics.json` tells beside the scores: kernel, step, weights, seed.
 
     Returns:
         what `metrics.json` holds.
@@ -63,18 +63,25 @@ def evaluate(
     begun_s = time.monotonic()
     baselines, record = tuned_baselines(kernel, list(_first_pictures(tuning)))
     methods = {"restored": restore} | baselines
-    scores = _in_threads(partial(_score, methods, evaluation_dir / "restored"), pairs)
+    content = kernel.content if kernel else {}
+    subject = {"context": context, "blur": content, "images": pairs.ids, "size": pairs.size}
+    subject |= {"baselines": record}
+    columns = {f"{row}_{name}" for row in ("blurred", *methods) for name in METRICS}
+    log = ScoreLog(evaluation_dir, subject, columns, begun_s)
+    if log.known:
+        print(f"going on: {len(log.known)} of {len(pairs.ids)} images were scored before")
+    scores = _in_threads(partial(_score, methods, log), pairs)
     _write_table(evaluation_dir / "per_image.csv", scores)
     rows = {name: _means(scores, name, context["seed"]) for name in ("blurred", *methods)}
     result = {
         **context,
-        "blur": kernel.content if kernel else {},
+        "blur": content,
         "made_with": kernel.make_command if kernel else None,
         "split": "test",
         "num_images": len(scores),
         "size": pairs.size,
         "hardware": _hardware(),
-        "seconds": round(time.monotonic() - begun_s, 1),
+        "seconds": round(log.spent_s(), 1),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rows": rows,
         "gains": {
@@ -88,20 +95,25 @@ def evaluate(
 
 def _score(
     methods: Mapping[str, Restore],
-    restored_dir: Path,
+    log: ScoreLog,
     image_id: str,
     blurred_path: str,
     sharp_path: str,
 ) -> dict:
     """Scores of one image, by row and metric; writes what the network restored."""
+    pair = fingerprint(blurred_path, sharp_path)
+    if (known := log.find(image_id, pair)) is not None:
+        return {"id": image_id} | known
     blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
     pictures = {"blurred": blurred} | {name: method(blurred) for name, method in methods.items()}
-    write_picture(restored_dir / f"{image_id}.png", pictures["restored"])
-    return {"id": image_id} | {
+    write_picture(log.folder / PICTURES / f"{image_id}.png", pictures["restored"])
+    scores = {
         f"{row}_{name}": float(metric(picture, sharp))
         for row, picture in pictures.items()
         for name, metric in METRICS.items()
     }
+    log.add(image_id, pair, scores)
+    return {"id": image_id} | scores
 
 
 def _first_pictures(pairs: Pairs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -129,6 +141,15 @@ def _write_table(path: Path, scores: Sequence[dict]) -> None:
     writer.writeheader()
     writer.writerows(scores)
     write_text(path, table.getvalue())
+
+
+def table_of(rows: Mapping[str, Mapping]) -> str:
+    """The rows of `metrics.json` as lines for a terminal."""
+    return "\n".join(
+        f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
+        f"HaarPSI {row['haarpsi']:.3f}"
+        for method, row in rows.items()
+    )
 
 
 def _means(scores: Sequence[Mapping], row: str, seed: int) -> dict:

@@ -12,7 +12,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from prepare.records.atomic import write_text
+from prepare.records.errors import explain_damage
 from train.pictures import write_picture
+from train.records import name_in_errors, read_log
 from train.settings import TrainSettings
 from train.train_step import LOSSES, TrainState
 from train.validation import METRICS
@@ -86,10 +88,19 @@ class Recorder:
         if sheet is not None:
             write_picture(self.run_dir / "samples" / f"step-{step:07d}.jpg", sheet)
             tqdm.write(f"step {step}: {means['validation_psnr_db']:.2f} dB in validation")
-        with (self.run_dir / "log.csv").open("a", newline="") as file:
+        log_path = self.run_dir / "log.csv"
+        with name_in_errors(log_path), log_path.open("a", newline="") as file:
             csv.DictWriter(file, COLUMNS).writerow(row)
+        try:
+            self._write_events(step, row | {"data_wait_share": wait_share}, sheet)
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0]
+            raise OSError(f"{self.run_dir}: events cannot be written ({reason})") from error
+
+    def _write_events(self, step: int, row: dict, sheet: np.ndarray | None) -> None:
+        """Writes what TensorBoard shows."""
         with self.events.as_default(step=step):
-            for name, value in (row | {"data_wait_share": wait_share}).items():
+            for name, value in row.items():
                 tf.summary.scalar(name, value)
             if sheet is not None:
                 tf.summary.image("samples", sheet[None])
@@ -98,14 +109,11 @@ class Recorder:
 
 def _forget_lines_past(path: Path, step: int) -> None:
     """Writes `log.csv` again with its heading and its whole lines up to a step."""
-    kept = []
-    if path.exists():
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        whole = [row for row in rows if None not in row.values()]  # the last may be torn
-        kept = [row for row in whole if int(row["step"]) <= step]
+    way_out = "bring it back, or move it away to go on without its lines"
+    kept = [row for row in read_log(path, way_out) if int(row["step"]) <= step]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)
+    writer = csv.DictWriter(text, COLUMNS)  # a column that a line lacks is younger than the run
     writer.writeheader()
-    writer.writerows(kept)
+    with explain_damage(path, way_out):
+        writer.writerows(kept)
     write_text(path, text.getvalue())

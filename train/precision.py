@@ -14,8 +14,7 @@ from train.settings import TrainSettings
 def with_precision(settings: TrainSettings) -> TrainSettings:
     """The settings, with the precision "auto" replaced by the one that suits this machine.
 
-    That is bfloat16 on processors that multiply in it (a step of the residual generator then takes
-    two thirds of its time), float32 on all others and on GPUs.
+    That is bfloat16 on processors that multiply in it, float32 on all others and on GPUs.
     """
     if settings.precision != "auto":
         return settings

@@ -1,9 +1,9 @@
 """The record of a run, `settings.json`: how it is trained, on what, and with which versions."""
 
-import json
 import os
 import platform
 import subprocess
+import typing
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from prepare.records.atomic import write_json
+from prepare.records.errors import DamagedRecordError, explain_damage
 from train import TrainError
+from train.records import read_object
 from train.settings import (
     BEFORE_IT_EXISTED,
     FORMAT,
@@ -73,22 +75,44 @@ def read_run(run_dir: Path) -> RunRecord | None:
         return None
     way_out = "bring it back, or train again as another RUN=.."
     try:
-        content: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")).items())
-        _check_version(path, content)
-        content = BEFORE_IT_EXISTED | content
-        names = [field.name for field in fields(TrainSettings)]
-        if missing := sorted({*names, "kernels", "size"} - content.keys()):
-            raise DamagedSettingsError(f"{path} lacks {', '.join(missing)}; {way_out}")
-        settings = TrainSettings(**{name: content[name] for name in names})
-        kernels = tuple(map(str, content["kernels"]))
-        return RunRecord(settings, kernels, int(content["size"]), content.get("preset", "sharp"))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedSettingsError(f"{path} is damaged ({error}); {way_out}") from error
+        content = read_object(path, way_out)
+        with explain_damage(path, way_out):
+            _check_version(path, content)
+            content = BEFORE_IT_EXISTED | {"preset": "sharp"} | content
+            hints = typing.get_type_hints(TrainSettings)
+            if missing := sorted({*hints, "kernels", "size"} - content.keys()):
+                raise DamagedSettingsError(f"{path} lacks {', '.join(missing)}; {way_out}")
+            settings = {name: _typed(name, content[name], hint) for name, hint in hints.items()}
+            kernels = [_typed("kernels", name, str) for name in _typed_list(content["kernels"])]
+            size = _typed("size", content["size"], int)
+            preset = _typed("preset", content["preset"], str)
+            return RunRecord(TrainSettings(**settings), tuple(kernels), size, preset)
+    except DamagedRecordError as error:
+        raise DamagedSettingsError(str(error)) from error
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """A value of `settings.json`, if it is of the kind that a type hint wants.
+
+    Raises:
+        TypeError: if it is not; names it.
+    """
+    kinds = {float: (float, int), int: (int,), bool: (bool,)}.get(hint, (str,))
+    odd = not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool)
+    if odd or (isinstance(value, int) and abs(value) >= 2**63):
+        raise TypeError(f"{name} is {str(value)[:40]!r}")
+    return value
+
+
+def _typed_list(kernels: Any) -> list:
+    if not isinstance(kernels, list) or not kernels:
+        raise TypeError(f"kernels is {str(kernels)[:40]!r}")
+    return kernels
 
 
 def _check_version(path: Path, content: dict) -> None:
     """Raises OtherVersionError where the run holds what this version has no code for."""
-    if content.get("format", 1) > FORMAT:
+    if _typed("format", content.get("format", 1), int) > FORMAT:
         raise OtherVersionError(
             f"{path} is of a newer version (format {content['format']}, known up to {FORMAT}); "
             "update this project"

@@ -1,6 +1,10 @@
-"""The stages behind the command line: which pictures and runs they concern, and what they say."""
+"""The stages behind the command line: which pictures and runs they concern, and what they say.
+
+`data` holds the pairs throughout. With `dry_run`, a stage says what it would do, and does nothing.
+"""
 
 import contextlib
+import fnmatch
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -8,12 +12,16 @@ from pathlib import Path
 from prepare.records.data_folder import DataFolder
 from prepare.records.kernel import choose_sets, read_kernel, the_only_set
 from prepare.records.lock import only_writer
+from train.evaluation_folder import begin, evaluated_in, publish
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
+from train.records import name_in_errors
 from train.report.page import NoEvaluationError, write_report
+from train.report.radius_curve import write_curve
 from train.run_record import RunRecord, read_run
 from train.settings import SIZE_MULTIPLES, TrainSettings
 
+SCORED_ON = ("test", "train")  # the latter tunes the classical methods
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
 
 
@@ -30,12 +38,10 @@ def train_run(
 
     Args:
         run_dir: holds the run.
-        data: holds the pairs.
         patterns: names of the blurred sets, or patterns; with none, those that the run was begun
             with, or the only one there is.
         settings: the recipe.
         preset: the name of the recipe that the settings began with.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
@@ -57,11 +63,15 @@ def train_run(
     if dry_run:
         return
     load_tensorflow()
+    from train.checkpoints import sweep
     from train.distribution import is_chief
     from train.loop import train
 
     record = RunRecord(settings, tuple(set_names), pairs.size, preset)
-    with only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext():
+    lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
+    with name_in_errors(run_dir), lock:
+        if is_chief():
+            sweep(run_dir)
         has_trained = train(run_dir, pairs, validation, record)
     if not has_trained:
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
@@ -70,47 +80,52 @@ def train_run(
 def evaluate_run(
     run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
 ) -> None:
-    """Scores a run on its test images and writes the reports.
+    """Scores a run on its test images and writes the reports; they appear when all are whole.
 
     Args:
         run_dir: holds the run.
-        data: holds the pairs.
         patterns: names of the blurred sets, or patterns; with none, those of the training.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
-        PrepareError: if a set is not there.
+        PrepareError: if a set is not there, or another process evaluates this run.
         TrainError: if the run has no checkpoint, or pictures are missing.
     """
     load_tensorflow()
-    from train.checkpoints import load_generator, restore_picture
-    from train.evaluate import evaluate
-    from train.report.radius_curve import write_curve
+    from train.checkpoints import load_generator, restore_picture, weights_sha256
+    from train.evaluate import evaluate, table_of
 
     generator, step, record = load_generator(run_dir)
     set_names = choose_sets(data.blurred, patterns or record.kernels)
     split = read_split(data.manifest)
-    evaluation_dirs = []
+    pairs = {
+        name: [find_pairs(split[side], data.sharp, [data.blurred / name]) for side in SCORED_ON]
+        for name in set_names
+    }
+    said = {
+        name: f"{run_dir.name}, step {step}: {len(test.ids)} test images of {name}"
+        for name, (test, _) in pairs.items()
+    }
+    if dry_run:
+        print("\n".join(said.values()))
+        return
+    evaluations_dir, restore = run_dir / "evaluation", partial(restore_picture, generator)
+    of_run = {"step": step, "weights": weights_sha256(generator), "seed": record.settings.seed}
+    with name_in_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
+        folders = [begin(evaluations_dir / name) for name in set_names]
+        for folder in folders:
+            name = folder.name
+            print(said[name])
+            kernel = read_kernel(data.blurred / name)
+            test, tuning = pairs[name]
+            context = {"kernel": name} | of_run
+            content = evaluate(restore, test, tuning, folder, kernel, context)
+            print(table_of(content["rows"]))
+        write_curve(evaluations_dir, record.kernels, folders)
+        for folder in folders:
+            write_report(run_dir, folder, data.sharp, data.blurred / folder.name)
+        publish(folders, evaluations_dir)
     for name in set_names:
-        pairs = find_pairs(split["test"], data.sharp, [data.blurred / name])
-        tuning = find_pairs(split["train"], data.sharp, [data.blurred / name])
-        print(f"{run_dir.name}, step {step}: {len(pairs.ids)} test images of {name}")
-        if dry_run:
-            continue
-        kernel = read_kernel(data.blurred / name)
-        context = {"kernel": name, "step": step, "seed": record.settings.seed}
-        evaluation_dirs.append(run_dir / "evaluation" / name)
-        restore = partial(restore_picture, generator)
-        metrics = evaluate(restore, pairs, tuning, evaluation_dirs[-1], kernel, context)
-        for method, row in metrics["rows"].items():
-            print(
-                f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
-                f"HaarPSI {row['haarpsi']:.3f}"
-            )
-    if evaluation_dirs:
-        write_curve(run_dir / "evaluation", record.kernels)
-    for evaluation_dir in evaluation_dirs:
-        _report_one(run_dir, evaluation_dir, data)
+        print(f"report: {evaluations_dir / name / 'report.html'}")
 
 
 def report_run(
@@ -120,35 +135,29 @@ def report_run(
 
     Args:
         run_dir: holds the run.
-        data: holds the pairs.
         patterns: names of the evaluated sets, or patterns; with none, all.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         NoEvaluationError: if there is none.
     """
     evaluations_dir = run_dir / "evaluation"
-    names = sorted(path.parent.name for path in evaluations_dir.glob("*/metrics.json"))
+    names = evaluated_in(evaluations_dir)
     if not names:
         raise NoEvaluationError(
             f"no evaluation of {run_dir.name} yet; run `make evaluate RUN={run_dir.name}`"
         )
-    chosen = choose_sets(evaluations_dir, patterns) if patterns else names
-    if missing := sorted(set(chosen) - set(names)):
+    fitting = {word: fnmatch.filter(names, word) or [word] for word in patterns}
+    chosen = dict.fromkeys(name for found in fitting.values() for name in found) or names
+    if missing := [name for name in chosen if name not in names]:
         raise NoEvaluationError(
             f"no evaluation of {run_dir.name} on {missing[0]} yet; run `make evaluate "
             f'RUN={run_dir.name} KERNEL="{missing[0]}"`'
         )
     for name in chosen:
-        _report_one(run_dir, evaluations_dir / name, data, dry_run)
-
-
-def _report_one(
-    run_dir: Path, evaluation_dir: Path, data: DataFolder, dry_run: bool = False
-) -> None:
-    if not dry_run:
-        write_report(run_dir, evaluation_dir, data.sharp, data.blurred / evaluation_dir.name)
-    print(f"report: {evaluation_dir / 'report.html'}")
+        folder = evaluations_dir / name
+        if not dry_run:
+            write_report(run_dir, folder, data.sharp, data.blurred / name)
+        print(f"report: {folder / 'report.html'}")
 
 
 def deblur_photographs(
@@ -168,7 +177,6 @@ def deblur_photographs(
         out_dir: of the results.
         strength: 0 leaves a photograph as it is, 1 restores.
         compare: also writes before and after side by side.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         TrainError: if the run has no checkpoint, or a photograph could not be restored; all others
@@ -186,7 +194,8 @@ def deblur_photographs(
     if not dry_run:
         restore = partial(restore_picture, generator)
         multiple = SIZE_MULTIPLES[record.settings.generator]
-        deblur(restore, targets, multiple, strength=strength)
+        with name_in_errors(out_dir):
+            deblur(restore, targets, multiple, strength=strength)
 
 
 def export_run(
@@ -196,9 +205,7 @@ def export_run(
 
     Args:
         run_dir: holds the run; gets the folder `export`.
-        data: holds the pairs.
         formats: some of `train.restore.export.FORMATS`.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         TrainError: if the run has no checkpoint, or a format is not written right.
@@ -206,7 +213,7 @@ def export_run(
     load_tensorflow()
     from train.checkpoints import load_generator
     from train.pictures import read_picture
-    from train.restore.export import export
+    from train.restore.export import export, sweep
 
     generator, step, record = load_generator(run_dir)
     blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, record.kernels[:1])]
@@ -214,8 +221,12 @@ def export_run(
     pairs = find_pairs(ids, data.sharp, blurred_dirs)
     out_dir = run_dir / "export"
     print(f"{run_dir.name}, step {step}: {', '.join(formats)} into {out_dir}")
-    if not dry_run:
-        export(generator, out_dir, [read_picture(path) for path in pairs.blurred[0]], formats)
+    if dry_run:
+        return
+    pictures = [read_picture(path) for path in pairs.blurred[0]]
+    with only_writer(out_dir, "make export"):
+        sweep(out_dir)
+        export(generator, out_dir, pictures, formats)
 
 
 def compare_runs(
@@ -226,8 +237,6 @@ def compare_runs(
     Args:
         runs_dir: holds the runs; gets a folder for the comparison.
         runs: names of the runs, the first of which the others are compared with.
-        data: holds the pairs.
-        dry_run: says what would be done, and does nothing.
 
     Raises:
         NothingToCompareError: if the runs have no evaluation in common.

@@ -40,7 +40,7 @@ def blind_inverse(blurred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     Returns:
         the correction of the luma, (batch, height, width, 1), in the units of the pictures, and
-        the belief in each radius, (batch, height / 4, width / 4, 1 + number of radii), sums to 1.
+        the probability of each radius, (batch, height / 4, width / 4, 1 + number of radii).
     """
     luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)

@@ -89,7 +89,8 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         weights, float32, shape (number of RINGS, 1 + number of radii), and offsets. Their softmax
-        is the belief in "no blur to speak of" and in each of FULL_RES_RADII and HALF_RES_RADII.
+        is the probability of "no blur to speak of", and of each of FULL_RES_RADII and
+        HALF_RES_RADII.
     """
     frequency = _frequencies(64)
     passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in ring_filters().T])

@@ -48,7 +48,7 @@ class EdgePad(layers.Layer):
 
 
 class WeightedSum(layers.Layer):
-    """Sum of several pictures, each as far as its radius is believed in at each place.
+    """Sum of several pictures, weighted at each place by the probability of its radius.
 
     Takes folded pictures, (batch, h, w, block**2 * number), and radius_probs at the same places, of
     which those from `first` on belong to them; gives one folded picture, (batch, h, w, block**2).
@@ -107,8 +107,8 @@ class DeepConv2DTranspose(layers.Conv2DTranspose):
     """A transposed convolution, 4x4 at stride 2, as one matrix product; for small pictures.
 
     At 8x8 and below the weights outnumber the pixels, and most of a convolution's time goes into
-    reordering them; a matrix product takes them as they lie. The four such layers of the U-Net
-    took 93 ms of a step, and so take 40. Above 16x16 the convolution is the faster.
+    reordering them; a matrix product takes them as they lie. Above 16x16 the convolution is the
+    faster.
     """
 
     def call(self, x: tf.Tensor) -> tf.Tensor:

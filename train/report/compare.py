@@ -1,7 +1,5 @@
 """Several runs side by side: one table, paired differences with intervals, and one page."""
 
-import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +7,8 @@ from prepare.records.atomic import write_json, write_text
 from prepare.records.errors import explain_damage
 from train import TrainError
 from train.bootstrap import mean_with_ci95
+from train.evaluation_folder import evaluated_in
+from train.records import read_object, read_table
 from train.report.page import METRIC_NAMES, data_url, template
 
 MOST_PICTURES = 4  # images shown, of every run: those on which the runs differ most
@@ -60,8 +60,7 @@ def compare(run_dirs: Sequence[Path], sharp_dir: Path, blurred_root: Path, out_d
 def _common_kernels(run_dirs: Sequence[Path]) -> list[str]:
     found = {}
     for run_dir in run_dirs:
-        folders = (run_dir / "evaluation").glob("*/metrics.json")
-        found[run_dir.name] = {path.parent.name for path in folders}
+        found[run_dir.name] = set(evaluated_in(run_dir / "evaluation"))
         if not found[run_dir.name]:
             raise NothingToCompareError(
                 f"no evaluation of {run_dir.name}; run `make evaluate RUN={run_dir.name}` first"
@@ -78,18 +77,21 @@ def _common_kernels(run_dirs: Sequence[Path]) -> list[str]:
 
 def _compare_kernel(run_dirs: Sequence[Path], kernel: str) -> dict:
     """Means of every run and paired differences from the first, over the images all have."""
-    folders = [run_dir / "evaluation" / kernel for run_dir in run_dirs]
-    tables = [_read_scores(folder / "per_image.csv") for folder in folders]
+    evaluations = [
+        (run_dir / "evaluation" / kernel, f"run `make evaluate RUN={run_dir.name}` again")
+        for run_dir in run_dirs
+    ]
+    tables = [_read_scores(folder / "per_image.csv", again) for folder, again in evaluations]
     ids = [image_id for image_id in tables[0] if all(image_id in table for table in tables)]
     if not ids:
         raise NothingToCompareError(
             f"{kernel}: the runs share no test image; evaluate them again on the same data"
         )
     rows = []
-    for run_dir, folder, table in zip(run_dirs, folders, tables, strict=True):
+    for run_dir, (folder, again), table in zip(run_dirs, evaluations, tables, strict=True):
         metrics_path = folder / "metrics.json"
-        with explain_damage(metrics_path, f"run `make evaluate RUN={run_dir.name}` again"):
-            metrics = json.loads(metrics_path.read_text(encoding="utf-8"))
+        metrics = read_object(metrics_path, again)
+        with explain_damage(metrics_path, again):
             row = {"run": run_dir.name, "step": metrics["step"], "seed": metrics["seed"]}
         row |= {"scores": {}, "differences": {}}
         for name in METRIC_NAMES:
@@ -117,19 +119,10 @@ def _spread(values: Sequence[float]) -> float:
     return max(values) - min(values)
 
 
-def _read_scores(path: Path) -> dict[str, dict[str, float]]:
+def _read_scores(path: Path, way_out: str) -> dict[str, dict[str, float]]:
     """The restored pictures' scores by image and metric."""
-    with explain_damage(path, "run `make evaluate` again"):
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        if rows and any(f"restored_{name}" not in rows[0] for name in METRIC_NAMES):
-            raise NothingToCompareError(
-                f"{path} was written by an older version; run `make evaluate` again"
-            )
-        return {
-            row["id"]: {name: float(row[f"restored_{name}"]) for name in METRIC_NAMES}
-            for row in rows
-        }
+    rows = read_table(path, [f"restored_{name}" for name in METRIC_NAMES], way_out)
+    return {row["id"]: {name: row[f"restored_{name}"] for name in METRIC_NAMES} for row in rows}
 
 
 def _pictures(

@@ -1,12 +1,9 @@
 """The page a person looks at: one self-contained HTML file an evaluation."""
 
 import base64
-import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from PIL import Image
@@ -16,6 +13,7 @@ from prepare.records.errors import explain_damage
 from prepare.records.kernel import read_kernel
 from train import TrainError
 from train.metrics import MOST_PSNR_DB
+from train.records import read_log, read_object, read_table
 from train.report.charts import histogram, line_chart
 from train.run_record import read_run
 
@@ -59,30 +57,29 @@ def write_report(run_dir: Path, evaluation_dir: Path, sharp_dir: Path, blurred_d
     """
     again = f"run `make evaluate RUN={run_dir.name}`"
     metrics_path = evaluation_dir / "metrics.json"
-    metrics = _read_json(metrics_path, f"{again} again")
+    metrics = read_object(metrics_path, f"{again} again")
     if not metrics:
         raise NoEvaluationError(f"no {metrics_path}; {again} first")
     if "gains" not in metrics:
         raise NoEvaluationError(f"{evaluation_dir} was written by an older version; {again} again")
     scores_path = evaluation_dir / "per_image.csv"
     with explain_damage(scores_path, f"{again} again"):
-        scores = _read_scores(scores_path)
+        scores = _read_scores(scores_path, f"{again} again")
         groups = [
             (name, [_case(score, evaluation_dir, sharp_dir, blurred_dir) for score in chosen])
             for name, chosen in _best_median_worst(scores)
         ]
         gains = [score["gain"] for score in scores]
         gains_chart = histogram("gain in PSNR, test images", "dB, restored less blurred", gains)
-    log_path, curve_path = run_dir / "log.csv", evaluation_dir.parent / "curve.json"
-    with explain_damage(log_path, "bring it back, or remove it to have the page without it"):
-        training = training_charts(log_path)
+    training = training_charts(run_dir / "log.csv")
+    curve_path = evaluation_dir.parent / "curve.json"
     with explain_damage(curve_path, f"{again} again"):
-        radius = _radius_charts(_read_json(curve_path, f"{again} again"), evaluation_dir.name)
+        radius = _radius_charts(read_object(curve_path, f"{again} again"), evaluation_dir.name)
     with explain_damage(metrics_path, f"{again} again", jinja2.TemplateError):
         page = template("report.html.j2").render(
             run=run_dir.name,
             metrics=metrics,
-            settings=_read_json(run_dir / "settings.json", "bring it back"),
+            settings=read_object(run_dir / "settings.json", "bring it back"),
             commands=_commands(run_dir, blurred_dir),
             groups=groups,
             scores=scores[:MOST_ROWS],
@@ -122,10 +119,7 @@ def template(name: str) -> jinja2.Template:
 
 def training_charts(log_path: Path) -> list[dict]:
     """Charts of the losses and the validation scores, from as much of `log.csv` as there is."""
-    if not log_path.exists():
-        return []
-    with log_path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # no torn line
+    rows = read_log(log_path, "bring it back, or remove it to have the page without it")
 
     def series(column: str) -> list[tuple[float, float]]:
         return [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
@@ -172,20 +166,9 @@ def _radius_charts(content: dict, kernel: str) -> list[dict]:
     return []
 
 
-def _read_json(path: Path, way_out: str) -> dict:
-    """The object in a file, empty where there is none."""
-    if not path.exists():
-        return {}
-    with explain_damage(path, way_out):
-        return dict(json.loads(path.read_text(encoding="utf-8")).items())
-
-
-def _read_scores(path: Path) -> list[dict]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    scores: list[dict[str, Any]] = [
-        {key: value if key == "id" else float(value) for key, value in row.items()} for row in rows
-    ]
+def _read_scores(path: Path, way_out: str) -> list[dict]:
+    columns = [f"{row}_{metric}" for row in ("restored", "blurred") for metric in METRIC_NAMES]
+    scores = read_table(path, columns, way_out)
     return [
         score | {"gain": score["restored_psnr_db"] - score["blurred_psnr_db"]} for score in scores
     ]
@@ -214,10 +197,19 @@ def _case(score: dict, evaluation_dir: Path, sharp_dir: Path, blurred_dir: Path)
 
 
 def data_url(path: Path) -> str:
-    """A picture as a URL that holds it: as stored, or reduced to 512 pixels where larger."""
+    """A picture as a URL that holds it: as stored, or reduced to 512 pixels where larger.
+
+    Raises:
+        DamagedRecordError: if it is damaged.
+        OSError: if it cannot be read; names it.
+    """
     content = path.read_bytes()
     kind = {".jpg": "jpeg", ".png": "png"}[path.suffix]
-    with Image.open(io.BytesIO(content)) as image:
+    way_out = "remove it, and run the command that made it again"
+    with (
+        explain_damage(path, way_out, OSError, SyntaxError),
+        Image.open(io.BytesIO(content)) as image,
+    ):
         if max(image.size) > MOST_SIDE_PX:
             image.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
             reduced = io.BytesIO()

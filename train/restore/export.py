@@ -14,8 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from prepare.records.atomic import write_bytes
+from prepare.records.atomic import sweep_parts, write_bytes
 from train import TrainError
+from train.records import name_in_errors
 
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
 NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
@@ -51,7 +52,12 @@ def export(
     writers = {"savedmodel": write_savedmodel, "onnx": write_onnx, "tflite": write_tflite}
     differences = {}
     for name in formats:
-        forward = writers[name](generator, out_dir, signed[0].shape)
+        try:
+            with name_in_errors(out_dir):
+                forward = writers[name](generator, out_dir, signed[0].shape)
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0]
+            raise ExportError(f"{name} cannot be written into {out_dir} ({reason})") from error
         pairs = zip(signed, expected, strict=True)
         differences[name] = max(float(np.abs(forward(x) - y).max()) / 2 for x, y in pairs)
         print(f"{name}: largest difference {255 * differences[name]:.4f} of 255 levels")
@@ -59,6 +65,13 @@ def export(
     if wrong:
         raise ExportError(f"{', '.join(wrong)} in {out_dir}: more than 1/255 off; do not use")
     return differences
+
+
+def sweep(out_dir: Path) -> None:
+    """Removes what a killed export left half written; for who holds the lock of its folder."""
+    sweep_parts(out_dir)
+    for path in out_dir.glob(".savedmodel-*"):
+        shutil.rmtree(path)
 
 
 def _check_packages(formats: Sequence[str]) -> None:

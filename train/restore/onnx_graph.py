@@ -141,7 +141,7 @@ def _average(graph: _Graph, layer: keras.layers.AveragePooling2D, inputs: list[s
     return graph.add("AveragePool", inputs, auto_pad=padding, **sizes)
 
 
-def _believed(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+def _weighted_sum(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
     pictures, radius_probs = inputs
     num_folded = layer.input[0].shape[-1] // layer.number
     ends = [[layer.first], [layer.first + layer.number], [1]]  # of the channels
@@ -175,7 +175,7 @@ TRANSLATIONS: dict[str, Translate] = {
     ),
     "EdgePad": _edge_pad,
     "AveragePooling2D": _average,
-    "WeightedSum": _believed,
+    "WeightedSum": _weighted_sum,
     "Multiply": lambda graph, _layer, inputs: graph.add("Mul", inputs),
     "Log": lambda graph, _layer, inputs: graph.add("Log", inputs),
     "Softmax": lambda graph, _layer, inputs: graph.add("Softmax", inputs, axis=1),

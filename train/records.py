@@ -1,0 +1,127 @@
+"""Reads what a run and its evaluations left, or says what is wrong with it and the way out."""
+
+import contextlib
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from prepare.records.errors import DamagedRecordError, explain_damage
+
+
+def read_object(path: Path, way_out: str) -> dict:
+    """The object in a JSON file, every number finite; empty where there is no file.
+
+    Args:
+        path: of the file.
+        way_out: what to do when it is damaged, to follow a semicolon.
+
+    Raises:
+        DamagedRecordError: if it holds anything else, or cannot be read at all.
+    """
+    text = read_text(path, way_out)
+    if text is None:
+        return {}
+    with explain_damage(path, way_out):
+        return dict(json.loads(text, parse_constant=_finite, parse_float=_finite).items())
+
+
+def read_table(path: Path, columns: Sequence[str], way_out: str) -> list[dict]:
+    """The rows of `per_image.csv`: "id" is text, every other value a finite number.
+
+    Args:
+        path: of the file.
+        columns: that must be there, beside "id".
+        way_out: what to do when it is damaged, to follow a semicolon.
+
+    Raises:
+        DamagedRecordError: if it is missing or damaged, or lacks a column, as an older version's.
+    """
+    text = read_text(path, way_out)
+    if text is None:
+        raise DamagedRecordError(f"{path} is missing; {way_out}")
+    with explain_damage(path, way_out):
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        if not rows:
+            raise ValueError("no rows")
+        if missing := [name for name in ("id", *columns) if name not in rows[0]]:
+            raise ValueError(f"no column {missing[0]}, as in an older version")
+        return [
+            {name: value if name == "id" else _finite(value) for name, value in row.items()}
+            for row in rows
+        ]
+
+
+def read_log(path: Path, way_out: str) -> list[dict[str, str]]:
+    """The lines of a run's `log.csv` by column, as they are written; none where there is no file.
+
+    A last line without its end was torn by a kill, and is left out.
+
+    Args:
+        path: of the file.
+        way_out: what to do when it is damaged, to follow a semicolon.
+
+    Raises:
+        DamagedRecordError: if it is damaged, or cannot be read at all.
+    """
+    text = read_text(path, way_out) or ""
+    rows = []
+    with explain_damage(path, way_out):
+        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(f"line {reader.line_num} has not as many values as the heading")
+            for column, value in row.items():
+                _number(int if column == "step" else float, column, value, reader.line_num)
+            rows.append(row)
+        if reader.fieldnames and "step" not in reader.fieldnames:
+            raise ValueError("no column step")
+    return rows
+
+
+@contextlib.contextmanager
+def name_in_errors(path: Path) -> Iterator[None]:
+    """Names a file or folder in errors of the disk that name none, as of one that is full.
+
+    Raises:
+        OSError: in place of one without a name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def read_text(path: Path, way_out: str) -> str | None:
+    """The text of a file of UTF-8, or None where there is none.
+
+    Raises:
+        DamagedRecordError: if it is no text, or cannot be read at all.
+    """
+    try:
+        with explain_damage(path, way_out):
+            return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DamagedRecordError(f"{path} cannot be read ({error.strerror}); {way_out}") from error
+
+
+def _number(kind: type, column: str, value: str, line: int) -> None:
+    """Raises ValueError if a value of `log.csv` is no number of its kind; empty ones are none."""
+    try:
+        if value or column == "step":
+            kind(value)
+    except ValueError as error:
+        raise ValueError(f"{column} is {value[:20]!r} in line {line}") from error
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(f"{word} is no finite number")
+    return number
