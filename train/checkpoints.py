@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from prepare.records.atomic import sweep_parts
+from prepare.records.atomic import remove_old_parts
 from train import TrainError
 from train.networks.generators import build_generator
 from train.run_record import RunRecord, read_run
@@ -128,7 +128,7 @@ def _restore_beside_training(checkpoint: tf.train.Checkpoint, folder: Path) -> N
 def sweep(run_dir: Path) -> None:
     """Removes what a killed training left half written; for who holds the run's lock."""
     for folder in (run_dir, run_dir / "samples"):
-        sweep_parts(folder)
+        remove_old_parts(folder)
     for folder in (run_dir, run_dir / "ckpt-best"):
         for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prepare.records.atomic import sweep_parts, write_json, write_text
+from prepare.records.atomic import remove_old_parts, write_json, write_text
 from train import TrainError
 from train.records import name_in_errors
 
@@ -45,7 +45,7 @@ def begin(place: Path) -> Path:
         _discard(old, place)
     folder = place.parent / UNFINISHED / place.name
     for swept in (place.parent, folder, folder / PICTURES):
-        sweep_parts(swept)
+        remove_old_parts(swept)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -88,7 +88,7 @@ def _discard(old: Path, place: Path) -> None:
     if old.is_symlink():
         old.unlink()  # where it leads is the user's
         return
-    sweep_parts(old)
+    remove_old_parts(old)
     for path in [*old.iterdir(), *(old / PICTURES).glob("*")]:
         ours = path.suffix == ".png" if path.parent != old else path.name in PRODUCTS
         if not ours and path.name not in (RECORD, SCORES):

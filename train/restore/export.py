@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from prepare.records.atomic import sweep_parts, write_bytes
+from prepare.records.atomic import remove_old_parts, write_bytes
 from train import TrainError
 from train.records import name_in_errors
 
@@ -69,7 +69,7 @@ def export(
 
 def sweep(out_dir: Path) -> None:
     """Removes what a killed export left half written; for who holds the lock of its folder."""
-    sweep_parts(out_dir)
+    remove_old_parts(out_dir)
     for path in out_dir.glob(".savedmodel-*"):
         shutil.rmtree(path)
 
