@@ -4,13 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from helpers.ffhq_files import image_bytes, metadata_bytes, tar_bytes
 from helpers.ffhq_server import METADATA, FfhqServer
+from helpers.pair_files import ROOT
 
-ROOT = Path(__file__).parent.parent
 NUM_IMAGES = 4
 
 

@@ -9,14 +9,13 @@ import subprocess
 import sys
 import tarfile
 import time
-from pathlib import Path
 
 import pytest
 from helpers.ffhq_files import image_bytes, metadata_bytes, tar_bytes
 from helpers.ffhq_server import METADATA, FfhqServer
+from helpers.pair_files import ROOT
 
 NUM_IMAGES, NUM_KILLS = 60, 20
-ROOT = Path(__file__).parent.parent
 
 
 def drive_files(num_images):

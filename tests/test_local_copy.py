@@ -39,8 +39,10 @@ def test_chosen_ids_and_those_already_made(copy):
 
 @pytest.mark.parametrize(("ids", "found"), [(None, "6 of the 7"), ("0-2", "2 of the 3")])
 def test_what_a_copy_lacks_is_said_after_what_it_has(copy, ids, found):
-    originals = ffhq_copy_originals(copy, 7, ids)
+    num_there = int(found.partition(" ")[0])
     came = []
+    watched = (came.append(original.id) for original in ffhq_copy_originals(copy, 7, ids))
     with pytest.raises(FfhqCopyError, match=f"holds {found} images wanted"):
-        came.extend(original.id for original in originals)
+        list(watched)
+    assert came == ["00000", "00001", "00003", "00999", "01000", "69999"][:num_there]
     assert [original.id for original in ffhq_copy_originals(copy, 2)] == ["00000", "00001"]

@@ -4,13 +4,8 @@ import re
 import shutil
 
 import pytest
-from helpers.make_calls import NAMES, error_of, make, words_of, write_clone
+from helpers.make_calls import NAMES, error_of, make, words_of
 from helpers.pair_files import ROOT
-
-
-@pytest.fixture
-def clone(tmp_path):
-    return write_clone(tmp_path)
 
 
 def test_an_unknown_device_is_told_which_there_are(clone):

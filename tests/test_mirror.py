@@ -161,10 +161,17 @@ def test_wrong_member_is_named_and_not_kept(server, tmp_path, data, reason):
     assert files(tmp_path) == ["00000.webp"]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>no tar</html>", b"\0" * 10240])
-def test_file_that_is_no_tar(server, tmp_path, body):
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "the tar ends in the middle, or is none"),
+        (b"<html>no tar</html>", "the tar ends in the middle, or is none"),
+        (bytes(10240), r"00000\.tar lacks 1 images"),
+    ],
+)
+def test_file_that_is_no_tar(server, tmp_path, body, reason):
     server.files["00000.tar"] = body
-    with pytest.raises(DownloadError):
+    with pytest.raises(DownloadError, match=reason):
         fetch(server, tmp_path, 3)
     assert files(tmp_path) == []
 

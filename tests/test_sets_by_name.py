@@ -4,10 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from helpers.drawn_blurs import drawn_blur
 from helpers.pair_files import photo_u8, write_jpeg, write_photos
 
 import pipeline
-from prepare.records.blur_settings import SHAPES, LensBlur, OutputSettings
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.kernel import KernelRecord, NoSuchSetError, choose_sets, the_only_set
 
 TOY = [
@@ -95,21 +96,6 @@ def test_a_set_that_is_missing_is_answered_with_the_command_that_makes_it(places
     assert "run `make blur RADIUS=45`" in error
     error = run(capsys, "train", *places, "--run", "new", "--kernel", "wild-*", code=1)
     assert "no blurred set wild-*" in error
-
-
-def drawn_blur(rng):
-    """Settings within their ranges, any of them left at its default half of the time."""
-    ranges = {"curvature": 100, "rotation": 360, "brightness": 100, "threshold": 255, "noise": 100}
-    values = {
-        name: round(rng.uniform(0, high), int(rng.integers(4))) for name, high in ranges.items()
-    }
-    values |= dict.fromkeys(("monochromatic", "linear", "depth"), True)
-    values |= {"noise_kind": "uniform", "blades": int(rng.choice(list(SHAPES)))}
-    values = {name: value for name, value in values.items() if rng.random() < 0.5}
-    if values.get("depth") and rng.random() < 0.5:
-        values["focus"] = round(rng.uniform(0, 255), 1)
-    low, high = sorted(rng.uniform(0, 512, 2).round(int(rng.integers(3))))
-    return LensBlur((low, high) if low < high and rng.random() < 0.3 else low, **values)
 
 
 def test_name_and_command_say_the_settings():

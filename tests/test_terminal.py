@@ -2,13 +2,9 @@
 
 import os
 import subprocess
-import sys
 
-from helpers.pair_files import ROOT, write_photos
-
-
-def command(*arguments):
-    return [sys.executable, str(ROOT / "pipeline.py"), *map(str, arguments)]
+from helpers.command_line import command
+from helpers.pair_files import write_photos
 
 
 def test_output_that_nobody_reads_on_ends_quietly(tmp_path):

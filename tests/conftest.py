@@ -1,0 +1,33 @@
+"""How many tests run at a time, and what several files of tests need."""
+
+import os
+
+import pytest
+from helpers.make_calls import write_clone
+from helpers.pair_files import write_photos
+
+MOST_WORKERS = 4  # one that has met TensorFlow holds about 1 GB
+
+
+def pytest_xdist_auto_num_workers(config):
+    """As many processes as there are cores and files; none beside this one for a single file.
+
+    A process takes a second to start, which one test does not win back.
+    """
+    places = {argument.partition("::")[0] for argument in config.args}
+    files = [place for place in places if place.endswith(".py")]
+    num_files = len(files) if len(files) == len(places) else MOST_WORKERS
+    num_workers = min(num_files, os.cpu_count() or 1, MOST_WORKERS)
+    return num_workers if num_workers > 1 else 0
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A folder that make takes for a clone, whose Python notes how it is called."""
+    return write_clone(tmp_path)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of ten small photographs, 00.png to 09.png."""
+    return write_photos(tmp_path / "photos", [f"{index:02d}.png" for index in range(10)])

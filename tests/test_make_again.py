@@ -1,0 +1,89 @@
+"""The commands that a record names make the very same again: through make and its flags."""
+
+import shlex
+from dataclasses import fields, replace
+
+import numpy as np
+from helpers.drawn_blurs import drawn_blur
+from helpers.make_calls import words_of
+
+import pipeline
+from prepare.flags import blurs_from, settings_from
+from prepare.records.blur_settings import OutputSettings
+from prepare.records.fields import choices_of
+from prepare.records.kernel import KernelRecord
+from train.run_record import RunRecord
+from train.settings import PRESETS, TrainSettings
+
+
+def flags_of(command):
+    """What stands behind `python pipeline.py` for a command of make without lists and switches."""
+    target, *variables = shlex.split(command)[1:]
+    words = [target]
+    for variable in variables:
+        name, _, value = variable.partition("=")
+        listed = value.split() if name in ("RADIUS", "KERNEL") else [value]
+        words += [f"--{name.lower().replace('_', '-')}", *listed]
+    return words
+
+
+def drawn_record(rng):
+    output = OutputSettings(int(rng.choice([256, 16, 512])), int(rng.choice([95, 1, 100])))
+    return KernelRecord(drawn_blur(rng), output)
+
+
+def record_from(words):
+    """The one set that the command line makes of these words."""
+    args = pipeline.build_parser().parse_args(words)
+    [blur] = blurs_from(args)
+    return KernelRecord(blur, settings_from(args, OutputSettings()))
+
+
+def test_command_of_a_set_makes_that_very_set():
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        record = drawn_record(rng)
+        again = record_from(flags_of(record.make_command))
+        assert again == record, record.make_command
+        assert again.blur.name == record.blur.name
+
+
+def test_make_understands_the_command_as_it_is_shown(clone):
+    rng = np.random.default_rng(2)
+    for _ in range(4):
+        record = drawn_record(rng)
+        assert record_from(words_of(clone, *shlex.split(record.make_command)[1:])) == record
+    run = RunRecord(TrainSettings(steps=7, turns=False), ("wild-01", "disc-r30"), 32, "sharp")
+    words = words_of(clone, *shlex.split(run.make_command("my-run"))[1:])
+    args = pipeline.build_parser().parse_args(words)
+    assert (args.run, args.kernel) == ("my-run", ["wild-01", "disc-r30"])
+    assert settings_from(args, PRESETS[args.preset]) == run.settings
+
+
+def drawn_settings(rng, preset):
+    """A recipe that departs from a preset in some settings, none of which must be refused."""
+    changes = {}
+    for field in fields(TrainSettings):
+        value, choices = getattr(preset, field.name), choices_of(field.type)
+        if field.name in ("generator", "crop") or rng.random() < 0.6:
+            continue
+        if choices:
+            changes[field.name] = str(rng.choice(choices))
+        elif isinstance(value, bool):
+            changes[field.name] = not value
+        elif field.name in ("beta1", "gan_start"):
+            changes[field.name] = float(rng.uniform(0, 1))
+        else:
+            whole = field.type in (int, "int")
+            changes[field.name] = int(rng.integers(1, 99)) if whole else float(rng.uniform(0, 9))
+    return replace(preset, **changes)
+
+
+def test_command_of_a_run_trains_by_the_very_settings():
+    rng = np.random.default_rng(3)
+    for number in range(100):
+        name = list(PRESETS)[number % len(PRESETS)]
+        record = RunRecord(drawn_settings(rng, PRESETS[name]), ("a-*", "b"), 256, name)
+        args = pipeline.build_parser().parse_args(flags_of(record.make_command("r")))
+        assert settings_from(args, PRESETS[args.preset]) == record.settings
+        assert args.kernel == ["a-*", "b"]
