@@ -1,16 +1,20 @@
 """Any blurred set can be trained on and scored: what names it is its folder."""
 
+import json
 import re
 
 import numpy as np
 import pytest
 from helpers.drawn_blurs import drawn_blur
-from helpers.pair_files import photo_u8, write_jpeg, write_photos
+from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders, write_photos
 
 import pipeline
 from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.kernel import KernelRecord, NoSuchSetError, choose_sets, the_only_set
+from train.run_record import RunRecord, write_run
+from train.settings import TrainSettings
 
+IDS = [f"{index:02d}" for index in range(10)]
 TOY = [
     "--steps",
     "2",
@@ -38,7 +42,7 @@ def run(capsys, *arguments, code=0):
 def folder(tmp_path_factory):
     """Ten photographs, and sets of a hexagon, of linear light and of a range."""
     folder = tmp_path_factory.mktemp("sets")
-    photos = write_photos(folder / "photos", [f"{index:02d}.png" for index in range(10)])
+    photos = write_photos(folder / "photos", [f"{image_id}.png" for image_id in IDS])
     words = ["--data-dir", folder / "data", "--size", 32]
     where = ["--num-images", 10, "--source", "folder", "--from", photos]
     for command in (
@@ -55,6 +59,7 @@ def places(folder, tmp_path):
     return ["--data-dir", folder / "data", "--runs-dir", tmp_path / "runs"]
 
 
+@pytest.mark.slow
 def test_training_and_scoring_on_sets_that_are_no_disc(places, tmp_path, capsys):
     names = ["hexagon-r33.5", "disc-r30-linear"]
     said = run(capsys, "train", *places, "--kernel", *names, *TOY)
@@ -70,7 +75,8 @@ def test_training_and_scoring_on_sets_that_are_no_disc(places, tmp_path, capsys)
     assert "report" in run(capsys, "report", *places, "--kernel", "hex*")
 
 
-def test_pictures_blurred_elsewhere_can_be_trained_on_and_scored(folder, places, capsys):
+@pytest.mark.slow
+def test_pictures_blurred_elsewhere_can_be_trained_on_and_scored(folder, places, tmp_path, capsys):
     by_hand = folder / "data" / "blurred_resized" / "photoshop"
     for number in range(10):
         write_jpeg(by_hand / f"{number:02d}.jpg", photo_u8(number, 32))
@@ -78,6 +84,35 @@ def test_pictures_blurred_elsewhere_can_be_trained_on_and_scored(folder, places,
     said = run(capsys, "evaluate", *places, "--run", "hand")
     assert "richardson_lucy" not in said
     assert "unsharp_mask" in said
+    scored = tmp_path / "runs" / "hand" / "evaluation" / "photoshop"
+    reason = "needs one PSF for the set, and it has no kernel.json"
+    baselines = json.loads((scored / "metrics.json").read_text())["baselines"]
+    assert baselines["wiener"] == baselines["richardson_lucy"] == {"left_out": reason}
+    assert f"Wiener left out ({reason})" in (scored / "report.html").read_text()
+
+
+def test_patterns_and_radii_name_sets_too(places, tmp_path, capsys):
+    """What would be trained on, by the words that name it."""
+    data_dir = write_matched_folders(tmp_path, IDS, 32, ("disc-r15", "disc-r30", "disc-r10-40"))
+    discs = ["--data-dir", data_dir, "--runs-dir", tmp_path / "runs"]
+    for where, words, names in (
+        (places, ["--kernel", "hex*"], "hexagon-r33.5"),
+        (places, ["--kernel", "*linear", "*-r33.5"], "disc-r30-linear, hexagon-r33.5"),
+        (discs, ["--radius", "30"], "disc-r30"),
+        (discs, ["--radius", "30.0", "10-40"], "disc-r30, disc-r10-40"),
+        (discs, ["--radius", "15", "--kernel", "disc-r[31]*"], "disc-r10-40, disc-r15, disc-r30"),
+    ):
+        said = run(capsys, "train", *where, *words, "--steps", "7", "--dry-run")
+        assert f" validation images of {names}, 7 steps" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_goes_on_with_the_sets_it_was_begun_with(places, tmp_path, capsys):
+    kernels = ("hexagon-r33.5", "disc-r30-linear")
+    record = RunRecord(TrainSettings(steps=7), kernels, 32, "sharp")
+    write_run(tmp_path / "runs" / "begun", record, [])
+    said = run(capsys, "train", *places, "--run", "begun", "--dry-run")
+    assert " images of hexagon-r33.5, disc-r30-linear, " in said
 
 
 def test_several_sets_and_none_named_is_an_error_that_names_them(places, capsys):
