@@ -2,7 +2,6 @@ import json
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.pair_files import ROOT, write_matched_folders
+from helpers.ports import free_ports
 from helpers.runs import (
     IDS,
     assert_same_run,
@@ -140,11 +140,7 @@ def command(data_dir, runs_dir, *flags):
 
 
 def start_machines(arguments):
-    addresses = []
-    with socket.socket() as one, socket.socket() as two:
-        for each in (one, two):
-            each.bind(("127.0.0.1", 0))
-            addresses.append(f"127.0.0.1:{each.getsockname()[1]}")
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = []
     for index in range(2):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
