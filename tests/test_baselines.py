@@ -92,6 +92,23 @@ def test_methods_bring_a_known_blur_back(sharp: np.ndarray) -> None:
     assert not record["wiener"]["blind"]
 
 
+def test_methods_told_the_psf_work_in_the_light_that_was_blurred(sharp: np.ndarray) -> None:
+    psf, light = psf_of(24.0), baselines.srgb_to_linear(sharp / 255)
+    channels = [convolve(light[..., c], psf, mode="nearest") for c in range(3)]
+    blurred = np.rint(baselines.linear_to_srgb(np.dstack(channels)) * 255).astype(np.uint8)
+    scores = {}
+    for linear in (True, False):
+        kernel = changed(radius_px=24.0, linear=linear)
+        methods, _ = baselines.tuned_baselines(kernel, [(blurred, sharp)])
+        scores[linear] = {
+            name: peak_signal_noise_ratio(sharp, restore(blurred))
+            for name, restore in methods.items()
+        }
+    assert scores[True]["richardson_lucy"] > scores[False]["richardson_lucy"] + 1
+    assert scores[True]["wiener"] > scores[False]["wiener"]
+    assert scores[True]["unsharp_mask"] == scores[False]["unsharp_mask"]  # blind to it
+
+
 def test_parameters_come_from_the_tuning_images_alone(sharp: np.ndarray) -> None:
     untouched = [(sharp, sharp)]
     _, record = baselines.tuned_baselines(DISC, untouched)

@@ -281,6 +281,15 @@ def test_only_what_leaves_the_blur_as_it_is_is_done_to_the_pictures(tmp_path, bl
     assert (pairs.mirror, pairs.turn) == (mirror, turn)
 
 
+def test_a_blur_that_nobody_recorded_is_mirrored_but_not_turned(tmp_path):
+    data_dir = write_matched_folders(tmp_path, IDS, 48, KERNELS)
+    disc = json.dumps({"blades": 0, "curvature": 0, "rotation": 0})
+    (data_dir / "blurred_resized" / KERNELS[0] / "kernel.json").write_text(disc)
+    for kernels, turn in ((KERNELS, False), (KERNELS[1:], False), (KERNELS[:1], True)):
+        pairs = pairs_in(data_dir, kernels=kernels)
+        assert (pairs.mirror, pairs.turn) == (True, turn)
+
+
 def test_crops_are_windows_of_the_same_place_in_both_halves(data_dir):
     pairs = pairs_in(data_dir)
     for (_, whole), (_, crop) in zip(batches_of(pairs), batches_of(pairs, crop=16), strict=True):

@@ -167,6 +167,13 @@ def test_grain_is_added_after_the_blur_and_seeded_by_the_id():
     assert np.abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.02
 
 
+def test_sets_of_one_image_have_grain_of_their_own():
+    photo = np.full((256, 256, 3), 128, np.uint8)
+    blurs = [LensBlur(30, noise=4), LensBlur(31, noise=4)]
+    first, second = blur_and_reduce(photo, blurs, 256, "00001")
+    assert np.abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.02
+
+
 def test_highlights_become_brighter_than_the_plain_blur_of_them():
     photo = np.full((256, 256, 3), 20, np.uint8)
     photo[120:136, 120:136] = 250

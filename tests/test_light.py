@@ -35,3 +35,9 @@ def test_highlights_are_chosen_by_luma_and_multiplied():
     photo = np.array([[[255, 0, 0], [0, 255, 0], [200, 200, 200]]], np.uint8)
     light = light_of(photo, linear=False, brightness=30, threshold=180)
     np.testing.assert_allclose(light[0], [[255, 0, 0], [0, 1020, 0], [800, 800, 800]], rtol=1e-6)
+
+
+def test_a_pixel_that_reaches_the_threshold_is_a_highlight():
+    photo = np.array([[[199] * 3, [200] * 3, [201] * 3]], np.uint8)
+    light = light_of(photo, linear=False, brightness=10, threshold=200)
+    np.testing.assert_allclose(light[0, :, 0], [199, 400, 402])

@@ -105,3 +105,11 @@ def test_lines_hash_the_same_on_every_write(tmp_path):
         write_lines(tmp_path / name, [{"id": "1", "reason": "is 4x4"}, {"id": "2"}])
         digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r", "\n"])
+def test_id_that_holds_a_line_end_of_any_kind_comes_back(tmp_path, end):
+    image_id = f"a{end}b"
+    images = {image_id: ImageRecord(image_id, "train", "folder", 64 * "a", 1024, 768)}
+    write_manifest(tmp_path / "m", images)
+    assert read_manifest(tmp_path / "m") == images

@@ -267,6 +267,19 @@ def test_each_image_has_its_own_depth_map(tmp_path):
         assert (np.abs(sharp - blurred).mean() < 3) == is_equal
 
 
+def test_what_is_dropped_are_files_of_the_folder_never_links(tmp_path):
+    [mine, _] = originals_of(tmp_path / "photos", ["a.png", "b.png"])
+    link, fetched = tmp_path / "originals" / "a.png", tmp_path / "originals" / "b.png"
+    link.parent.mkdir()
+    link.symlink_to(mine.path)
+    (tmp_path / "photos" / "b.png").rename(fetched)
+    originals = [Original("a", link, "folder"), Original("b", fetched, "folder")]
+    assert write(tmp_path, originals, drop_below=tmp_path / "originals") == 2
+    assert link.is_symlink()
+    assert mine.path.exists()
+    assert not fetched.exists()
+
+
 def test_set_records_its_settings(tmp_path):
     write_kernel_records(DataFolder(tmp_path), sets_of(BLURS, SETTINGS))
     for blur in BLURS:

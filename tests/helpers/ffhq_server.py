@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 METADATA = "ffhq-dataset-v2.json"
 _BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled")
-_BODY_FAULTS += ("chunked", "chunked-cut", "endless")
+_BODY_FAULTS += ("chunked", "chunked-cut", "endless", "ahead")
 
 
 @dataclass
@@ -193,6 +193,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if asked and fault != "no-range":
             first, _, last = asked.partition("-")
             start, end = int(first), min(int(last) + 1 if last else len(data), len(data))
+            start += 1000 if fault == "ahead" else 0
             if start >= len(data):
                 return self._head(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{len(data)}"
