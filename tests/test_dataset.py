@@ -222,6 +222,12 @@ def test_augmentation_moves_both_halves_alike(tmp_path, jitter_px):
     assert len(different) > (12 if jitter_px else 6)
 
 
+def test_an_image_is_augmented_anew_in_every_epoch(data_dir):
+    pairs = pairs_in(data_dir, IDS[:1], KERNELS[:1])
+    shown = {sharp.tobytes() for _, sharp in batches_of(pairs, 0, 12, jitter_px=5)}
+    assert len(shown) > 8
+
+
 def test_augmentation_only_shifts_and_mirrors():
     """No value is new and none is mixed with its neighbor: the blur radius stays as it is."""
     jitter_px, size = 3, 16

@@ -38,6 +38,6 @@ def test_highlights_are_chosen_by_luma_and_multiplied():
 
 
 def test_a_pixel_that_reaches_the_threshold_is_a_highlight():
-    photo = np.array([[[199] * 3, [200] * 3, [201] * 3]], np.uint8)
-    light = light_of(photo, linear=False, brightness=10, threshold=200)
-    np.testing.assert_allclose(light[0, :, 0], [199, 400, 402])
+    photo = np.array([[[239] * 3, [240] * 3, [241] * 3]], np.uint8)
+    light = light_of(photo, linear=False, brightness=10, threshold=240)
+    np.testing.assert_allclose(light[0, :, 0], [239, 480, 482])

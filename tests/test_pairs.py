@@ -132,6 +132,15 @@ def test_file_that_cannot_be_read_is_listed_and_does_not_stop_the_rest(tmp_path,
     assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["a", "c"]
 
 
+def test_original_that_its_source_refuses_leaves_the_pair_of_its_id(tmp_path):
+    [good] = originals_of(tmp_path / "photos", ["a.png"])
+    taken = Original("a", tmp_path / "photos" / "a.bmp", "folder", problem="id a is taken")
+    assert write(tmp_path, [good, taken], num_images=2) == 1
+    assert complete_ids(DataFolder(tmp_path), BLURS) == {"a"}
+    [rejected] = read_lines(tmp_path / "rejected.jsonl")
+    assert rejected["reason"] == "id a is taken"
+
+
 def test_photograph_smaller_than_the_pictures_is_refused_with_both_sizes(tmp_path):
     photos = write_photos(tmp_path / "photos", ["small.png"], height=31, width=100)
     assert write(tmp_path, [Original("small", photos / "small.png", "folder")]) == 0
