@@ -141,3 +141,10 @@ def test_detail_shares_tell_exaggeration_from_invention() -> None:
     assert metrics.detail_invented(half, sharp) == pytest.approx(0, abs=0.01)
     assert metrics.detail_returned(noisy, sharp) == pytest.approx(1, abs=0.03)
     assert metrics.detail_invented(noisy, sharp) == pytest.approx(1, abs=0.05)
+
+
+def test_detail_turned_into_its_negative_is_invented_and_not_returned() -> None:
+    detail = np.random.default_rng(0).normal(0, 20, (64, 64))
+    sharp = gray(np.clip(128 + detail, 0, 255).astype(np.uint8))
+    assert metrics.detail_returned(255 - sharp, sharp) == 0
+    assert metrics.detail_invented(255 - sharp, sharp) == pytest.approx(1, abs=0.01)

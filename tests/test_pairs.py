@@ -135,7 +135,8 @@ def test_file_that_cannot_be_read_is_listed_and_does_not_stop_the_rest(tmp_path,
 def test_original_that_its_source_refuses_leaves_the_pair_of_its_id(tmp_path):
     [good] = originals_of(tmp_path / "photos", ["a.png"])
     taken = Original("a", tmp_path / "photos" / "a.bmp", "folder", problem="id a is taken")
-    assert write(tmp_path, [good, taken], num_images=2) == 1
+    assert write(tmp_path, [good]) == 1
+    assert write(tmp_path, [taken]) == 0
     assert complete_ids(DataFolder(tmp_path), BLURS) == {"a"}
     [rejected] = read_lines(tmp_path / "rejected.jsonl")
     assert rejected["reason"] == "id a is taken"
