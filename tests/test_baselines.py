@@ -137,6 +137,11 @@ def test_brightness_without_highlights_leaves_one_psf() -> None:
     assert changed(brightness=20.0, threshold=254.0).why_no_psf() is not None
 
 
+def test_a_psf_has_a_radius_of_half_a_pixel_at_least() -> None:
+    assert changed(radius_px=2.0).why_no_psf() is None  # 4 pixels of the original make one
+    assert "smaller than a pixel" in changed(radius_px=1.9).why_no_psf()
+
+
 def test_linear_light_returns_what_it_was_given() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
     assert np.array_equal(baselines._u8(baselines._floats(levels, True), True), levels)

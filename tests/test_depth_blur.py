@@ -78,6 +78,14 @@ def test_one_depth_is_one_blur():
     assert np.abs(in_focus - photo).max() < 6
 
 
+@pytest.mark.parametrize(("focus", "depth"), [(51, 255), (204, 0)])
+def test_the_end_of_the_range_farther_from_the_focus_has_the_whole_radius(focus, depth):
+    photo = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    [flat] = blur_and_average(photo, [(12.0, DISC)], 64)
+    everywhere = np.full((SIDE, SIDE), depth, np.uint8)
+    np.testing.assert_allclose(blurred(photo, everywhere, focus=focus, size=64), flat, atol=0.01)
+
+
 def test_radius_grows_with_the_distance_from_the_focus():
     photo = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     ramp = np.linspace(0, 255, SIDE).astype(np.uint8)[None].repeat(SIDE, axis=0)

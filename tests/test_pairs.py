@@ -149,6 +149,11 @@ def test_photograph_smaller_than_the_pictures_is_refused_with_both_sizes(tmp_pat
     assert rejected["reason"] == "is 100x31, smaller than the 32x32 that is written"
 
 
+def test_photograph_of_the_size_that_is_written_is_used(tmp_path):
+    photos = write_photos(tmp_path / "photos", ["small.png"], height=32, width=40)
+    assert write(tmp_path, [Original("small", photos / "small.png", "folder")]) == 1
+
+
 def test_file_that_was_mended_is_rejected_no_longer(tmp_path):
     originals = originals_of(tmp_path / "photos", ["a.png"])
     good = originals[0].path.read_bytes()

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from train.settings import TrainSettings
-from train.train_step import TrainState
+from train.train_step import TrainState, build_train_step, losses_of
 
 # Share of its height that a rate has at the start, the end of the rise, the middle and the end.
 RATES = {"constant": [1, 1, 1, 1], "linear": [1, 1, 0.98, 0], "cosine": [0, 1, 0.51, 0.02]}
@@ -31,3 +34,40 @@ def test_names_inside_checkpoints_are_those_of_the_first_version(tmp_path):
         *("step", "loss_sums", "best_haarpsi", "best_step"),
         *("save_counter", "_CHECKPOINTABLE_OBJECT_GRAPH"),
     }
+
+
+def test_each_network_is_told_apart_what_is_sharp_and_what_restored():
+    """With a discriminator that is all but sure: logit 3 for sharp, -3 for restored."""
+    state = SimpleNamespace(
+        generator=lambda blurred, training: blurred,
+        discriminator=lambda pair, training: 3 * tf.reduce_mean(pair[1], axis=(1, 2, 3)),
+    )
+    settings = TrainSettings(gan_weight=2.0, l1_weight=5.0, grid_weight=7.0)
+    sharp = tf.ones((2, 64, 64, 3))
+    total, gan, l1, grid, judged = map(float, losses_of(state, settings, -sharp, sharp, True))
+    low, high = np.log1p(np.exp(-3.0)), np.log1p(np.exp(3.0))
+    assert judged == pytest.approx(low, rel=1e-5)
+    assert (gan, l1, grid) == (pytest.approx(high, rel=1e-5), 2, 0)
+    assert total == pytest.approx(2 * high + 5 * 2, rel=1e-5)
+    pixel_term = losses_of(state, settings, -sharp, sharp, False)
+    assert [float(each) for each in pixel_term] == [10, 0, 2, 0, 0]
+
+
+def test_average_of_the_weights_follows_closely_at_first():
+    settings = TrainSettings(channels=4, blocks=1, gan_weight=0, precision="float32", steps=3)
+    state = TrainState(settings, num_steps=3)
+    tf.config.run_functions_eagerly(True)
+    try:
+        train_step = build_train_step(state, settings, tf.distribute.get_strategy())
+        averages = [each.numpy() for each in state.ema_generator.weights]
+        for step in (1, 2, 3):
+            blurred, sharp = tf.random.stateless_uniform((2, 1, 32, 32, 3), (0, step), -1, 1)
+            train_step(blurred, sharp, False)
+            decay = (1 + step) / (10 + step)
+            weights = [each.numpy() for each in state.generator.weights]
+            pairs = zip(averages, weights, strict=True)
+            averages = [decay * average + (1 - decay) * weight for average, weight in pairs]
+    finally:
+        tf.config.run_functions_eagerly(False)
+    for expected, average in zip(averages, state.ema_generator.weights, strict=True):
+        np.testing.assert_allclose(average.numpy(), expected, atol=1e-6)
