@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 from dataclasses import replace
@@ -63,6 +64,14 @@ def test_validation_is_a_slice_of_training_and_never_meets_test(tmp_path):
     assert sorted(split["train"] + split["validation"]) == sorted(training)
     # One in 16 of 800 is 50, with a standard deviation of 7.
     assert 25 < len(split["validation"]) < 75
+
+
+def test_validation_is_chosen_by_a_hash_that_no_version_may_change(tmp_path):
+    training = [f"{n:05d}" for n in range(200)]
+    split = read_split(manifest_of(tmp_path / "m", {"train": training, "test": ["a"]}))
+    digests = {each: hashlib.sha256(f"validation {each}".encode()).digest() for each in training}
+    chosen = [each for each in training if int.from_bytes(digests[each][:8], "big") % 16 == 0]
+    assert sorted(split["validation"]) == chosen
 
 
 def test_split_is_stable_as_images_are_added(tmp_path):
