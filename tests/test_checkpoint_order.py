@@ -18,8 +18,3 @@ def test_list_of_tensorflow_is_put_in_order_too(tmp_path):
     names = "".join(f'all_model_checkpoint_paths: "ckpt-{step}"\n' for step in (100, 9, 20))
     (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "ckpt-9"\n{names}')
     assert checkpoints_in(tmp_path) == [str(tmp_path / f"ckpt-{step}") for step in (9, 20, 100)]
-
-
-def test_folder_without_a_list_has_none(tmp_path):
-    (tmp_path / "ckpt-9.index").touch()
-    assert checkpoints_in(tmp_path) == []

@@ -151,6 +151,15 @@ def test_no_whole_checkpoint_is_an_error_that_says_what_to_do(copy, data_dir):
         run(copy, data_dir)
 
 
+def test_best_generator_is_taken_before_the_newest(copy):
+    shutil.rmtree(copy / "ckpt-best")
+    (copy / "ckpt-best").mkdir()
+    for path in copy.glob("ckpt-2.*"):
+        shutil.copy(path, copy / "ckpt-best")
+    (copy / "ckpt-best" / "checkpoint").touch()
+    assert load_generator(copy)[1] == 2
+
+
 def test_newest_generator_stands_in_for_a_damaged_best_one(copy):
     for path in (copy / "ckpt-best").glob("*.data*"):
         path.write_bytes(path.read_bytes()[:1000])
