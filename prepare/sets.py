@@ -62,6 +62,8 @@ def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = Fa
     records = {blur.name: KernelRecord(blur, sets.output) for blur in sets.blurs}
     for folder in sorted(path for path in data.blurred.glob("*") if path.is_dir()):
         record = read_kernel(folder)
+        if record is None and folder.name not in records:
+            continue  # pictures blurred elsewhere, which are the user's
         found = record.content if record else {}
         wanted = records[folder.name].content if folder.name in records else asdict(sets.output)
         changed = [key for key in wanted if found.get(key) != wanted[key]]

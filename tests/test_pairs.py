@@ -328,6 +328,12 @@ def test_set_that_holds_no_picture_yet_can_be_claimed_with_other_settings(tmp_pa
     write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], OutputSettings(size=64)))
 
 
+def test_set_blurred_elsewhere_is_in_nobodys_way(tmp_path):
+    write_jpeg(tmp_path / "blurred_resized" / "photoshop" / "a.jpg", photo_u8(0))
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
+    assert not (tmp_path / "blurred_resized" / "photoshop" / "kernel.json").exists()
+
+
 def test_pictures_without_a_record_are_refused(tmp_path):
     write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
     with pytest.raises(MixedSettingsError, match="unknown"):
