@@ -65,3 +65,16 @@ def test_commands_that_write_wait_for_nobody_and_readers_do_not_ask(held, tmp_pa
         assert time.monotonic() - began_s < 10
     assert sorted(path.name for path in folder.rglob("*")) == before
     assert pipeline.main(["train", *where, "--dry-run"]) == 0
+
+
+def test_new_folder_that_stays_empty_is_removed_and_no_other(tmp_path):
+    with only_writer(tmp_path / "new", "nothing"):
+        pass
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    with only_writer(tmp_path / "old", "nothing"):
+        pass
+    assert (tmp_path / "old").is_dir()
+    with only_writer(tmp_path / "used", "something"):
+        (tmp_path / "used" / "file").write_bytes(b"content")
+    assert (tmp_path / "used" / "file").exists()

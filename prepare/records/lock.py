@@ -28,13 +28,14 @@ def only_writer(folder: Path, does: str) -> Iterator[None]:
     files that such a process left are removed.
 
     Args:
-        folder: made when missing.
+        folder: made when missing, and removed again if it stays empty.
         does: what the writer does, as others will read it.
 
     Raises:
         FolderInUseError: if another process holds it; names that one.
         OSError: if the folder cannot be written.
     """
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
     try:
@@ -51,6 +52,9 @@ def only_writer(folder: Path, does: str) -> Iterator[None]:
         yield
     finally:
         (folder / HOLDER_NAME).unlink(missing_ok=True)
+        if is_new and [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+            (folder / LOCK_NAME).unlink()  # nothing came of it, so no empty folder stays
+            folder.rmdir()
         lock.release()
 
 
