@@ -7,9 +7,10 @@ from pathlib import Path
 
 from prepare import PrepareError
 from prepare.ffhq.local_copy import is_ffhq_copy
-from prepare.originals import Original, sha256_of
+from prepare.originals import Original
 from prepare.photographs import listing
 from prepare.records.data_folder import DataFolder
+from prepare.records.hashing import sha256_of
 from prepare.records.manifest import read_manifest
 from prepare.records.names import why_no_id
 

@@ -1,15 +1,10 @@
 """An original: one photograph as its source gives it."""
 
-import hashlib
-import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from prepare.photographs import listing
-
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -21,26 +16,6 @@ class Original:
     source: str  # "folder", "sample", "drive" or "mirror"
     problem: str = ""  # why it cannot be used, where the source knows already
     materialize: Callable[[], None] | None = None  # puts the file at `path`; slow: for a worker
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a regular file's bytes, hexadecimal.
-
-    Raises:
-        OSError: if it is none, or cannot be read.
-    """
-    # Without waiting, should it be a pipe.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is no regular file")
-        digest = hashlib.sha256()
-        with open(descriptor, "rb", closefd=False) as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-    finally:
-        os.close(descriptor)
-    return digest.hexdigest()
 
 
 def paths_by_id(originals_dir: Path, source: str = "") -> dict[str, Path]:

@@ -17,13 +17,14 @@ from tqdm import tqdm
 from prepare import PrepareError
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.doubles import SplitKeeper, same_bytes_as
-from prepare.originals import Original, sha256_of
+from prepare.originals import Original
 from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
 from prepare.records.atomic import sync_disk, write_bytes
 from prepare.records.blur_settings import LensBlur
 from prepare.records.data_folder import DataFolder
+from prepare.records.hashing import sha256_of
 from prepare.records.manifest import (
     ImageRecord,
     read_manifest,

@@ -8,8 +8,9 @@ from helpers.pair_files import write_photos
 import pipeline
 from prepare.ffhq.verified_files import Expected, check_image
 from prepare.http.request import IntegrityError
-from prepare.originals import paths_by_id, sha256_of
+from prepare.originals import paths_by_id
 from prepare.records.errors import DamagedRecordError
+from prepare.records.hashing import sha256_of
 from prepare.records.kernel import read_kernel
 from prepare.records.manifest import read_lines, read_manifest
 

@@ -7,7 +7,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from helpers.icc_profiles import cmyk_profile, gray_profile
+from helpers.photographs import cmyk_profile, gray_profile
 from PIL import Image, ImageCms
 
 from prepare.photograph import (

@@ -14,7 +14,7 @@ from PIL import Image
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import read_photograph
-from prepare.photographs.writer import is_ours, write_photograph
+from prepare.photographs.writer import source_of, write_photograph
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -101,12 +101,12 @@ def test_our_own_files_are_told_from_others(tmp_path):
     (tmp_path / "other.png").write_bytes(encoded(picture(), "PNG"))
     (tmp_path / "text").write_text("Pix2Pix-Deblurrer")
     os.mkfifo(tmp_path / "pipe")
-    assert is_ours(tmp_path / "ours.png")
+    assert source_of(tmp_path / "ours.png") == ""
     for name in ("other.png", "text", "pipe", "missing", "."):
-        assert not is_ours(tmp_path / name)
+        assert source_of(tmp_path / name) is None
     cut = (tmp_path / "ours.png").read_bytes()[:60]
     (tmp_path / "cut").write_bytes(cut)
-    assert not is_ours(tmp_path / "cut")
+    assert source_of(tmp_path / "cut") is None
 
 
 @pytest.mark.parametrize("name", ["写" * 83 + ".png", "x" * 251 + ".png"])

@@ -8,9 +8,10 @@ from helpers.evaluated import write_evaluated_run
 from helpers.pair_files import write_matched_folders
 
 import pipeline
+from prepare.records.atomic import named_errors
 from prepare.records.errors import DamagedRecordError
 from train.log import COLUMNS, _forget_lines_past
-from train.records import name_in_errors, read_log, read_object, read_table
+from train.records import read_log, read_object, read_table
 from train.run_record import DamagedSettingsError, read_run
 from train.settings import TrainSettings
 
@@ -140,11 +141,11 @@ def test_setting_of_a_wrong_kind_is_named(tmp_path, name, value):
 
 
 def test_errors_of_the_disk_get_a_name_once(tmp_path):
-    with pytest.raises(OSError, match=r"No space left.*'/there'"), name_in_errors("/there"):
+    with pytest.raises(OSError, match=r"No space left.*'/there'"), named_errors("/there"):
         raise OSError(28, "No space left on device")
-    with pytest.raises(OSError, match="'/first'"), name_in_errors("/there"):
+    with pytest.raises(OSError, match="'/first'"), named_errors("/there"):
         raise OSError(28, "No space left on device", "/first")
-    with pytest.raises(BrokenPipeError), name_in_errors("/there"):
+    with pytest.raises(BrokenPipeError), named_errors("/there"):
         raise BrokenPipeError(32, "Broken pipe")
 
 

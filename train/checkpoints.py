@@ -127,8 +127,7 @@ def _restore_beside_training(checkpoint: tf.train.Checkpoint, folder: Path) -> N
 
 def sweep(run_dir: Path) -> None:
     """Removes what a killed training left half written; for who holds the run's lock."""
-    for folder in (run_dir, run_dir / "samples"):
-        remove_old_parts(folder)
+    remove_old_parts(run_dir)
     for folder in (run_dir, run_dir / "ckpt-best"):
         for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

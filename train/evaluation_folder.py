@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prepare.records.atomic import remove_old_parts, write_json, write_text
+from prepare.records.atomic import named_errors, write_json, write_text
 from train import TrainError
-from train.records import name_in_errors
 
 UNFINISHED, REPLACED = ".unfinished", ".replaced"  # folders beside the evaluations
 RECORD, SCORES = ".of.json", ".scores.jsonl"  # files of an evaluation until it is whole
@@ -44,8 +43,6 @@ def begin(place: Path) -> Path:
     elif old.is_dir():
         _discard(old, place)
     folder = place.parent / UNFINISHED / place.name
-    for swept in (place.parent, folder, folder / PICTURES):
-        remove_old_parts(swept)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -88,7 +85,6 @@ def _discard(old: Path, place: Path) -> None:
     if old.is_symlink():
         old.unlink()  # where it leads is the user's
         return
-    remove_old_parts(old)
     for path in [*old.iterdir(), *(old / PICTURES).glob("*")]:
         ours = path.suffix == ".png" if path.parent != old else path.name in PRODUCTS
         if not ours and path.name not in (RECORD, SCORES):
@@ -149,7 +145,7 @@ class ScoreLog:
         """
         line = {"id": image_id, "pair": pair, "spent_s": self.spent_s(), "scores": scores}
         path = self.folder / SCORES
-        with self.lock, name_in_errors(path), path.open("a", encoding="utf-8") as file:
+        with self.lock, named_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from prepare.records.atomic import write_text
+from prepare.records.atomic import named_errors, write_text
 from prepare.records.errors import explain_damage
 from train.pictures import write_picture
-from train.records import name_in_errors, read_log
+from train.records import read_log
 from train.settings import TrainSettings
 from train.train_step import LOSSES, TrainState
 from train.validation import METRICS
@@ -89,7 +89,7 @@ class Recorder:
             write_picture(self.run_dir / "samples" / f"step-{step:07d}.jpg", sheet)
             tqdm.write(f"step {step}: {means['validation_psnr_db']:.2f} dB in validation")
         log_path = self.run_dir / "log.csv"
-        with name_in_errors(log_path), log_path.open("a", newline="") as file:
+        with named_errors(log_path), log_path.open("a", newline="") as file:
             csv.DictWriter(file, COLUMNS).writerow(row)
         try:
             self._write_events(step, row | {"data_wait_share": wait_share}, sheet)

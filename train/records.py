@@ -1,14 +1,12 @@
 """Reads what a run and its evaluations left, or says what is wrong with it and the way out."""
 
-import contextlib
 import csv
 import io
-import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from prepare.records.errors import DamagedRecordError, explain_damage
+from prepare.records.json_file import finite_number, parse_json
 
 
 def read_object(path: Path, way_out: str) -> dict:
@@ -25,7 +23,7 @@ def read_object(path: Path, way_out: str) -> dict:
     if text is None:
         return {}
     with explain_damage(path, way_out):
-        return dict(json.loads(text, parse_constant=_finite, parse_float=_finite).items())
+        return dict(parse_json(text).items())
 
 
 def read_table(path: Path, columns: Sequence[str], way_out: str) -> list[dict]:
@@ -49,7 +47,7 @@ def read_table(path: Path, columns: Sequence[str], way_out: str) -> list[dict]:
         if missing := [name for name in ("id", *columns) if name not in rows[0]]:
             raise ValueError(f"no column {missing[0]}, as in an older version")
         return [
-            {name: value if name == "id" else _finite(value) for name, value in row.items()}
+            {name: value if name == "id" else finite_number(value) for name, value in row.items()}
             for row in rows
         ]
 
@@ -81,21 +79,6 @@ def read_log(path: Path, way_out: str) -> list[dict[str, str]]:
     return rows
 
 
-@contextlib.contextmanager
-def name_in_errors(path: Path) -> Iterator[None]:
-    """Names a file or folder in errors of the disk that name none, as of one that is full.
-
-    Raises:
-        OSError: in place of one without a name.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None or error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
 def read_text(path: Path, way_out: str) -> str | None:
     """The text of a file of UTF-8, or None where there is none.
 
@@ -118,10 +101,3 @@ def _number(kind: type, column: str, value: str, line: int) -> None:
             kind(value)
     except ValueError as error:
         raise ValueError(f"{column} is {value[:20]!r} in line {line}") from error
-
-
-def _finite(word: str) -> float:
-    number = float(word)
-    if not math.isfinite(number):
-        raise ValueError(f"{word} is no finite number")
-    return number

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from prepare.records.atomic import named_errors
 from prepare.records.data_folder import DataFolder
 from prepare.records.kernel import choose_sets, read_kernel, the_only_set
 from prepare.records.lock import only_writer
 from train.evaluation_folder import begin, evaluated_in, publish
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
-from train.records import name_in_errors
 from train.report.page import NoEvaluationError, write_report
 from train.report.radius_curve import write_curve
 from train.run_record import RunRecord, read_run
@@ -48,11 +48,9 @@ def train_run(
         TrainError: see `train.loop.train`.
     """
     begun = read_run(run_dir)
-    if patterns:
-        set_names = choose_sets(data.blurred, patterns)
-    else:
-        set_names = list(begun.kernels) if begun else [the_only_set(data.blurred)]
-    blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, set_names)]
+    wanted = patterns or (begun.kernels if begun else [the_only_set(data.blurred)])
+    set_names = choose_sets(data.blurred, wanted)
+    blurred_dirs = [data.blurred / name for name in set_names]
     split = read_split(data.manifest)
     pairs = find_pairs(split["train"], data.sharp, blurred_dirs)
     validation = find_pairs(split["validation"], data.sharp, blurred_dirs)
@@ -69,7 +67,7 @@ def train_run(
 
     record = RunRecord(settings, tuple(set_names), pairs.size, preset)
     lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
-    with name_in_errors(run_dir), lock:
+    with named_errors(run_dir), lock:
         if is_chief():
             sweep(run_dir)
         has_trained = train(run_dir, pairs, validation, record)
@@ -110,7 +108,7 @@ def evaluate_run(
         return
     evaluations_dir, restore = run_dir / "evaluation", partial(restore_picture, generator)
     of_run = {"step": step, "weights": weights_sha256(generator), "seed": record.settings.seed}
-    with name_in_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
+    with named_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
         folders = [begin(evaluations_dir / name) for name in set_names]
         for folder in folders:
             name = folder.name
@@ -194,7 +192,7 @@ def deblur_photographs(
     if not dry_run:
         restore = partial(restore_picture, generator)
         multiple = SIZE_MULTIPLES[record.settings.generator]
-        with name_in_errors(out_dir):
+        with named_errors(out_dir):
             deblur(restore, targets, multiple, strength=strength)
 
 

@@ -6,7 +6,6 @@ Reference: Portable Network Graphics Specification, Third Edition (W3C, 2025).
 import contextlib
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from prepare.photographs.photograph import Photograph
 from prepare.photographs.png import SIGNATURE, png_chunk, png_chunks
+from prepare.records.atomic import atomic_file
 
 MARK = b"Software\0Pix2Pix-Deblurrer"  # tells our files from the user's
 SOURCE = b"Source\0"
@@ -48,24 +48,8 @@ def write_photograph(
     if not isinstance(target, str | os.PathLike):
         target.writelines(_png(photograph, restored, source))
         return
-    # The name of a part is short, as the target's may have all the bytes that a name can have.
-    with tempfile.NamedTemporaryFile(
-        dir=Path(target).parent, prefix=".pix2pix-", suffix=".part", delete=False
-    ) as part:
-        try:
-            part.writelines(_png(photograph, restored, source))
-            part.flush()
-            os.fsync(part.fileno())
-            os.chmod(part.name, 0o666 & ~_umask())
-            os.replace(part.name, target)
-        except BaseException:
-            os.unlink(part.name)
-            raise
-
-
-def is_ours(path: str | Path) -> bool:
-    """Whether a file is a PNG that `write_photograph` wrote; False for what cannot be read."""
-    return source_of(path) is not None
+    with atomic_file(Path(target)) as file:
+        file.writelines(_png(photograph, restored, source))
 
 
 def source_of(path: str | Path) -> str | None:
@@ -149,9 +133,3 @@ def _filtered(stored: np.ndarray, above: np.ndarray | None, bytes_a_pixel: int) 
         result[0, 1:] = stored[0]
         result[0, 1 + bytes_a_pixel :] -= stored[0, :-bytes_a_pixel]
     return result
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -21,7 +21,7 @@ def parse_json(text: str) -> Any:
             UTF-8 and finite numbers: NaN, 1e999, half of a surrogate pair.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse, parse_float=finite_number)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
@@ -76,7 +76,8 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _finite(digits: str) -> float:
+def finite_number(digits: str) -> float:
+    """A number from text; ValueError if it is none, or not finite."""
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError(f"{digits:.40} is no finite number")

@@ -14,9 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from prepare.records.atomic import remove_old_parts, write_bytes
+from prepare.records.atomic import named_errors, remove_old_parts, write_bytes
 from train import TrainError
-from train.records import name_in_errors
 
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
 NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
@@ -53,7 +52,7 @@ def export(
     differences = {}
     for name in formats:
         try:
-            with name_in_errors(out_dir):
+            with named_errors(out_dir):
                 forward = writers[name](generator, out_dir, signed[0].shape)
         except tf.errors.OpError as error:
             reason = error.message.splitlines()[0]

@@ -1,6 +1,5 @@
 """Where restored photographs go, and that nothing of the user's is overwritten there."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.writer import MARK, source_of
 from prepare.records.atomic import atomic_file
+from prepare.records.hashing import sha256_of
 from train import TrainError
 
 COMPARISON_PX = 1600  # widest half of a side-by-side picture
@@ -73,11 +73,7 @@ def plan(inputs: Sequence[Path], out_dir: Path, compare: bool = False) -> list[T
 
 def fingerprint(path: Path) -> str:
     """What results note as their source: a hash of the photograph's bytes."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return f"sha256 {digest.hexdigest()}"
+    return f"sha256 {sha256_of(path)}"
 
 
 def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, source: str) -> None:
