@@ -11,13 +11,15 @@ from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.settings import FfhqSettings
 from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.errors import SettingError
+from prepare.records.errors import SettingError, require
 from prepare.records.fields import choices_of
+from prepare.records.recipes import RECIPES
+from prepare.records.spread import Spread, parse_values
 
 Settings = TypeVar("Settings")
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
-FLAGS = {"radius_px": "radius", "from_dir": "from"}  # of settings whose flag has another name
+FLAGS = {"radius_px": "radius", "from_dir": "from", "draw": "draws"}  # where it has another name
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,8 +51,9 @@ def add_settings(
     for field in fields(settings_class):
         if field.name in leave_out or not field.metadata.get("flag"):
             continue
-        kind, choices = _kind_and_choices(hints[field.name])
-        metavar = "0|1" if kind is parse_bool else kind.__name__.upper()
+        is_drawn = field.metadata.get("drawn")
+        kind, choices = (parse_drawn, ()) if is_drawn else _kind_and_choices(hints[field.name])
+        metavar = METAVARS.get(kind, kind.__name__.upper())
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=kind,
@@ -94,13 +97,12 @@ def described(*settings: Any) -> str:
     return "\n".join(lines)
 
 
-def parse_radius(text: str) -> float | tuple[float, float]:
-    """A radius "30", or a range of them "10-40"."""
+def parse_drawn(text: str) -> float | str | Spread:
+    """A value of a blur's setting, a range 10-40, or a choice 0,5-8 of both."""
     try:
-        low, *high = (float(part) for part in text.split("-", 1))
-        return (low, *high) if high else low  # type: ignore[return-value]
+        return parse_values(text)
     except ValueError as error:
-        expected = "expected pixels, as in 30, or a range, as in 10-40"
+        expected = "expected a number, a range as in 10-40, or a choice as in 0,5-8"
         raise argparse.ArgumentTypeError(f"{expected}; got {text}") from error
 
 
@@ -159,8 +161,20 @@ def add_dataset(parser: argparse.ArgumentParser, num_images: int | None = None) 
 
 
 def add_blur(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say how the blurred sets are made."""
+    """Adds the flags that say how the blurred sets are made, see `blurs_from`."""
     add_radius(parser, "radii of the sets: pixels of a 1024-wide original, or a range 10-40")
+    parser.add_argument(
+        "--kernel",
+        choices=tuple(RECIPES),
+        default=None,
+        help="a recipe that says what every setting of the blur is drawn from",
+    )
+    parser.add_argument(
+        "--draws",
+        type=parse_count,
+        default=1,
+        help="sets of that recipe, or of the ranges given; each draws anew (default: 1)",
+    )
     parser.add_argument(
         "--depth", dest="depth_dir", type=Path, help="folder of grey depth maps, named by id"
     )
@@ -177,7 +191,7 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
 def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
     """Adds the flag that gives one blur for each of several radii, see `blurs_from`."""
     parser.add_argument(
-        "--radius", type=parse_radius, nargs="+", default=argparse.SUPPRESS, help=text
+        "--radius", type=parse_drawn, nargs="+", default=argparse.SUPPRESS, help=text
     )
 
 
@@ -193,13 +207,36 @@ def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
-    """One blur for each radius asked for; "10-40" draws one for every image."""
-    radii = getattr(args, "radius", None) or [LensBlur.radius_px]
-    depth = getattr(args, "depth_dir", None) is not None
-    return [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
+    """One blur for each radius asked for, or of a recipe; with draws, each so many times.
+
+    Raises:
+        SettingError: if a setting makes no sense, or several draws are asked for of nothing drawn.
+    """
+    if args.kernel:
+        given = [name for name in _blur_flags() if hasattr(args, name)]
+        given += ["depth"] if args.depth_dir else []
+        expected = f"given alone, since a recipe says what --{given[0]} is" if given else ""
+        require(not given, "kernel", expected.replace("_", "-"), args.kernel)
+        blurs = [RECIPES[args.kernel]]
+    else:
+        radii = getattr(args, "radius", None) or [LensBlur.radius_px]
+        depth = args.depth_dir is not None
+        blurs = [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
+    if args.draws > 1:
+        fixed = next((blur.name for blur in blurs if not blur.spreads), "")
+        require(not fixed, "draws", f"1 for {fixed}, of which nothing is drawn", args.draws)
+    return [blur.with_draw(draw) for blur in blurs for draw in range(1, args.draws + 1)]
+
+
+def _blur_flags() -> list[str]:
+    """Names of the blur's settings on the command line."""
+    return ["radius", *(field.name for field in fields(LensBlur) if field.metadata["flag"])]
 
 
 def set_names_from(args: argparse.Namespace) -> list[str]:
     """Names and patterns of the sets asked for; a radius is short for the disc's."""
     radii = getattr(args, "radius", [])
     return [*getattr(args, "kernel", []), *(LensBlur(radius).name for radius in radii)]
+
+
+METAVARS: dict[Any, str] = {parse_bool: "0|1", parse_drawn: "VALUES"}

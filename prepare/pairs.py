@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ class _Records:
 
     def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
         self.data = data
-        self.ranges = [blur for blur in blurs if isinstance(blur.radius_px, tuple)]
+        self.drawn = [blur for blur in blurs if blur.spreads]
         self.images = read_manifest(data.manifest)
         self.rejected = read_rejected(data.rejected)
 
@@ -76,10 +77,16 @@ class _Records:
         """Writes the records, once the pictures that they name are on the disk."""
         sync_disk()
         write_manifest(self.data.manifest, self.images)
-        for blur in self.ranges:
-            drawn = ({"id": i, "radius_px": blur.radius_of(i)} for i in sorted(self.images))
-            write_lines(self.data.blurred / blur.name / "manifest.jsonl", drawn)
+        for blur in self.drawn:
+            path = self.data.blurred / blur.name / "manifest.jsonl"
+            write_lines(path, (_drawn_values(blur, i) for i in sorted(self.images)))
         write_rejected(self.data.rejected, self.rejected)
+
+
+def _drawn_values(blur: LensBlur, image_id: str) -> dict[str, Any]:
+    """What was drawn for an image, as a line of its set's manifest."""
+    drawn = blur.drawn_for(image_id)
+    return {"id": image_id} | {name: getattr(drawn, name) for name in blur.spreads}
 
 
 def write_pairs(

@@ -47,17 +47,19 @@ def square_crop(photo: np.ndarray) -> np.ndarray:
     return photo[top : top + side, left : left + side]
 
 
-def encode_jpeg(photo_u8: np.ndarray, quality: int) -> bytes:
-    """JPEG file of an RGB photograph, with chroma at full resolution (4:4:4).
+def encode_jpeg(photo_u8: np.ndarray, quality: int, subsampled: bool = False) -> bytes:
+    """JPEG file of an RGB photograph.
 
     Args:
         photo_u8: uint8, shape (H, W, 3), RGB.
         quality: 1 to 100.
+        subsampled: chroma at half the resolution (4:2:0), in place of the full (4:4:4).
 
     Returns:
         The bytes of the file; the same on every call.
     """
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    full, half = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+    settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, half if subsampled else full]
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(photo_u8, cv2.COLOR_RGB2BGR), settings)
     return encoded.tobytes()

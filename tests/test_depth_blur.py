@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve
 
-from prepare.blur.blur_downsample import blur_and_average
+from prepare.blur.blur_downsample import Lens, blur_and_average
 from prepare.blur.depth_blur import blur_by_depth
 from prepare.records.blur_settings import Aperture
 from prepare.records.psf import disc_psf
@@ -16,7 +16,7 @@ SIDE = 128
 
 
 def blurred(photo, depth, *, focus, radius_px=12.0, size=SIDE):
-    return blur_by_depth(photo, depth, focus=focus, radius_px=radius_px, aperture=DISC, size=size)
+    return blur_by_depth(photo, depth, Lens(radius_px, DISC), focus=focus, size=size)
 
 
 def person_before_a_wall():

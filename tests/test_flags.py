@@ -9,11 +9,12 @@ from prepare.flags import (
     add_settings,
     in_words_of_flags,
     parse_bool,
-    parse_radius,
+    parse_drawn,
     settings_from,
 )
 from prepare.records.errors import SettingError, require
 from prepare.records.fields import setting
+from prepare.records.spread import Spread
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,24 @@ def test_choices_are_shown_and_no_other_is_taken(capsys):
 
 @pytest.mark.parametrize(
     ("text", "radius"),
-    [("30", 30.0), ("33.5", 33.5), ("0", 0.0), ("10-40", (10.0, 40.0)), ("1.5-2.5", (1.5, 2.5))],
+    [
+        ("30", 30.0),
+        ("33.5", 33.5),
+        ("0", 0.0),
+        ("10-40", Spread([(10, 40)])),
+        ("0,5-9", Spread([(0, 0), (5, 9)])),
+    ],
 )
 def test_radius_is_a_number_or_a_range(text, radius):
-    assert parse_radius(text) == radius
+    assert parse_drawn(text) == radius
 
 
-@pytest.mark.parametrize("text", ["", "wide", "-5", "10-", "10-20-30", "10,20"])
+@pytest.mark.parametrize("text", ["", "10-", "10-20-30", "40-10", "10,", "5 6", "nan", "1e999"])
 def test_other_radii_are_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="expected pixels, as in 30, or a range"):
-        parse_radius(text)
+    with pytest.raises(
+        argparse.ArgumentTypeError, match="expected a number, a range as in 10-40, or"
+    ):
+        parse_drawn(text)
 
 
 def test_switch_is_0_or_1():

@@ -69,10 +69,10 @@ def test_equal_settings_are_equal_however_they_are_written():
         ({"radius_px": -1}, "radius_px must be a number between 0 and 512 .*, got -1"),
         ({"radius_px": math.nan}, "radius_px .*, got nan"),
         ({"radius_px": (40, 10)}, "radius_px must be a range from low to high, got 40-10"),
-        ({"blades": 2}, r"blades must be 0 \(disc\) or 3 to 8, got 2"),
+        ({"blades": 2}, r"blades must be 0 \(disc\) or 3 to 9, got 2"),
         ({"curvature": 101}, "curvature must be a number between 0 and 100, got 101"),
         ({"threshold": 256}, "threshold must be a number between 0 and 255, got 256"),
-        ({"noise_kind": "salt"}, "noise_kind must be gaussian or uniform, got salt"),
+        ({"noise_kind": "salt"}, "noise_kind must be gaussian or uniform or photon, got salt"),
         ({"focus": 10}, "focus must be given with --depth"),
     ],
 )
@@ -82,20 +82,23 @@ def test_bad_settings_are_refused_by_name(settings, message):
 
 
 def test_random_radii_have_two_decimals():
-    radii = [LensBlur((10, 40)).radius_of(f"{number:05d}") for number in range(200)]
+    radii = [LensBlur((10, 40)).drawn_for(f"{number:05d}").radius_px for number in range(200)]
     assert all(radius == round(radius, 2) for radius in radii)
     assert any(radius != round(radius, 1) for radius in radii)
 
 
 def test_random_radii_depend_on_the_id_alone_and_fill_the_range_evenly():
     blur = LensBlur((10, 40))
-    radii = np.array([blur.radius_of(f"{i:05d}") for i in range(4000)])
+    radii = np.array([blur.drawn_for(f"{i:05d}").radius_px for i in range(4000)])
     assert radii.min() >= 10
     assert radii.max() <= 40
     counts, _ = np.histogram(radii, bins=10, range=(10, 40))
     assert abs(counts - 400).max() < 100
-    assert LensBlur((10, 40), linear=True).radius_of("00007") == blur.radius_of("00007")
-    assert LensBlur(12.5).radius_of("00007") == 12.5
+    assert (
+        LensBlur((10, 40), linear=True).drawn_for("00007").radius_px
+        == blur.drawn_for("00007").radius_px
+    )
+    assert LensBlur(12.5).drawn_for("00007").radius_px == 12.5
 
 
 @pytest.mark.parametrize("linear", [False, True])

@@ -136,7 +136,7 @@ def test_impossible_radii_are_refused(radius_px):
 
 
 def test_impossible_polygons_are_refused():
-    with pytest.raises(ValueError, match="num_blades must be 3 to 8, got 2"):
+    with pytest.raises(ValueError, match="num_blades must be 3 to 9, got 2"):
         polygon_psf(5, 2)
     with pytest.raises(ValueError, match="curvature must be"):
         polygon_psf(5, 6, 101)

@@ -69,6 +69,7 @@ def training_batches(
         pair = tf.stack([read(kernel, index), read(0, index)])
         turn = pairs.turn and settings.turns
         pair = tf.cast(pair, tf.float32)  # to turn bytes, oneDNN wants AVX-512, and says so
+        pair, augment_seed = rescale(pair, augment_seed, side, settings.scales)
         return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
 
     samples = tf.data.Dataset.range(first_step * num_here, last_step * num_here)
@@ -86,6 +87,36 @@ def _reader(pairs: Pairs, cache: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Te
         return lambda column, index: _decode(paths[column, index])
     decoded = tf.stack([tf.stack([_decode(path) for path in column]) for column in paths])
     return lambda column, index: decoded[column, index]
+
+
+def rescale(
+    pair: tf.Tensor, seed: tf.Tensor, side: int, scales: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Shows half of all pairs at another scale, and so other radii of blur.
+
+    Args:
+        pair: shape (2, height, width, 3), 0..255.
+        seed: integer, shape (2,), for `tf.random`'s stateless functions.
+        side: the results are at least as large, pixels.
+        scales: up to so many times larger or smaller, as likely; 1 leaves all as they are.
+
+    Returns:
+        the pair, and a seed for what comes next.
+    """
+    if scales == 1:
+        return pair, seed
+    scale_seed, next_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    place = tf.random.stateless_uniform([], scale_seed, -1.0, 3.0)
+    scale = tf.where(place < 1, scales**place, 1.0)
+    old_side = tf.shape(pair)[1]
+    new_side = tf.cast(tf.round(tf.cast(old_side, tf.float32) * scale), tf.int32)
+    new_side = tf.maximum(new_side, side)
+
+    def resized() -> tf.Tensor:
+        scaled = tf.image.resize(pair, [new_side, new_side], "bicubic", antialias=True)
+        return tf.clip_by_value(scaled, 0.0, 255.0)
+
+    return tf.cond(new_side == old_side, lambda: pair, resized), next_seed
 
 
 def augment(

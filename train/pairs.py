@@ -105,10 +105,10 @@ def _symmetry(blurred_dirs: Sequence[Path]) -> tuple[bool, bool]:
 
     Of a set without a record, as of pictures blurred elsewhere, the former is taken for granted.
     """
-    apertures = [record.blur.aperture for record in map(read_kernel, blurred_dirs) if record]
-    mirror = all(aperture.mirrored_alike for aperture in apertures)
-    turn = all(aperture.turned_alike for aperture in apertures)
-    return mirror, turn and len(apertures) == len(blurred_dirs)
+    symmetries = [record.blur.symmetry for record in map(read_kernel, blurred_dirs) if record]
+    mirror = all(mirror for mirror, _ in symmetries)
+    turn = all(turn for _, turn in symmetries)
+    return mirror, turn and len(symmetries) == len(blurred_dirs)
 
 
 def size_of(path: str | Path, whole: bool = False) -> tuple[int, int] | None:

@@ -58,6 +58,9 @@ class TrainSettings:
         128, "side of random crops to train on, pixels, at most; 0 means whole pictures"
     )
     turns: bool = setting(True, "also trains on quarter turns, where the blur is the same turned")
+    scales: float = setting(
+        1.0, "half of all pairs at other scales, up to so many times larger or smaller"
+    )
     jitter_px: int = setting(0, "random shift of both halves in training, at most, pixels")
     cache: bool = setting(False, "keeps all training pictures in memory, decoded: 0.4 MB a pair")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
@@ -72,6 +75,7 @@ class TrainSettings:
         check_choices(self)
         for name in ("batch", "channels", "blocks", "log_every", "sample_every"):
             self._require(getattr(self, name) >= 1, name, "at least 1")
+        self._require(1 <= self.scales <= 4, "scales", "between 1 and 4")
         for name in ("epochs", "learning_rate", "discriminator_learning_rate"):
             self._require(0 < getattr(self, name) < math.inf, name, "a positive number")
         durations = ("steps", "max_minutes", "patience", "checkpoint_minutes")
@@ -144,6 +148,7 @@ BEFORE_IT_EXISTED: dict[str, Any] = {
     "xla": False,
     "gan_start": 0.0,
     "turns": False,
+    "scales": 1.0,
     "optimizer": "adam",
     "channels": 96,
     "blocks": 12,

@@ -28,6 +28,14 @@ HALVING_OVERLAP = np.array([70, 28, 1]) / 256
 LARGEST_KEPT_SIDE = 1280  # pixels; the eight kernels kept take at most 52 MB
 
 
+class Lens(NamedTuple):
+    """A blur: radius in pixels of the photograph, and shape of the aperture."""
+
+    radius_px: float
+    aperture: Aperture
+    fringe: float = 0.0  # radius of red larger, of blue smaller by so many percent
+
+
 class Grid(NamedTuple):
     """How a photograph is dealt out into phases x phases small pictures, each the result's size."""
 
@@ -39,7 +47,7 @@ class Grid(NamedTuple):
 
 
 def blur_and_average(
-    photo: np.ndarray, blurs: Sequence[tuple[float, Aperture]], size: int
+    photo: np.ndarray, blurs: Sequence[Lens | tuple[float, Aperture]], size: int
 ) -> list[np.ndarray]:
     """Convolves with each PSF at full resolution, then averages areas down to the wanted size.
 
@@ -49,17 +57,21 @@ def blur_and_average(
 
     Args:
         photo: uint8 or float32, shape (H, H, channels), any light.
-        blurs: for each result the radius in pixels of this photograph, and the aperture.
+        blurs: one for each result.
         size: side of the results, in pixels.
 
     Returns:
         For each blur float32, shape (size, size, channels), in the units of the photograph, not
         clipped. At radius 0 the photograph is only averaged, in its own type.
     """
-    plans = [_plan(photo, size, *blur) for blur in blurs]
     planes: list[list[np.ndarray]] = [[] for _ in blurs]
     # One channel after the other: less memory, and more of it near the processor.
-    for channel in cv2.split(photo):
+    for index, channel in enumerate(cv2.split(photo)):
+        wider = (1, 0, -1, 0)[index]  # red, green, blue; coverage
+        plans = [
+            _plan(photo, size, lens.radius_px * (1 + wider * lens.fringe / 100), lens.aperture)
+            for lens in (Lens(*blur) for blur in blurs)
+        ]
         dealt: dict[Grid, list[np.ndarray]] = {}
         for plan, done in zip(plans, planes, strict=True):
             if plan is None:
@@ -96,18 +108,20 @@ def _grid(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) ->
     height = photo.shape[0]
     block = height // size if height % size == 0 else 1
     blocks = math.ceil(height / block)
+    reach_px = radius_px * (1 + 3 * aperture.softness / 100) + (aperture.softness > 0)
     # Straight sides leave more fine detail than a circle. Light that is encoded afterwards or
     # exceeds white would magnify the error of halving.
     soft = inner_radius(radius_px, aperture) >= (8 if aperture.num_blades == 0 else 18)
+    soft = soft and aperture.rim == aperture.vignetting == 0  # rings and edges would be finer
     if soft and photo.dtype == np.uint8 and block >= 4 and block % 2 == 0:
         stride = 2
-    elif radius_px <= 2 * block:  # at most 5 x 5 pixels of each phase
+    elif reach_px <= 2 * block:  # at most 5 x 5 pixels of each phase
         return Grid(1, block, 3 * block, blocks + 6, spectral=False)
     else:
         stride = 1
     # The border must hold the kernel and the fading tail of the one that undoes the halving.
     margin = math.ceil(blocks / 16)
-    while margin * block < radius_px + block:
+    while margin * block < reach_px + block:
         margin *= 2
     side = cv2.getOptimalDFTSize(blocks + 2 * margin)
     return Grid(stride, block // stride, margin * block, side, spectral=True)

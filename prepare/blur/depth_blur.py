@@ -1,10 +1,11 @@
 """A blur that varies with distance: the photograph in layers, each blurred by its own radius."""
 
+import hashlib
+
 import cv2
 import numpy as np
 
-from prepare.blur.blur_downsample import blur_and_average
-from prepare.records.blur_settings import Aperture
+from prepare.blur.blur_downsample import Lens, blur_and_average
 
 MAX_LAYERS_EACH_SIDE = 16  # of the focal distance; the radius of a layer errs by half a step
 BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their quotient steady
@@ -13,10 +14,9 @@ BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their q
 def blur_by_depth(
     photo: np.ndarray,
     depth_u8: np.ndarray,
+    lens: Lens,
     *,
     focus: float,
-    radius_px: float,
-    aperture: Aperture,
     size: int,
 ) -> np.ndarray:
     """Blurs each pixel by its distance from the focal plane, then averages areas.
@@ -29,27 +29,54 @@ def blur_by_depth(
     Args:
         photo: uint8 or float32, shape (H, H, 3), 255 = white.
         depth_u8: uint8, shape (H, H); 0 is near, 255 far.
+        lens: largest radius, in pixels of this photograph, shape of the PSF, and fringe.
         focus: depth that stays sharp, 0 to 255.
-        radius_px: largest radius, in pixels of this photograph.
-        aperture: shape of the PSF.
         size: side of the result in pixels.
 
     Returns:
         float32, shape (size, size, 3), 255 = white.
     """
+    radius_px, aperture, fringe = lens
     step = max(1.0, radius_px / MAX_LAYERS_EACH_SIDE)
     defocus = (np.arange(256) - focus) / max(focus, 255 - focus)
     layer_of_pixel = np.rint(defocus * radius_px / step).astype(np.int16)[depth_u8]
-    light = blur_and_average(photo, [(radius_px, aperture)], size)[0] * BACKDROP_WEIGHT
+    light = blur_and_average(photo, [lens], size)[0] * BACKDROP_WEIGHT
     covered: np.ndarray = np.full((size, size, 1), BACKDROP_WEIGHT, np.float32)
     for layer in np.unique(layer_of_pixel)[::-1].tolist():
         # What is not blurred is averaged in its own type, which must not round.
         cut_out = _cut_out(photo if layer else photo.astype(np.float32), layer_of_pixel == layer)
-        [blurred] = blur_and_average(cut_out, [(abs(layer) * step, aperture)], size)
+        [blurred] = blur_and_average(cut_out, [Lens(abs(layer) * step, aperture, fringe)], size)
         coverage = np.clip(blurred[..., 3:] / 255, 0.0, 1.0)
         light = light * (1 - coverage) + blurred[..., :3]
         covered = covered * (1 - coverage) + coverage
     return light / covered
+
+
+def random_depth(side: int, num_layers: int, seed_text: str) -> tuple[np.ndarray, float]:
+    """A depth map of a back and of random parts in front of it, and which depth is in focus.
+
+    Either the back or the front has the largest blur; every other layer has any depth between.
+
+    Args:
+        side: of the map, pixels.
+        num_layers: the back and the parts in front, 1 to 4.
+        seed_text: what the map depends on.
+
+    Returns:
+        uint8, shape (side, side), 0 near, 255 far; and the focus, 0 or 255.
+    """
+    digest = hashlib.sha256(f"depth {seed_text}".encode()).digest()
+    generator = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+    focus = float(generator.choice((0, 255)))
+    between = np.sort(generator.integers(0, 256, num_layers - 1))[::-1]
+    levels = [255, *between] if focus == 0 else [*between, 0]
+    depth_u8 = np.full((side, side), levels[0], np.uint8)
+    for level in levels[1:]:
+        cells = int(generator.integers(3, 9))
+        coarse = generator.standard_normal((cells, cells)).astype(np.float32)
+        field = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+        depth_u8[field > np.quantile(field, generator.uniform(0.4, 0.8))] = level
+    return depth_u8, focus
 
 
 def _cut_out(photo: np.ndarray, inside: np.ndarray) -> np.ndarray:

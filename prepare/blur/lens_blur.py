@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from prepare.blur.blur_downsample import blur_and_average
-from prepare.blur.depth_blur import blur_by_depth
-from prepare.blur.grain import grain
-from prepare.blur.light import encoded_values, light_of
+from prepare.blur.blur_downsample import Lens, blur_and_average
+from prepare.blur.camera import as_photographed
+from prepare.blur.depth_blur import blur_by_depth, random_depth
+from prepare.blur.light import light_of
 from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur
 
 
@@ -53,17 +53,19 @@ def blur_and_reduce(
     if photo_u8.dtype != np.uint8 or photo_u8.shape != (*photo_u8.shape[:1] * 2, 3):
         got = f"{photo_u8.dtype} {photo_u8.shape}"
         raise ValueError(f"{image_id}: expected a square 8-bit RGB photograph, got {got}")
+    drawn = [blur.drawn_for(image_id) for blur in blurs]
     together: dict[tuple, list[int]] = {}
-    for index, blur in enumerate(blurs):
-        together.setdefault((blur.linear, blur.brightness, blur.threshold), []).append(index)
+    for index, blur in enumerate(drawn):
+        light = (blur.linear, blur.gamma, blur.brightness, blur.threshold)
+        together.setdefault(light, []).append(index)
     results: dict[int, np.ndarray] = {}
-    for (linear, brightness, threshold), indices in together.items():
-        light = light_of(photo_u8, linear=linear, brightness=brightness, threshold=threshold)
-        shared = [blurs[index] for index in indices]
-        for index, reduced in zip(
-            indices, _blurred(light, shared, size, image_id, depth_u8), strict=True
-        ):
-            results[index] = _finished(reduced, blurs[index], image_id)
+    for indices in together.values():
+        light_u8_or_f32 = light_of(photo_u8, drawn[indices[0]])
+        seeds = [f"{blurs[index].name}/{image_id}" for index in indices]
+        shared = [drawn[index] for index in indices]
+        reduced = _blurred(light_u8_or_f32, shared, size, seeds, depth_u8)
+        for index, seed_text, picture in zip(indices, seeds, reduced, strict=True):
+            results[index] = as_photographed(picture, drawn[index], seed_text)
     return [results[index] for index in range(len(blurs))]
 
 
@@ -71,36 +73,25 @@ def _blurred(
     light: np.ndarray,
     blurs: Sequence[LensBlur],
     size: int,
-    image_id: str,
+    seeds: Sequence[str],
     depth_u8: np.ndarray | None,
 ) -> list[np.ndarray]:
     """Each blur of the same light, float32, reduced."""
+    even = [blur for blur in blurs if not blur.depth and blur.layers == 1]
     scale = light.shape[0] / WIDTH_OF_RADIUS
-    radii = [blur.radius_of(image_id) * scale for blur in blurs]
-    flat = [(r, blur.aperture) for r, blur in zip(radii, blurs, strict=True) if not blur.depth]
-    even = iter(blur_and_average(light, flat, size))
+    flat = [Lens(blur.radius_px * scale, blur.aperture, blur.fringe) for blur in even]
+    flat_results = iter(blur_and_average(light, flat, size))
     results = []
-    for radius_px, blur in zip(radii, blurs, strict=True):
-        if not blur.depth:
-            results.append(next(even))
+    for blur, seed_text in zip(blurs, seeds, strict=True):
+        if not blur.depth and blur.layers == 1:
+            results.append(next(flat_results))
             continue
-        if depth_u8 is None or depth_u8.shape != light.shape[:2]:
-            got = "none" if depth_u8 is None else f"{depth_u8.shape}"
-            raise ValueError(f"{image_id}: expected a depth map of {light.shape[:2]}, got {got}")
-        layers = {"focus": blur.focus, "radius_px": radius_px, "aperture": blur.aperture}
-        results.append(blur_by_depth(light, depth_u8, size=size, **layers))
+        depth, focus = depth_u8, blur.focus
+        if not blur.depth:
+            depth, focus = random_depth(light.shape[0], int(blur.layers), seed_text)
+        if depth is None or depth.shape != light.shape[:2]:
+            got = "none" if depth is None else f"{depth.shape}"
+            raise ValueError(f"{seed_text}: expected a depth map of {light.shape[:2]}, got {got}")
+        lens = Lens(blur.radius_px * scale, blur.aperture, blur.fringe)
+        results.append(blur_by_depth(light, depth, lens, focus=focus, size=size))
     return results
-
-
-def _finished(reduced: np.ndarray, blur: LensBlur, image_id: str) -> np.ndarray:
-    """Encoded, grained and rounded."""
-    values = encoded_values(reduced, linear=blur.linear)
-    if blur.noise > 0:
-        values = values + grain(
-            f"{blur.name}/{image_id}",
-            values.shape[0],
-            amount=blur.noise,
-            kind=blur.noise_kind,
-            monochromatic=blur.monochromatic,
-        )
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,21 +1,30 @@
 """Settings of a blurred set, and the name that they give it. Needs the standard library alone."""
 
-import math
 import re
-from dataclasses import dataclass, fields
-from decimal import Decimal
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
+from prepare.records.blur_limits import (
+    LIMITS,
+    NOISE_KINDS,
+    SHAPES,
+    SWITCHES,
+    WHOLE,
+    check_value,
+    settled,
+    shown,
+)
 from prepare.records.errors import require
-from prepare.records.fields import setting
-from prepare.records.hashing import hash_of
+from prepare.records.fields import drawn, setting
+from prepare.records.spread import Spread, parse_values
 
 WIDTH_OF_RADIUS = 1024  # radius_px counts pixels of an original this wide
-SHAPES = {0: "disc", 3: "triangle", 4: "square", 5: "pentagon", 6: "hexagon"}
-SHAPES |= {7: "heptagon", 8: "octagon"}
-HIGHEST = {"curvature": 100, "rotation": 360, "brightness": 100, "threshold": 255}
-HIGHEST |= {"noise": 100, "focus": 255}
-_NAME = re.compile(r"([a-z]+)-r([\d.]+)(?:-([\d.]+))?((?:-[a-z]+[\d.]*)*)")
+_NUMBERS = r"-?[\d.]+(?:--?[\d.]+)?(?:,-?[\d.]+(?:--?[\d.]+)?)*"
+_WORDS = "[a-z]+(?:,[a-z]+)*"
+_NAME = re.compile(rf"([a-z]+)-r({_NUMBERS})((?:-{_WORDS}(?:{_NUMBERS})?)*)")
+_PART = re.compile(rf"-({_WORDS})({_NUMBERS})?")
+
+Drawn = Any  # a number, a word or a switch; in a set's settings maybe the Spread of it
 
 
 @dataclass(frozen=True)
@@ -32,117 +41,133 @@ class OutputSettings:
 
 @dataclass(frozen=True)
 class Aperture:
-    """Shape of the opening of the lens; its size is the radius given beside it.
+    """Shape of the opening of the lens, and how its light falls; its size is the radius beside it.
 
     Attributes:
-        num_blades: 0 for a disc, or 3 to 8 sides of a regular polygon.
+        num_blades: 0 for a disc, or 3 to 9 sides of a regular polygon.
         curvature: how far each side bows from straight (0) to the circle's arc (100), in percent.
         rotation: angle of the polygon in degrees, counterclockwise as seen in the picture. At 0
             one corner points up.
+        softness: sigma of a Gaussian that softens its edge, percent of the radius.
+        rim: how much brighter its rim is than its middle, percent; darker below 0.
+        vignetting: how far the edge of the lens cuts into it, percent of the radius.
     """
 
     num_blades: int
     curvature: float
     rotation: float
-
-    @property
-    def turned_alike(self) -> bool:
-        """Whether it is the same after a quarter turn, whatever its rotation."""
-        return self.num_blades == 0 or self.curvature == 100
-
-    @property
-    def mirrored_alike(self) -> bool:
-        """Whether it is the same in a mirror."""
-        return self.turned_alike or self.rotation == 0  # then a corner points up
+    softness: float = 0.0
+    rim: float = 0.0
+    vignetting: float = 0.0
 
 
 @dataclass(frozen=True)
 class LensBlur:
-    """Settings of one blurred set.
+    """Settings of one blurred set. Each may be a `Spread`, from which it is drawn for every image.
 
     Attributes:
         radius_px: radius of the circle of confusion, in pixels of a 1024-pixel-wide original; of a
-            polygon, to its corners. A pair (low, high) draws one for every image from its id.
+            polygon, to its corners.
         depth: whether the radius varies with a depth map.
         focus: with depth, the depth that stays sharp; None is 0.
+        recipe: name of the recipe that the settings are, if they are one.
+        draw: which of several sets with the same spreads, from 1 up; each draws values of its own.
     """
 
-    radius_px: float | tuple[float, float] = setting(30.0, "radius, pixels", flag=False)
-    blades: Literal[0, 3, 4, 5, 6, 7, 8] = setting(0, "sides of the iris; 0 is a disc")
-    curvature: float = setting(0.0, "of the sides, percent: 0 straight, 100 the circle's arc")
-    rotation: float = setting(0.0, "of the iris, degrees counterclockwise; at 0 a corner points up")
-    brightness: float = setting(
+    radius_px: Drawn = drawn(30.0, "radius, pixels", flag=False)
+    blades: Drawn = drawn(0, "sides of the iris, 3-9; 0 is a disc")
+    curvature: Drawn = drawn(0.0, "of the sides, percent: 0 straight, 100 the circle's arc")
+    rotation: Drawn = drawn(0.0, "of the iris, degrees counterclockwise; at 0 a corner points up")
+    brightness: Drawn = drawn(
         0.0, "of highlights, 0 to 100: their light is multiplied by 1 + this / 10"
     )
-    threshold: float = setting(
-        255.0, "luma from which a pixel is a highlight, levels; 255: none is"
+    threshold: Drawn = drawn(255.0, "luma from which a pixel is a highlight, levels; 255: none is")
+    noise: Drawn = drawn(0.0, "grain added after the blur, percent of 255 levels, 0 to 100")
+    noise_kind: Drawn = drawn(
+        "gaussian", "distribution of the grain; photon is gaussian that grows with light"
     )
-    noise: float = setting(0.0, "grain added after the blur, percent of 255 levels, 0 to 100")
-    noise_kind: Literal["gaussian", "uniform"] = setting("gaussian", "distribution of the grain")
-    monochromatic: bool = setting(False, "the same grain in all three channels")
-    linear: bool = setting(False, "blur and reduce in linear light, not in encoded values")
+    monochromatic: Drawn = drawn(False, "the same grain in all three channels")
+    linear: Drawn = drawn(False, "blur and reduce in linear light, not in encoded values")
     depth: bool = setting(False, "the radius varies with a depth map", flag=False)
-    focus: float | None = setting(None, "with --depth: the depth that stays sharp, 0 (near) to 255")
+    focus: Drawn = drawn(None, "with --depth: the depth that stays sharp, 0 (near) to 255")
+    softness: Drawn = drawn(0.0, "Gaussian on the aperture's edge: sigma, percent of the radius")
+    rim: Drawn = drawn(0.0, "light at the aperture's rim over its middle, percent, -100 to 100")
+    vignetting: Drawn = drawn(
+        0.0, "cat's eye: how far the lens's edge cuts into the aperture, percent of the radius"
+    )
+    fringe: Drawn = drawn(
+        0.0, "color fringes: radius of red larger, of blue smaller by this percent, -50 to 50"
+    )
+    gamma: Drawn = drawn(
+        0.0, "with --linear: exponent of the camera's tone curve; 0 is sRGB's own curve"
+    )
+    layers: Drawn = drawn(
+        1, "depths: random parts in front of the back, each of another radius, 1-4; no map needed"
+    )
+    coarseness: Drawn = drawn(0.0, "Gaussian on the grain: sigma, written pixels, 0-5")
+    sharpening: Drawn = drawn(0.0, "a camera's, of the blurred half: unsharp mask, percent")
+    jpeg: Drawn = drawn(0, "quality at which the blurred half was once compressed; 0: never")
+    subsampling: Drawn = drawn(False, "with --jpeg: half the chroma resolution, 4:2:0")
+    recipe: str = field(default="", metadata={"flag": False})
+    draw: int = field(default=1, metadata={"flag": False})
 
     def __post_init__(self) -> None:
-        low, high = self._radius_range()
-        single = not isinstance(self.radius_px, (tuple, list))
-        if not single:
-            got = f"{_number(low)}-{_number(high)}"
-            require(low < high, "radius_px", "a range from low to high", got)
-        for radius in (low, high):
-            expected = "a number between 0 and 512 (pixels)"
-            require(0 <= radius <= 512, "radius_px", expected, _shown(radius))
-        require(self.blades in SHAPES, "blades", "0 (disc) or 3 to 8", self.blades)
-        kinds = ("gaussian", "uniform")
-        require(self.noise_kind in kinds, "noise_kind", " or ".join(kinds), self.noise_kind)
-        for field, highest in HIGHEST.items():
-            value = getattr(self, field)
-            if value is None and field == "focus":
-                continue
-            expected = f"a number between 0 and {highest}"
-            require(0 <= value <= highest, field, expected, _shown(value))
-            object.__setattr__(self, field, float(value) + 0.0)
+        for name in (*LIMITS, "blades", "noise_kind", *SWITCHES):
+            value = settled(name, getattr(self, name))
+            object.__setattr__(self, name, value)
+            for one in value if isinstance(value, Spread) else (value,):
+                check_value(name, one)
+        require(self.draw >= 1, "draws", "1 or more", self.draw)
         expected = "given with --depth, the folder of depth maps"
         require(self.focus is None or self.depth, "focus", expected, self.focus)
+        one_layer = not self.depth or self.layers == 1
+        require(one_layer, "layers", "1 with --depth, which says what lies where", self.layers)
         if self.depth and self.focus is None:
             object.__setattr__(self, "focus", 0.0)
-        object.__setattr__(self, "radius_px", low if single else (low, high))
+
+    @property
+    def spreads(self) -> dict[str, Spread]:
+        """The settings that are drawn for each image, by name."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Spread)}
 
     @property
     def name(self) -> str:
         """Folder name of the set; different settings have different names."""
-        low, high = self._radius_range()
-        radius = _number(low) if low == high else f"{_number(low)}-{_number(high)}"
-        parts = [SHAPES[self.blades], f"r{radius}"]
-        numbers = ("curvature", "rotation", "brightness", "threshold", "noise")
-        changed = [f for f in numbers if getattr(self, f) != getattr(LensBlur, f)]
-        parts += [field + _number(getattr(self, field)) for field in changed]
-        if self.noise_kind != LensBlur.noise_kind:
-            parts.append(self.noise_kind)
-        parts += [flag for flag in ("monochromatic", "linear", "depth") if getattr(self, flag)]
-        if self.focus is not None:
-            parts.append(f"focus{_number(self.focus)}")
+        if self.recipe:
+            return f"{self.recipe}-{self.draw:02d}"
+        mixed = isinstance(self.blades, Spread)
+        parts = ["mixed" if mixed else SHAPES[self.blades], f"r{shown(self.radius_px)}"]
+        parts += [f"blades{self.blades}"] * mixed
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name in ("radius_px", "blades") or value == each.default:
+                continue
+            if each.name == "noise_kind":
+                parts.append(str(value))
+            elif value is True:
+                parts.append(each.name)
+            else:
+                parts.append(f"{each.name}{shown(value)}")
         return "-".join(parts)
 
     @classmethod
     def from_name(cls, name: str) -> "LensBlur | None":
         """The settings whose set has this name, or None if none has."""
         match = _NAME.fullmatch(name)
-        blades = {shape: number for number, shape in SHAPES.items()}
+        blades = {shape: number for number, shape in SHAPES.items()} | {"mixed": 0}
         if match is None or match[1] not in blades:
             return None
-        values: dict = {"blades": blades[match[1]]}
+        values: dict[str, Any] = {"blades": blades[match[1]]}
         try:
-            low = float(match[2])
-            values["radius_px"] = (low, float(match[3])) if match[3] else low
-            for word, number in re.findall(r"-([a-z]+)([\d.]*)", match[4]):
-                if number:
-                    values[word] = float(number)
-                elif word in ("gaussian", "uniform"):
-                    values["noise_kind"] = word
+            for word, numbers in [("radius_px", match[2]), *_PART.findall(match[3])]:
+                if numbers:
+                    values[word] = parse_values(numbers)
+                elif set(word.split(",")) <= set(NOISE_KINDS):
+                    values["noise_kind"] = parse_values(word)
                 else:
                     values[word] = True
+            values["draw"] = int(values.get("draw", 1))
             blur = cls(**values)
         except (ValueError, TypeError):
             return None
@@ -151,46 +176,41 @@ class LensBlur:
     @property
     def make_words(self) -> list[str]:
         """The words behind `make blur` that make this very set, as in RADIUS=33.5 BLADES=6."""
-        low, high = self._radius_range()
-        words = [f"RADIUS={_number(low)}" + (f"-{_number(high)}" if high > low else "")]
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "radius_px" or value == field.default:
+        if self.recipe:
+            return [f"KERNEL={self.recipe}", f"DRAWS={self.draw}"]
+        words = [f"RADIUS={shown(self.radius_px)}"]
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name == "radius_px" or value == each.default:
                 continue
-            shown = "maps" if field.name == "depth" else _shown(value)
-            words.append(f"{field.name.upper()}={shown}")
+            name = "DRAWS" if each.name == "draw" else each.name.upper()
+            words.append(f"{name}={'maps' if each.name == 'depth' else shown(value)}")
         return words
 
-    def radius_of(self, image_id: str) -> float:
-        """Radius for one image, in pixels of a 1024-pixel-wide original.
+    def with_draw(self, draw: int) -> "LensBlur":
+        """The same settings, for another set that draws values of its own."""
+        return replace(self, draw=draw)
 
-        For a range it is drawn evenly from the id alone and rounded to 0.01 pixels.
-        """
-        low, high = self._radius_range()
-        if low == high:
-            return low
-        return round(low + (high - low) * (hash_of(f"radius {image_id}") / 2**64), 2)
+    def drawn_for(self, image_id: str) -> "LensBlur":
+        """The settings for one image, each spread in the place of a value drawn from the id."""
+        again = f" {self.draw}" if self.draw > 1 else ""
+        values: dict[str, Any] = {
+            name: spread.drawn(f"{name.removesuffix('_px')}{again} {image_id}", name in WHOLE)
+            for name, spread in self.spreads.items()
+        }
+        if values.get("radius_px") == 0 and self.recipe:
+            return LensBlur(0)  # as sharp as the sharp half, and equal to it
+        return replace(self, **values, recipe="", draw=1) if values else self
 
     @property
     def aperture(self) -> Aperture:
-        """Shape of the PSF."""
-        return Aperture(self.blades, self.curvature, self.rotation)
+        """Shape of the PSF, of settings without spreads."""
+        names = ("blades", "curvature", "rotation", "softness", "rim", "vignetting")
+        return Aperture(*(getattr(self, name) for name in names))
 
-    def _radius_range(self) -> tuple[float, float]:
-        """Lowest and highest radius, as floats without a negative zero."""
-        given = self.radius_px
-        low, high = given if isinstance(given, (tuple, list)) else (given, given)
-        return float(low) + 0.0, float(high) + 0.0
-
-
-def _number(value: float) -> str:
-    """Shortest decimal that reads back as the same number, without exponent: 30, 33.5."""
-    text = format(Decimal(repr(float(value))), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _shown(value: object) -> object:
-    """A setting's value as it is typed."""
-    if isinstance(value, bool):
-        return int(value)
-    return _number(value) if isinstance(value, float) and math.isfinite(value) else value
+    @property
+    def symmetry(self) -> tuple[bool, bool]:
+        """Whether the blur is as likely mirrored, left for right, and after a quarter turn."""
+        is_round = (self.blades == 0 or self.curvature == 100) and self.vignetting == 0
+        any_way = isinstance(self.rotation, Spread) and self.rotation == Spread([(0.0, 360.0)])
+        return is_round or any_way or self.rotation == 0, is_round or any_way  # 0: a corner is up

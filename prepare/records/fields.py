@@ -18,6 +18,11 @@ def setting(default: Any, text: str, *, flag: bool = True) -> Any:
     return dataclasses.field(default=default, metadata={"help": text, "flag": flag})
 
 
+def drawn(default: Any, text: str, *, flag: bool = True) -> Any:
+    """The same of a setting that may also be drawn, for each image, from a `Spread`."""
+    return dataclasses.field(default=default, metadata={"help": text, "flag": flag, "drawn": True})
+
+
 def choices_of(hint: Any) -> tuple:
     """The values that a type hint `Literal[..]` allows; none where it is another hint."""
     return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()

@@ -15,6 +15,8 @@ from prepare.records.errors import DamagedRecordError
 from prepare.records.json_file import damaged, parse_json, read_record
 from prepare.records.manifest import WAY_OUT
 from prepare.records.psf import aperture_psf
+from prepare.records.recipes import blur_of_name
+from prepare.records.spread import Spread
 
 FILE_NAME = "kernel.json"
 
@@ -33,7 +35,13 @@ class KernelRecord:
     @property
     def content(self) -> dict[str, Any]:
         """What `kernel.json` holds, as it reads back: a range of radii is a list."""
-        record = {"kernel": self.blur.name} | asdict(self.blur) | asdict(self.output)
+        blur = {
+            name: value.plain if isinstance(value, Spread) else value
+            for name, value in (
+                (each.name, getattr(self.blur, each.name)) for each in fields(self.blur)
+            )
+        }
+        record = {"kernel": self.blur.name} | blur | asdict(self.output)
         return json.loads(json.dumps(record | {"border": "replicate"}))
 
     @property
@@ -51,12 +59,15 @@ class KernelRecord:
 
     def why_no_psf(self) -> str | None:
         """Why the set has no single PSF at the written size, or None if it has one."""
-        if isinstance(self.blur.radius_px, tuple):
-            return "its radius differs from image to image"
+        if self.blur.spreads:
+            differing = next(iter(self.blur.spreads)).removesuffix("_px")
+            return f"its {differing} differs from image to image"
         if self.blur.radius_px * self.output.size / WIDTH_OF_RADIUS < 0.5:
             return "its blur is smaller than a pixel"
-        if self.blur.depth:
+        if self.blur.depth or self.blur.layers != 1:
             return "its radius varies with depth"
+        if self.blur.fringe:
+            return "its colors have radii of their own"
         if self.blur.brightness and self.blur.threshold < 255:
             return "its highlights are brightened"
         return None
@@ -77,7 +88,7 @@ class KernelRecord:
         """
         if reason := self.why_no_psf():
             raise ValueError(f"{self.blur.name} has no single PSF: {reason}")
-        radius_px = float(self.blur.radius_px)  # type: ignore[arg-type]  # no range
+        radius_px = float(self.blur.radius_px)
         return aperture_psf(radius_px * self.output.size / WIDTH_OF_RADIUS, self.blur.aperture)
 
 
@@ -147,7 +158,7 @@ def the_only_set(blurred_dir: Path) -> str:
 
 
 def _no_such_set(blurred_dir: Path, pattern: str, found: Sequence[str]) -> str:
-    blur = LensBlur.from_name(pattern)
+    blur = blur_of_name(pattern)
     there = f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
     if blur is None:
         return f"{there}; name one of those with KERNEL=.., or make another with `make blur`"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from prepare.records.blur_settings import Aperture
 
@@ -43,7 +44,7 @@ def polygon_psf(
 
     Args:
         radius_px: radius of the circle through the corners, in pixels, >= 0.
-        num_blades: number of sides, 3 to 8.
+        num_blades: number of sides, 3 to 9.
         curvature: bow of the sides in percent, 0 (straight) to 100 (a disc).
         rotation: degrees, counterclockwise as seen; at 0 one corner points up.
 
@@ -54,8 +55,8 @@ def polygon_psf(
     Raises:
         ValueError: if an argument lies outside its range.
     """
-    if num_blades not in range(3, 9):
-        raise ValueError(f"num_blades must be 3 to 8, got {num_blades}")
+    if num_blades not in range(3, 10):
+        raise ValueError(f"num_blades must be 3 to 9, got {num_blades}")
     if not 0 <= curvature <= 100:
         raise ValueError(f"curvature must be between 0 and 100 percent, got {curvature}")
     half = math.pi / num_blades
@@ -70,10 +71,47 @@ def polygon_psf(
 
 
 def aperture_psf(radius_px: float, aperture: Aperture) -> np.ndarray:
-    """Point spread function of any aperture: `disc_psf` for 0 blades, else `polygon_psf`."""
+    """Point spread function of any aperture.
+
+    The outline is that of `disc_psf` for 0 blades, else of `polygon_psf`. Vignetting cuts away
+    what lies outside a circle of the same radius, moved against the direction of the rotation:
+    at 0 the top is missing. The rim's light grows with the square of the distance from the middle.
+    Softness is a Gaussian over all of it. Pixels that both outlines cross are taken for covered
+    by the product of their shares.
+
+    Args:
+        radius_px: of the circle around the aperture, pixels, >= 0.
+        aperture: its shape and light.
+
+    Returns:
+        float32, odd side, 2 * ceil(radius) + 1 where the edge is hard; non-negative, sums to 1.
+
+    Raises:
+        ValueError: if an argument lies outside its range.
+    """
     if aperture.num_blades == 0:
-        return disc_psf(radius_px)
-    return polygon_psf(radius_px, aperture.num_blades, aperture.curvature, aperture.rotation)
+        psf = disc_psf(radius_px)
+    else:
+        angles = aperture.curvature, aperture.rotation
+        psf = polygon_psf(radius_px, aperture.num_blades, *angles)
+    is_plain = aperture.softness == aperture.rim == aperture.vignetting == 0
+    return psf if is_plain or radius_px < 1e-6 else _with_light(psf, radius_px, aperture)
+
+
+def _with_light(psf: np.ndarray, radius_px: float, aperture: Aperture) -> np.ndarray:
+    """A PSF with its rim's light, the lens's edge and softness."""
+    reach = psf.shape[0] // 2
+    across, down = np.meshgrid(*[np.arange(-reach, reach + 1) / radius_px] * 2)
+    light = psf * (1 + aperture.rim / 100 * np.minimum(across**2 + down**2, 1))
+    if aperture.vignetting:
+        angle, shift = math.radians(aperture.rotation), aperture.vignetting / 100
+        distance = np.hypot(across - shift * math.sin(angle), down - shift * math.cos(angle))
+        light = light * np.clip((1 - distance) * radius_px + 0.5, 0, 1)
+    sigma = aperture.softness / 100 * radius_px
+    if sigma > 0.05:
+        light = np.pad(light, math.ceil(3 * sigma))
+        light = gaussian_filter(light, sigma, truncate=3, mode="constant")
+    return (light / light.sum()).astype(np.float32)
 
 
 def inner_radius(radius_px: float, aperture: Aperture) -> float:

@@ -1,7 +1,7 @@
-"""Takes a disc-shaped blur of unknown radius out of a picture, as far as linear filters can.
+"""Takes a blur of unknown size and edge out of a picture, as far as linear filters can.
 
-Layers for the front of a generator: a guess of the radius at each place, from the dark rings that a
-disc leaves in the spectrum, and the inverse filter for it. They are known before any training.
+Layers for the front of a generator: a guess of the blur at each place, from what it leaves of each
+ring of the spectrum, and the inverse filter for it. They are known before any training.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,14 @@ from keras import layers
 from train.metrics import YIQ
 from train.networks.deconvolution_filters import (
     FLOOR,
+    FULL_RES_BLURS,
     FULL_RES_NOISE,
-    FULL_RES_RADII,
     FULL_RES_REACH,
+    HALF_RES_BLURS,
     HALF_RES_NOISE,
-    HALF_RES_RADII,
     HALF_RES_REACH,
     RING_REACH,
+    Blur,
     inverse_filter,
     radius_discriminant,
     ring_filters,
@@ -40,19 +41,21 @@ def blind_inverse(blurred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     Returns:
         the correction of the luma, (batch, height, width, 1), in the units of the pictures, and
-        the probability of each radius, (batch, height / 4, width / 4, 1 + number of radii).
+        clues, (batch, height / 4, width / 4, channels): the probability of each of RADII_OF_PROBS
+        and the corrections for each, folded.
     """
     luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)
     radius_probs = _radius_probs(halved)
-    fine = _inverted(luma, 4, FULL_RES_RADII, FULL_RES_REACH, FULL_RES_NOISE)
-    fine = WeightedSum(1, len(FULL_RES_RADII))([fine, radius_probs])
-    coarse = [radius / 2 for radius in HALF_RES_RADII]
-    coarse = _inverted(halved, 2, coarse, HALF_RES_REACH, HALF_RES_NOISE)
-    coarse = WeightedSum(1 + len(FULL_RES_RADII), len(HALF_RES_RADII))([coarse, radius_probs])
+    fines = _inverted(luma, 4, FULL_RES_BLURS, FULL_RES_REACH, FULL_RES_NOISE)
+    fine = WeightedSum(1, len(FULL_RES_BLURS))([fines, radius_probs])
+    halved_blurs = [Blur(radius / 2, softness) for radius, softness in HALF_RES_BLURS]
+    coarses = _inverted(halved, 2, halved_blurs, HALF_RES_REACH, HALF_RES_NOISE)
+    coarse = WeightedSum(1 + len(FULL_RES_BLURS), len(HALF_RES_BLURS))([coarses, radius_probs])
     fine = DepthToSpace(4, dtype="float32")(fine)
     coarse = _doubled(DepthToSpace(2, dtype="float32")(coarse))
-    return layers.Add(dtype="float32")([fine, coarse]), radius_probs
+    inverse = layers.Add(dtype="float32")([fine, coarse])
+    return inverse, layers.Concatenate()([radius_probs, fines, coarses])
 
 
 def _radius_probs(halved: tf.Tensor) -> tf.Tensor:
@@ -69,17 +72,17 @@ def _radius_probs(halved: tf.Tensor) -> tf.Tensor:
         bias_initializer=keras.initializers.Constant(offsets),
         dtype="float32",
     )
-    return layers.Softmax(dtype="float32")(discriminant(logs))
+    return layers.Softmax(dtype="float32", name="radius_probs")(discriminant(logs))
 
 
 def _inverted(
-    luma: tf.Tensor, block: int, radii: Sequence[float], reach: int, noise: float
+    luma: tf.Tensor, block: int, blurs: Sequence[Blur], reach: int, noise: float
 ) -> tf.Tensor:
-    """What the inverse of each radius adds, folded: (batch, h, w, block**2 * number of radii).
+    """What the inverse of each blur adds, folded: (batch, h, w, block**2 * number of blurs).
 
     Many filters over one channel leave a processor idle; folded, they are few over many channels.
     """
-    filters = np.stack([inverse_filter(radius, reach, noise) for radius in radii], -1)
+    filters = np.stack([inverse_filter(blur, reach, noise) for blur in blurs], -1)
     folded = SpaceToDepth(block, dtype="float32")(EdgePad(reach)(luma))
     return _fixed(space_to_depth_kernel(filters, block))(folded)
 

@@ -1,21 +1,33 @@
-"""Filters that tell the radius of a disc-shaped blur, and filters that take it back.
+"""Filters that tell the size of a blur, and filters that take it back.
 
-All are computed from theory alone. Radii are in pixels of the picture itself, a quarter of
-`radius_px` at 256 pixels.
+All are computed from theory alone. Real lenses blur with anything from a hard-edged disc to a
+Gaussian, so every size stands for several such shapes of one variance, and is told by the radius of
+the disc among them, in pixels of the picture itself: a quarter of `radius_px` at 256 pixels.
 """
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import j0, j1
 
-# Radii that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
-FULL_RES_RADII = (2.0, 2.5, 3.0, 3.5)
-HALF_RES_RADII = tuple(4 + 0.5 * step for step in range(17))
-FULL_RES_REACH, HALF_RES_REACH = (
-    12,
-    24,
-)  # of the filters, pixels of the full and of the halved picture
+
+class Blur(NamedTuple):
+    """Blurs of one size: apertures whose edges differ, all of a disc's variance."""
+
+    radius: float  # of that disc, pixels
+    softness: tuple[float, ...]  # of each edge: sigma of a Gaussian, in radii of the aperture
+
+
+HARD, SOFT, ANY = (0.0, 0.1), (0.25, 0.45, 0.8), (0.0, 0.15, 0.35, 0.7)
+# Blurs that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
+FULL_RES_BLURS = tuple(Blur(radius, ANY) for radius in (1.0, 1.5, 2.0, 2.5, 3.0, 3.5))
+_HARD_RADII = (4.0, 4.5, 5.0, 5.5, 6.0, 6.7, 7.4, 8.2, 9.0, 10.0, 11.0, 12.0)
+_SOFT_RADII = (4.0, 5.0, 6.3, 7.8, 9.7, 12.0)
+HALF_RES_BLURS = tuple(Blur(radius, HARD) for radius in _HARD_RADII)
+HALF_RES_BLURS += tuple(Blur(radius, SOFT) for radius in _SOFT_RADII)
+RADII_OF_PROBS = (0.0, *(blur.radius for blur in FULL_RES_BLURS + HALF_RES_BLURS))
+FULL_RES_REACH, HALF_RES_REACH = 12, 24  # of the filters, pixels of the full and halved picture
 # Energy of noise over that of detail at one cycle a pixel, in either: what restored faces best.
 FULL_RES_NOISE, HALF_RES_NOISE = 0.04, 0.0025
 RINGS = np.linspace(0.04, 0.48, 16)  # frequencies looked at, cycles a pixel of the halved picture
@@ -32,15 +44,35 @@ def disc_transfer(radius: float, frequency: np.ndarray) -> np.ndarray:
     return 2 * j1(x) / x
 
 
-@functools.cache
-def inverse_filter(radius: float, reach: int, noise: float) -> np.ndarray:
-    """What has to be added to a picture blurred by a disc to sharpen it, as a short filter.
-
-    The least-squares inverse among all filters of that reach that look the same turned. A Wiener
-    filter rings on for many radii, and cut short it is worse than nothing.
+def lens_transfers(blur: Blur, frequency: np.ndarray) -> np.ndarray:
+    """Transfer functions of the apertures of a blur.
 
     Args:
-        radius: of the disc, pixels, > 0.
+        blur: their size and softness.
+        frequency: cycles a pixel, any shape.
+
+    Returns:
+        shape (number of apertures,) and that of the frequencies.
+    """
+    transfers = []
+    for softness in blur.softness:
+        # The variance of a disc is radius^2 / 4.
+        own_radius = blur.radius / np.sqrt(1 + 4 * softness**2)
+        gaussian = np.exp(-2 * (np.pi * softness * own_radius * frequency) ** 2)
+        transfers.append(disc_transfer(own_radius, frequency) * gaussian)
+    return np.array(transfers)
+
+
+@functools.cache
+def inverse_filter(blur: Blur, reach: int, noise: float) -> np.ndarray:
+    """What has to be added to a picture blurred by a lens to sharpen it, as a short filter.
+
+    The least-squares inverse of all its apertures at once, among the filters of that reach
+    that look the same turned. It leaves alone the frequencies on which they do not agree. A
+    Wiener filter rings on for many radii, and cut short it is worse than nothing.
+
+    Args:
+        blur: of more than 0 pixels.
         reach: of the filter to each side, pixels, at most 31.
         noise: energy of noise over that of detail at one cycle a pixel, falling with frequency.
 
@@ -48,12 +80,12 @@ def inverse_filter(radius: float, reach: int, noise: float) -> np.ndarray:
         float32, shape (2 * reach + 1,) * 2, sums to 0.
     """
     frequency = _frequencies(128).ravel()
-    transfer, signal = disc_transfer(radius, frequency), frequency**-2.0  # of natural pictures
-    energy = signal * transfer**2 + noise / frequency  # of what is seen
+    transfers, signal = lens_transfers(blur, frequency), frequency**-2.0  # of natural pictures
+    energy = signal * (transfers**2).mean(0) + noise / frequency  # of what is seen
     tents, answers = _tent_basis(reach)
     # Sums as numpy does them itself: threads of a matrix product would wait for busy cores.
     products = np.einsum("af,bf->ab", answers * energy, answers)
-    wanted = np.einsum("af,f->a", answers, signal * transfer)
+    wanted = np.einsum("af,f->a", answers, signal * transfers.mean(0))
     heights = np.linalg.solve(products, wanted)
     inverse = np.tensordot(heights, tents, 1)
     inverse[reach, reach] -= inverse.sum()
@@ -85,12 +117,12 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
     """The linear function of a blurred picture's log energies on RINGS that tells its radius.
 
     Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
-    whose energy falls with about the square of the frequency, blurred by a disc.
+    whose energy falls with about the square of the frequency, blurred by any aperture.
 
     Returns:
-        weights, float32, shape (number of RINGS, 1 + number of radii), and offsets. Their softmax
-        is the probability of "no blur to speak of", and of each of FULL_RES_RADII and
-        HALF_RES_RADII.
+        weights, float32, shape (number of RINGS, 1 + number of blurs), and offsets. Their softmax
+        is the probability of "no blur to speak of", and of each of FULL_RES_BLURS and
+        HALF_RES_BLURS.
     """
     frequency = _frequencies(64)
     passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in ring_filters().T])
@@ -100,7 +132,7 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
     energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
     groups = []
     for spread in _spreads():
-        transfers = np.array([disc_transfer(radius / 2, frequency) ** 2 for radius in spread])
+        transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in spread])
         seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
         logs = np.log(seen[:, :, None] * energies[:, None] + 3 * FLOOR)
         groups.append(logs.reshape(-1, len(RINGS)))
@@ -111,10 +143,14 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
     return weights.astype(np.float32), offsets.astype(np.float32)
 
 
-def _spreads() -> list[tuple[float, ...]]:
-    """What radii count as "no blur", and as each of those that have an inverse."""
-    blurs = [(radius - 0.25, radius, radius + 0.25) for radius in FULL_RES_RADII + HALF_RES_RADII]
-    return [(0.0, 0.75, 1.5), *blurs]
+def _spreads() -> list[list[Blur]]:
+    """What counts as "no blur", and as each that has an inverse; in the halved picture."""
+    spreads = [[Blur(radius / 2, ANY) for radius in (0.0, 0.3, 0.6)]]
+    for blur in FULL_RES_BLURS + HALF_RES_BLURS:
+        step = min(0.25, blur.radius / 8) if blur.softness == HARD else blur.radius / 10
+        around = (blur.radius - step, blur.radius, blur.radius + step)
+        spreads.append([Blur(radius / 2, blur.softness) for radius in around])
+    return spreads
 
 
 def _distances(reach: int) -> np.ndarray:

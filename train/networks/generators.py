@@ -50,9 +50,9 @@ def build_residual(channels: int, num_blocks: int, seed: int) -> keras.Model:
         )
 
     blurred = keras.Input((None, None, 3))
-    inverse, radius_probs = blind_inverse(blurred)  # (batch, h, w, 1), (batch, h/4, w/4, radii)
+    inverse, clues = blind_inverse(blurred)  # (batch, h, w, 1), (batch, h/4, w/4, 143)
     x = SpaceToDepth()(layers.Concatenate()([blurred, inverse]))  # (batch, h/4, w/4, 64)
-    x = conv(channels)(layers.Concatenate()([x, radius_probs]))  # (batch, h/4, w/4, channels)
+    x = conv(channels)(layers.Concatenate()([x, clues]))  # (batch, h/4, w/4, channels)
     for block in range(num_blocks):
         dilation = (1, 2, 4)[block % 3]
         branch = layers.ReLU()(conv(channels, dilation)(x))

@@ -1,0 +1,125 @@
+"""Sets whose settings are drawn for each image, from `make blur` to `make train`."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers.pair_files import photo_u8, write_photos
+
+import pipeline
+from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.records.blur_settings import LensBlur
+from prepare.records.kernel import read_kernel
+from prepare.records.recipes import RECIPES, WILD, blur_of_name
+from prepare.records.spread import Spread
+
+RANGES = ["--radius", "0-45", "--blades", "0,5-9", "--curvature", "0-100", "--linear", "0,1"]
+RANGES += ["--noise", "0-3", "--noise-kind", "gaussian,photon", "--size", "32"]
+NAME = "mixed-r0-45-blades0,5-9-curvature0-100-noise0-3-gaussian,photon-linear0,1"
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wild")
+    names = [f"{index:02d}.png" for index in range(6)]
+    photos = write_photos(folder / "photos", names, height=64)
+    words = ["--source", "folder", "--from", str(photos), "--num-images", "6", "--size", "32"]
+    assert pipeline.main(["dataset", "--data-dir", str(folder / "data"), *words]) == 0
+    return folder / "data"
+
+
+def blur(data_dir, *words):
+    return pipeline.main(["blur", "--data-dir", str(data_dir), *words])
+
+
+def pictures(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jpg"))}
+
+
+def test_any_setting_may_be_a_range_or_a_choice_and_is_recorded(data_dir):
+    assert blur(data_dir, *RANGES) == 0
+    folder = data_dir / "blurred_resized" / NAME
+    assert len(pictures(folder)) == 6
+    record = read_kernel(folder)
+    assert record.blur.name == NAME
+    assert LensBlur.from_name(NAME) == record.blur
+    lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    drawn_names = {"id", "radius_px", "blades", "curvature", "linear", "noise", "noise_kind"}
+    for line in lines:
+        assert set(line) == drawn_names
+        assert line["blades"] in (0, 5, 6, 7, 8, 9)
+        assert 0 <= line["radius_px"] <= 45
+    assert len({line["radius_px"] for line in lines}) == 6
+
+
+def test_what_is_recorded_is_what_was_done():
+    drawn_blur = LensBlur(
+        Spread([(5, 45)]), blades=Spread([(5, 9)]), linear=Spread([(0, 0), (1, 1)])
+    )
+    photo = photo_u8(0, 256)
+    for image_id in ("00000", "00001", "a face"):
+        told = drawn_blur.drawn_for(image_id)
+        assert not told.spreads
+        for one, other in zip(
+            *(blur_and_reduce(photo, [b], 64, image_id) for b in (drawn_blur, told)), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_draws_of_the_recipe_differ_and_are_the_same_on_any_number_of_workers(data_dir):
+    assert blur(data_dir, "--kernel", "wild", "--draws", "2", "--size", "32", "--workers", "1") == 0
+    sets = data_dir / "blurred_resized"
+    first, second = (pictures(sets / f"wild-{draw:02d}") for draw in (1, 2))
+    assert len(first) == len(second) == 6
+    assert first != second
+    for path in (sets / "wild-02").glob("*.jpg"):
+        path.unlink()
+    assert blur(data_dir, "--kernel", "wild", "--draws", "3", "--size", "32", "--workers", "3") == 0
+    assert pictures(sets / "wild-02") == second
+    assert read_kernel(sets / "wild-03").make_command == "make blur KERNEL=wild DRAWS=3 SIZE=32"
+
+
+def test_a_sharp_draw_is_the_sharp_half_itself():
+    photo = photo_u8(0, 256)
+    names = [f"{number:03d}" for number in range(60)]
+    sharp_ids = [name for name in names if WILD.drawn_for(name) == LensBlur(0)]
+    assert 2 <= len(sharp_ids) <= 25
+    [copy] = blur_and_reduce(photo, [WILD], 64, sharp_ids[0])
+    np.testing.assert_array_equal(copy, reduce_photo(photo, 64))
+
+
+@pytest.mark.parametrize("name", ["wild-01", "wild-12", "wild-100"])
+def test_a_recipe_is_found_by_the_name_of_its_sets(name):
+    found = blur_of_name(name)
+    assert found.name == name
+    assert found.spreads == RECIPES["wild"].spreads
+
+
+@pytest.mark.parametrize("name", ["wild", "wild-1", "wild-00", "wild--1", "wilder-01", "wild-x"])
+def test_other_names_are_none_of_a_recipe(name):
+    assert blur_of_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kernel", "wild", "--blades", "5"], "--kernel must be given alone"),
+        (["--kernel", "tame"], "choose from 'wild'"),
+        (["--draws", "3"], "--draws must be 1 for disc-r30, of which nothing is drawn"),
+        (["--blades", "0-9"], "--blades must be 0, or a range within 3-9, got"),
+        (["--blades", "5-10"], "--blades must be 0 (disc) or 3 to 9, got 10"),
+        (["--radius", "0-600"], "--radius must be a number between 0 and 512 (pixels), got 600"),
+        (["--linear", "yes"], "--linear must be 0 or 1, got yes"),
+        (["--noise", "gaussian"], "--noise must be a number between 0 and 100, got gaussian"),
+        (["--noise-kind", "gaussian,salt"], "--noise-kind must be gaussian or"),
+        (["--noise", "5-"], "expected a number, a range as in 10-40, or a choice as in 0,5-8"),
+        (["--layers", "2", "--depth", "maps"], "--layers must be 1 with --depth"),
+    ],
+)
+def test_wrong_spreads_are_told_in_a_line(data_dir, capsys, words, message):
+    with pytest.raises(SystemExit) as ended:
+        raise SystemExit(blur(data_dir, *words))
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
