@@ -1,5 +1,6 @@
 """Part files: names, links, modes, and what a kill leaves of them."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -123,6 +124,28 @@ def test_full_disk_names_the_file(tmp_path):
 
     with pytest.raises(OSError, match=r"No space left on device: '.*/name'"):
         fill()
+
+
+def test_folder_that_takes_no_file_names_the_file_not_its_part(tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise OSError(errno.ENOSPC, "No space left on device", os.fspath(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(OSError, match=r"No space left on device: '.*/name'"):
+            write_bytes(tmp_path / "name", b"x")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_error_at_the_last_moment_names_the_file(tmp_path, monkeypatch, call):
+    def fail(*paths):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", *map(str, paths[:1] * (call != "fsync")))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(OSError, match=r"Disk quota exceeded: '.*/name'"):
+            write_bytes(tmp_path / "name", b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_in_the_files_place_is_named_once(tmp_path):

@@ -44,8 +44,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     except BaseException as error:
         if part:
             part.unlink(missing_ok=True)
-        ours = (None, os.fspath(part)) if part else (None,)
-        if isinstance(error, OSError) and error.errno and error.filename in ours:
+        if isinstance(error, OSError) and error.errno and _names_no_file_but_a_part(error):
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
@@ -97,6 +96,11 @@ def remove_old_parts(folder: Path) -> None:
                     os.unlink(Path(place, name))
                 finally:
                     os.close(descriptor)
+
+
+def _names_no_file_but_a_part(error: OSError) -> bool:
+    name = error.filename
+    return not isinstance(name, (str, Path)) or bool(_PART.fullmatch(Path(name).name))
 
 
 def _new_part(folder: Path) -> tuple[Path, int]:
