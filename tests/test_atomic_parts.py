@@ -62,6 +62,26 @@ def test_only_our_own_parts_are_removed(tmp_path):
     assert left == {*names, "elsewhere", "folder"}
 
 
+def test_folder_of_the_users_is_swept_of_our_parts_alone(tmp_path, writer):
+    """As `deblur` may be told to write anywhere, with another still writing there."""
+    out = tmp_path / "sub"
+    [in_use] = out.iterdir()
+    (out / ".0123456789abcdef.part").write_bytes(b"half")
+    kept = ["photo.png", ".0123456789ABCDEF.part", ".0123456789abcde.part", "photo.jpg.part"]
+    for name in kept:
+        (out / name).write_bytes(b"mine")
+    os.mkfifo(out / ".0123456789abcde0.part")
+    (out / ".0123456789abcde1.part").mkdir()
+    (out / "below").mkdir()
+    (out / "below" / ".0123456789abcdef.part").write_bytes(b"half")
+    before = {path.relative_to(out) for path in out.rglob("*")}
+    remove_old_parts(out, below=False)
+    gone = before - {path.relative_to(out) for path in out.rglob("*")}
+    assert {str(path) for path in gone} == {".0123456789abcdef.part"}
+    assert in_use.exists()
+    remove_old_parts(tmp_path / "nowhere", below=False)
+
+
 def test_two_parts_of_one_file_do_not_meet(tmp_path):
     path = tmp_path / "name"
     with atomic_file(path) as first, atomic_file(path) as second:

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,15 +87,22 @@ def sync_disk() -> None:
     os.sync()
 
 
-def remove_old_parts(folder: Path) -> None:
-    """Removes the parts below a folder that killed writers left; links are not followed."""
-    for place, _, names in os.walk(folder):
+def remove_old_parts(folder: Path, *, below: bool = True) -> None:
+    """Removes the parts that killed writers left in a folder; links are not followed.
+
+    Args:
+        folder: need not be there.
+        below: also those in the folders below it; not for a folder of the user's.
+    """
+    for place, _, names in islice(os.walk(folder), None if below else 1):
         for name in filter(_PART.fullmatch, names):
             with contextlib.suppress(OSError):  # its writer is done with it, or still at it
-                descriptor = os.open(Path(place, name), os.O_RDWR | os.O_NOFOLLOW)
+                flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK  # should it be a pipe
+                descriptor = os.open(Path(place, name), flags)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(Path(place, name))
+                    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                        os.unlink(Path(place, name))
                 finally:
                     os.close(descriptor)
 
