@@ -1,10 +1,11 @@
 """Keeps the two sides of the split apart: no photograph is learned from and tested on."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from prepare.originals import paths_by_id
 from prepare.records.data_folder import DataFolder
+from prepare.records.doubles import doubled_ids, first_ids
 from prepare.records.manifest import ImageRecord, read_manifest, split_of, write_manifest
 from prepare.records.rejected import read_rejected, rejected_key, write_rejected
 from prepare.sets import remove_pictures
@@ -18,7 +19,7 @@ class SplitKeeper:
     """
 
     def __init__(self, images: Iterable[ImageRecord]) -> None:
-        self._first = _first_ids(images)
+        self._first = first_ids(images)
         self._num_asked = 0
         self._turn = threading.Condition()
 
@@ -40,13 +41,6 @@ class SplitKeeper:
             self._num_asked += 1
             self._turn.notify_all()
         return first if image and first and split_of(first) != image.split else None
-
-
-def doubled_ids(images: Mapping[str, ImageRecord]) -> dict[str, str]:
-    """Images whose bytes an earlier id has on the other side of the split, and that id."""
-    first = _first_ids(images.values())
-    firsts = {image.id: first[image.sha256] for image in images.values()}
-    return {i: firsts[i] for i in sorted(images) if images[firsts[i]].split != images[i].split}
 
 
 def remove_doubles(
@@ -84,11 +78,3 @@ def remove_doubles(
 def same_bytes_as(first_id: str) -> str:
     """The reason why a double is not used."""
     return f"same bytes as {first_id}, which is on the other side of the split"
-
-
-def _first_ids(images: Iterable[ImageRecord]) -> dict[str, str]:
-    """The first id that has some bytes, by their SHA-256."""
-    first: dict[str, str] = {}
-    for image in sorted(images, key=lambda image: image.id):
-        first.setdefault(image.sha256, image.id)
-    return first

@@ -56,6 +56,8 @@ def folder_originals(
         )
     links = LinkFolder(originals_dir)
     taken: dict[str, Path] = {}
+    # Where a disk does not tell case, the pictures of FACE would replace those of face.
+    in_any_case = {image_id.casefold(): image_id for image_id in sorted(done_ids, reverse=True)}
     for path in paths:
         if reason := why_no_id(path.stem):
             yield Original(path.stem, path, "folder", problem=f"its name {reason}; rename it")
@@ -65,7 +67,12 @@ def folder_originals(
             yield Original(path.stem, path, "folder", problem=problem)
             continue
         taken[path.stem] = path
-        if path.stem not in done_ids:
+        if path.stem in done_ids:
+            continue
+        if (other := in_any_case.setdefault(path.stem.casefold(), path.stem)) != path.stem:
+            problem = f"differs from {other} by case alone; rename one of them"
+            yield Original(path.stem, path, "folder", problem=problem)
+        else:
             yield Original(path.stem, links.link(path.name, _absolute(path)), "folder")
 
 

@@ -1,5 +1,6 @@
 """Part files: names, links, modes, and what a kill leaves of them."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -59,6 +60,26 @@ def test_only_our_own_parts_are_removed(tmp_path):
     remove_old_parts(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {*names, "elsewhere", "folder"}
+
+
+def test_folder_of_the_users_is_swept_of_our_parts_alone(tmp_path, writer):
+    """As `deblur` may be told to write anywhere, with another still writing there."""
+    out = tmp_path / "sub"
+    [in_use] = out.iterdir()
+    (out / ".0123456789abcdef.part").write_bytes(b"half")
+    kept = ["photo.png", ".0123456789ABCDEF.part", ".0123456789abcde.part", "photo.jpg.part"]
+    for name in kept:
+        (out / name).write_bytes(b"mine")
+    os.mkfifo(out / ".0123456789abcde0.part")
+    (out / ".0123456789abcde1.part").mkdir()
+    (out / "below").mkdir()
+    (out / "below" / ".0123456789abcdef.part").write_bytes(b"half")
+    before = {path.relative_to(out) for path in out.rglob("*")}
+    remove_old_parts(out, below=False)
+    gone = before - {path.relative_to(out) for path in out.rglob("*")}
+    assert {str(path) for path in gone} == {".0123456789abcdef.part"}
+    assert in_use.exists()
+    remove_old_parts(tmp_path / "nowhere", below=False)
 
 
 def test_two_parts_of_one_file_do_not_meet(tmp_path):
@@ -123,6 +144,28 @@ def test_full_disk_names_the_file(tmp_path):
 
     with pytest.raises(OSError, match=r"No space left on device: '.*/name'"):
         fill()
+
+
+def test_folder_that_takes_no_file_names_the_file_not_its_part(tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise OSError(errno.ENOSPC, "No space left on device", os.fspath(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(OSError, match=r"No space left on device: '.*/name'"):
+            write_bytes(tmp_path / "name", b"x")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_error_at_the_last_moment_names_the_file(tmp_path, monkeypatch, call):
+    def fail(*paths):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", *map(str, paths[:1] * (call != "fsync")))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(OSError, match=r"Disk quota exceeded: '.*/name'"):
+            write_bytes(tmp_path / "name", b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_in_the_files_place_is_named_once(tmp_path):

@@ -86,6 +86,16 @@ def test_folder_in_the_place_of_a_checkpoint_is_named(copy, data_dir):
         run(copy, data_dir, gan_weight=0)
 
 
+def test_folder_in_the_place_of_the_list_is_named_and_kept(copy, data_dir):
+    (copy / "checkpoint").unlink()
+    (copy / "checkpoint").mkdir()
+    (copy / "checkpoint" / "mine").write_text("mine")
+    assert load_generator(copy)[1] == 4
+    with pytest.raises(NoCheckpointError, match=r"checkpoint is no list .*; move it away"):
+        run(copy, data_dir, steps=5, gan_weight=0)
+    assert (copy / "checkpoint" / "mine").exists()
+
+
 def test_one_that_is_missing_among_damaged_ones_is_named(copy, data_dir):
     (copy / "ckpt-3.index").unlink()
     for step in (2, 4):

@@ -3,19 +3,13 @@
 import hashlib
 import os
 import resource
-import threading
-import time
 
 import pytest
+from helpers.downloads import DATA, QUICK, check, fetch, fetched
 from helpers.ffhq_server import FfhqServer
 
 from prepare.http.download import fetch_blocks, fetch_file
 from prepare.http.request import Client, DownloadError, IntegrityError, RefusedError
-from prepare.http.retry import RetryPolicy
-
-NUM_BYTES = 200_000
-DATA = os.urandom(NUM_BYTES)
-QUICK = RetryPolicy(num_attempts=3, backoff_s=0.005, read_timeout_s=0.15, deadline_s=3.0)
 
 
 @pytest.fixture
@@ -28,23 +22,6 @@ def server():
 def client():
     with Client(QUICK) as client:
         yield client
-
-
-def check(path):
-    if path.read_bytes() != DATA:
-        raise IntegrityError(path.name, "is not the file")
-    return hashlib.md5(path.read_bytes()).hexdigest()
-
-
-def fetch(client, server, tmp_path, num_bytes: int | None = NUM_BYTES):
-    path = tmp_path / "folder" / "file.bin"
-    url = f"{server.url}/plain/file.bin"
-    return fetch_file(client, url, path, check=check, num_bytes=num_bytes)
-
-
-def fetched(tmp_path):
-    """Names and contents of what lies in the folder."""
-    return {path.name: path.read_bytes() for path in (tmp_path / "folder").iterdir()}
 
 
 def test_file_arrives_whole_in_one_request(client, server, tmp_path):
@@ -171,48 +148,6 @@ def test_file_of_unknown_length_has_a_limit(client, server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_retry_after_in_seconds_is_obeyed(client, server, tmp_path):
-    server.misbehave("file.bin", "429 after 1")
-    fetch(client, server, tmp_path)
-    first, second = server.asked("file.bin")
-    assert 1.0 <= second.time_s - first.time_s < 2.0
-
-
-def test_retry_after_as_a_date_is_obeyed(client, server, tmp_path):
-    date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 2))
-    server.misbehave("file.bin", f"503 after {date}")
-    fetch(client, server, tmp_path)
-    first, second = server.asked("file.bin")
-    assert 0.5 <= second.time_s - first.time_s < 2.5
-
-
-def test_retry_after_beyond_patience_is_not_waited_for(client, server, tmp_path):
-    server.misbehave("file.bin", "429 after 3600")
-    before = time.monotonic()
-    with pytest.raises(DownloadError, match="Too Many Requests, asks to come back in 3600 s"):
-        fetch(client, server, tmp_path)
-    assert time.monotonic() - before < 1
-
-
-def test_slow_body_ends_in_time_and_is_kept(server, tmp_path):
-    server.misbehave("file.bin", "slow")
-    patience = RetryPolicy(read_timeout_s=1.0, deadline_s=0.3)
-    with Client(patience) as client, pytest.raises(DownloadError, match=r"too slow.*0\.3 s"):
-        fetch(client, server, tmp_path)
-    part = fetched(tmp_path)["file.bin.part"]
-    assert 5 < len(part) < 50
-    assert part == DATA[: len(part)]
-
-
-def test_time_of_the_caller_is_not_counted(server):
-    with Client(RetryPolicy(deadline_s=0.2)) as client:
-        num_bytes = 0
-        for block in fetch_blocks(client, f"{server.url}/plain/file.bin"):
-            num_bytes += len(block)
-            time.sleep(0.3)
-    assert num_bytes == len(DATA)
-
-
 def test_range_ends_where_asked(client, server):
     blocks = fetch_blocks(client, f"{server.url}/plain/file.bin", start=10, end=1010)
     assert b"".join(blocks) == DATA[10:1010]
@@ -220,16 +155,6 @@ def test_range_ends_where_asked(client, server):
     server.misbehave("file.bin", "no-range")
     blocks = fetch_blocks(client, f"{server.url}/plain/file.bin", start=10, end=1010)
     assert b"".join(blocks) == DATA[10:1010]
-
-
-def test_stop_ends_a_wait_at_once(server, tmp_path):
-    server.misbehave("file.bin", "503", for_ever=True)
-    with Client(RetryPolicy(backoff_s=60.0)) as client:
-        threading.Timer(0.1, client.stop.set).start()
-        before = time.monotonic()
-        with pytest.raises(DownloadError, match="stopped"):
-            fetch(client, server, tmp_path)
-    assert time.monotonic() - before < 1
 
 
 def test_full_disk_is_named_and_not_retried(client, server, tmp_path):

@@ -1,26 +1,20 @@
 import csv
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.pair_files import ROOT, write_matched_folders
+from helpers.pair_files import write_matched_folders
 from helpers.runs import (
     IDS,
     KERNEL,
     SETTINGS,
     assert_same_run,
     folders_of,
-    lines_in,
     run,
     steps_in,
     tensors_of,
@@ -308,63 +302,6 @@ def test_max_minutes_ends_the_call_and_keeps_the_step(data_dir, tmp_path):
 def test_without_the_adversarial_term_there_is_no_discriminator(data_dir, tmp_path):
     run(tmp_path / "run", data_dir, steps=1, gan_weight=0.0)
     assert not [name for name in tensors_of(tmp_path / "run", 1) if "discriminator" in name]
-
-
-# Stopped from outside, at any moment.
-
-
-def command(data_dir, runs_dir, steps, *more):
-    flags = ("--steps", steps, "--sample-every", 5, "--log-every", 4, "--checkpoint-minutes", *more)
-    arguments = ["train", "--data-dir", data_dir, "--runs-dir", runs_dir, "--run", "r", *flags]
-    return [sys.executable, str(ROOT / "pipeline.py"), *map(str, arguments)]
-
-
-def start_and_stop(arguments, signal_number, is_time):
-    process = subprocess.Popen(
-        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    until_s = time.monotonic() + 120
-    while not is_time():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until_s
-        time.sleep(0.005)
-    os.kill(process.pid, signal_number)
-    _, errors = process.communicate(timeout=60)
-    return process.returncode, errors
-
-
-@pytest.fixture(scope="module")
-def undisturbed(data_dir, tmp_path_factory):
-    runs_dir = tmp_path_factory.mktemp("undisturbed")
-    subprocess.run(command(data_dir, runs_dir, 12, 100), cwd=ROOT, check=True, timeout=300)
-    return runs_dir / "r"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(
-    data_dir, undisturbed, tmp_path, signal_number
-):
-    run_dir, arguments = tmp_path / "r", command(data_dir, tmp_path, 12, 100)
-    code, errors = start_and_stop(
-        arguments, signal_number, lambda: lines_in(run_dir / "log.csv") >= 2
-    )
-    assert code == 130
-    assert "Traceback" not in errors
-    [step] = steps_in(run_dir)
-    assert 4 <= step < 12
-    subprocess.run(arguments, cwd=ROOT, check=True, timeout=300)
-    assert_same_run(undisturbed, run_dir, 12)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("least_step", [1, 6])
-def test_killed_run_goes_on_to_the_same_end(data_dir, undisturbed, tmp_path, least_step):
-    run_dir, arguments = tmp_path / "r", command(data_dir, tmp_path, 12, 0)
-    start_and_stop(arguments, signal.SIGKILL, lambda: (steps_in(run_dir) or [0])[-1] >= least_step)
-    assert steps_in(run_dir)[-1] < 12
-    subprocess.run(arguments, cwd=ROOT, check=True, timeout=300)
-    assert_same_run(undisturbed, run_dir, 12)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import resource
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,16 @@ def read(server, folder, num_images, said=None):
 
 def sent(server):
     return sum(request.num_bytes for request in server.asked(METADATA))
+
+
+def test_full_disk_is_named(server, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # as with 1000 bytes left
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/ffhq-dataset-v2\.json\.part'"):
+            read(server, tmp_path, 8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_entry_says_what_the_file_must_be(server, tmp_path):

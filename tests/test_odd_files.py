@@ -51,6 +51,26 @@ def test_name_that_is_no_text_is_listed(photos, tmp_path):
     assert reasons == {"M\\xfcller": "its name is not UTF-8; rename it"}
 
 
+@pytest.mark.parametrize(("first", "second"), [("FACE", "face"), ("\u00c9tude", "\u00e9tude")])
+def test_second_name_that_differs_by_case_alone_is_listed(photos, tmp_path, first, second):
+    write_photos(photos, [f"{first}.png", f"{second}.png"])
+    ids, reasons = dataset(photos, tmp_path / "data", 4, code=1)
+    assert ids == {"a", "b", first}
+    assert reasons == {second: f"differs from {first} by case alone; rename one of them"}
+    (photos / f"{second}.png").unlink()
+    write_photos(photos, ["c.png"])
+    assert dataset(photos, tmp_path / "data", 4)[0] == {"a", "b", "c", first}
+
+
+def test_pair_that_is_there_keeps_its_name(photos, tmp_path):
+    write_photos(photos, ["face.png"])
+    dataset(photos, tmp_path / "data", 3)
+    write_photos(photos, ["FACE.png", "c.png"])  # which comes first by name
+    ids, reasons = dataset(photos, tmp_path / "data", 4)
+    assert ids == {"a", "b", "c", "face"}
+    assert list(reasons) == ["FACE"]
+
+
 def test_what_is_no_file_is_listed_and_hangs_nobody(photos, tmp_path):
     os.mkfifo(photos / "pipe.jpg")
     (photos / "loop.jpg").symlink_to("loop.jpg")

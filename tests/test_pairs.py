@@ -1,40 +1,15 @@
-import json
-from dataclasses import asdict
-
 import numpy as np
 import pytest
-from helpers.pair_files import photo_u8, tree, write_jpeg, write_photos
+from helpers.pair_files import photo_u8, tree, write_photos
+from helpers.pair_writing import BLURS, originals_of, write
 from PIL import Image as PillowImage
 
 from prepare import PrepareError
 from prepare.originals import Original
-from prepare.pairs import write_pairs
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur_settings import LensBlur
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_lines, read_manifest, split_of
-from prepare.sets import MixedSettingsError, SetSettings, complete_ids, write_kernel_records
-
-BLURS = [LensBlur(30), LensBlur(60, blades=6)]
-SETTINGS = OutputSettings(size=32)
-
-
-def originals_of(folder, names, **problems):
-    write_photos(folder, names)
-    return [
-        Original(stem, folder / name, "folder", problem=problems.get(stem, ""))
-        for name in names
-        for stem in [name.split(".")[0]]
-    ]
-
-
-def sets_of(blurs=BLURS, output=SETTINGS, workers=2, depth_dir=None):
-    return SetSettings(blurs, output, workers, depth_dir)
-
-
-def write(data_dir, originals, num_images=None, blurs=BLURS, workers=2, depth_dir=None, **more):
-    num_images = len(originals) if num_images is None else num_images
-    sets = sets_of(blurs, workers=workers, depth_dir=depth_dir)
-    return write_pairs(originals, num_images, DataFolder(data_dir), sets, **more)
+from prepare.sets import complete_ids
 
 
 @pytest.fixture
@@ -111,66 +86,6 @@ def test_the_first_usable_originals_are_taken_and_no_more_are_asked_for(tmp_path
     assert list(rejected) == ["01", "03"]
     assert rejected["01"]["reason"] == "is no face"
     assert rejected["03"]["file"] == str(tmp_path / "photos" / "03.png")
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "no image"),
-        (b"<html></html>", "no image"),
-        (None, "cannot be opened (No such file or directory)"),
-    ],
-)
-def test_file_that_cannot_be_read_is_listed_and_does_not_stop_the_rest(tmp_path, content, reason):
-    originals = originals_of(tmp_path / "photos", ["a.png", "b.png", "c.png"])
-    path = tmp_path / "photos" / "b.png"
-    path.unlink() if content is None else path.write_bytes(content)
-    assert write(tmp_path, originals) == 2
-    [rejected] = read_lines(tmp_path / "rejected.jsonl")
-    assert rejected["id"] == "b"
-    assert reason in rejected["reason"]
-    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["a", "c"]
-
-
-def test_original_that_its_source_refuses_leaves_the_pair_of_its_id(tmp_path):
-    [good] = originals_of(tmp_path / "photos", ["a.png"])
-    taken = Original("a", tmp_path / "photos" / "a.bmp", "folder", problem="id a is taken")
-    assert write(tmp_path, [good]) == 1
-    assert write(tmp_path, [taken]) == 0
-    assert complete_ids(DataFolder(tmp_path), BLURS) == {"a"}
-    [rejected] = read_lines(tmp_path / "rejected.jsonl")
-    assert rejected["reason"] == "id a is taken"
-
-
-def test_photograph_smaller_than_the_pictures_is_refused_with_both_sizes(tmp_path):
-    photos = write_photos(tmp_path / "photos", ["small.png"], height=31, width=100)
-    assert write(tmp_path, [Original("small", photos / "small.png", "folder")]) == 0
-    [rejected] = read_lines(tmp_path / "rejected.jsonl")
-    assert rejected["reason"] == "is 100x31, smaller than the 32x32 that is written"
-
-
-def test_photograph_of_the_size_that_is_written_is_used(tmp_path):
-    photos = write_photos(tmp_path / "photos", ["small.png"], height=32, width=40)
-    assert write(tmp_path, [Original("small", photos / "small.png", "folder")]) == 1
-
-
-def test_file_that_was_mended_is_rejected_no_longer(tmp_path):
-    originals = originals_of(tmp_path / "photos", ["a.png"])
-    good = originals[0].path.read_bytes()
-    originals[0].path.write_bytes(good[:300])
-    assert write(tmp_path, originals) == 0
-    originals[0].path.write_bytes(good)
-    assert write(tmp_path, originals) == 1
-    assert read_lines(tmp_path / "rejected.jsonl") == []
-
-
-def test_original_that_became_unusable_is_forgotten_with_its_pictures(tmp_path):
-    originals = originals_of(tmp_path / "photos", ["a.png", "b.png"])
-    write(tmp_path, originals)
-    originals[0].path.write_bytes(b"no PNG")
-    assert write(tmp_path, originals[:1]) == 0
-    assert list(read_manifest(tmp_path / "manifest.jsonl")) == ["b"]
-    assert not list(tmp_path.rglob("a.jpg"))
 
 
 def test_source_that_fails_does_so_after_what_it_gave_was_made(tmp_path, originals):
@@ -293,62 +208,3 @@ def test_what_is_dropped_are_files_of_the_folder_never_links(tmp_path):
     assert link.is_symlink()
     assert mine.path.exists()
     assert not fetched.exists()
-
-
-def test_set_records_its_settings(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS, SETTINGS))
-    for blur in BLURS:
-        record = json.loads((tmp_path / "blurred_resized" / blur.name / "kernel.json").read_text())
-        assert record.items() >= (asdict(blur) | asdict(SETTINGS)).items()
-        assert record["kernel"] == blur.name
-
-
-def test_set_with_a_range_of_radii_can_be_claimed_again(tmp_path):
-    blurs = [LensBlur((10, 40))]
-    write_kernel_records(DataFolder(tmp_path), sets_of(blurs, SETTINGS))
-    write_jpeg(tmp_path / "blurred_resized" / "disc-r10-40" / "a.jpg", photo_u8(0))
-    before = tree(tmp_path)
-    write_kernel_records(DataFolder(tmp_path), sets_of(blurs, SETTINGS))
-    assert tree(tmp_path) == before
-
-
-@pytest.mark.parametrize("changed", [OutputSettings(size=64), OutputSettings(size=32, quality=90)])
-def test_other_size_or_quality_is_refused_and_writes_nothing(tmp_path, changed):
-    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
-    write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
-    before = tree(tmp_path)
-    for blurs in (BLURS[:1], BLURS[1:]):
-        with pytest.raises(MixedSettingsError, match=r"disc-r30 was made with .*now asked for"):
-            write_kernel_records(DataFolder(tmp_path), sets_of(blurs, changed))
-    assert tree(tmp_path) == before
-
-
-def test_set_that_holds_no_picture_yet_can_be_claimed_with_other_settings(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
-    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], OutputSettings(size=64)))
-
-
-def test_set_blurred_elsewhere_is_in_nobodys_way(tmp_path):
-    write_jpeg(tmp_path / "blurred_resized" / "photoshop" / "a.jpg", photo_u8(0))
-    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
-    assert not (tmp_path / "blurred_resized" / "photoshop" / "kernel.json").exists()
-
-
-def test_pictures_without_a_record_are_refused(tmp_path):
-    write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
-    with pytest.raises(MixedSettingsError, match="unknown"):
-        write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
-
-
-def test_damaged_record_is_refused_by_name(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
-    path = tmp_path / "blurred_resized" / "disc-r30" / "kernel.json"
-    for content in (path.read_bytes()[:50], b"", b"\xff", b"[]"):
-        path.write_bytes(content)
-        with pytest.raises(PrepareError, match=r"kernel\.json is damaged; .*make clean-pairs"):
-            write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
-
-
-def test_dry_run_claims_nothing(tmp_path):
-    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS, SETTINGS), dry_run=True)
-    assert not (tmp_path / "blurred_resized").exists()

@@ -5,33 +5,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from helpers.photographs import KEEP, encoded, heic, read, refused, scene
+from helpers.photographs import KEEP, encoded, one_of_each_kind, read, refused, scene
 from PIL import Image
 
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import read_photograph
 
-
-def files() -> dict[str, bytes]:
-    """One file of each kind."""
-    exif = Image.Exif()
-    exif[0x010F], exif[0x0112] = "Maker", 6
-    small = scene(96, 112)
-    return {
-        "jpeg": encoded(small, "JPEG", exif=exif, quality=90),
-        "progressive": encoded(small, "JPEG", progressive=True),
-        "png": encoded(small, "PNG", exif=exif),
-        "webp": encoded(small, "WEBP", exif=exif),
-        "lossless webp": encoded(small, "WEBP", lossless=True),
-        "tiff": encoded(small, "TIFF", exif=exif),
-        "deflated tiff": encoded(small, "TIFF", compression="tiff_adobe_deflate"),
-        "lzw tiff": encoded(small, "TIFF", compression="tiff_lzw"),
-        "jpeg tiff": encoded(small, "TIFF", compression="jpeg"),
-        "bmp": encoded(small, "BMP"),
-        "gif": encoded(small, "GIF"),
-        "avif": encoded(small, "AVIF", exif=exif),
-        "heic": heic(small, exif=exif.tobytes()),
-    }
+FILES = one_of_each_kind()
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
@@ -48,9 +28,9 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("name", files())
+@pytest.mark.parametrize("name", FILES)
 def test_any_damage_gives_a_photograph_or_a_reason(tmp_path, name):
-    rng, path, data = np.random.default_rng(7), tmp_path / "photo", files()[name]
+    rng, path, data = np.random.default_rng(7), tmp_path / "photo", FILES[name]
     outcomes = Counter()
     for _ in range(300):
         path.write_bytes(damaged(data, rng))
@@ -66,10 +46,10 @@ def test_any_damage_gives_a_photograph_or_a_reason(tmp_path, name):
     assert outcomes["refused"] > 50
 
 
-@pytest.mark.parametrize("name", [name for name in files() if name not in ("bmp", "tiff")])
+@pytest.mark.parametrize("name", [name for name in FILES if name not in ("bmp", "tiff")])
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.9])
 def test_a_tail_of_zeros_or_none_is_refused(tmp_path, name, kept):
-    data = files()[name]
+    data = FILES[name]
     size = int(len(data) * kept)
     assert refused(tmp_path, data[:size])
     assert refused(tmp_path, data[:size] + bytes(len(data) - size))

@@ -74,9 +74,18 @@ def _listed_in(folder: Path) -> list[str]:
 
 
 def _mend_list(folder: Path) -> None:
-    """Writes TensorFlow's list of checkpoints again if it cannot be read."""
+    """Writes TensorFlow's list of checkpoints again if it cannot be read.
+
+    Raises:
+        NoCheckpointError: if something else stands in its place.
+    """
     if not _listed_in(folder):
-        (folder / "checkpoint").unlink(missing_ok=True)
+        path = folder / "checkpoint"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            reason = f"is no list of checkpoints, and stays ({error.strerror})"
+            raise NoCheckpointError(f"{path} {reason}; move it away, and try again") from error
         if names := [Path(path).name for path in checkpoints_in(folder)]:
             tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
 

@@ -71,10 +71,10 @@ def read_run(run_dir: Path) -> RunRecord | None:
         OtherVersionError: if it is of a version that cannot be read.
     """
     path = run_dir / "settings.json"
-    if not path.exists():
-        return None
     way_out = "bring it back, or train again as another RUN=.."
     try:
+        if not path.exists():
+            return None
         content = read_object(path, way_out)
         with explain_damage(path, way_out):
             _check_version(path, content)
@@ -89,6 +89,9 @@ def read_run(run_dir: Path) -> RunRecord | None:
             return RunRecord(TrainSettings(**settings), tuple(kernels), size, preset)
     except DamagedRecordError as error:
         raise DamagedSettingsError(str(error)) from error
+    except OSError as error:  # its folder, not the file
+        reason = f"cannot be read ({error.strerror})"
+        raise DamagedSettingsError(f"{path} {reason}; make its folder readable") from error
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:

@@ -94,6 +94,7 @@ def fetch_entries(
 
     Raises:
         DownloadError: if nothing can be had, or what comes is no JSON.
+        OSError: if the disk is full; names the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     whole, part = folder / "ffhq-dataset-v2.json", folder / "ffhq-dataset-v2.json.part"
@@ -105,7 +106,8 @@ def fetch_entries(
             return iter(())
         return fetch_blocks(client, url, start=start, end=end, open_body=open_drive_file)
 
-    with whole.open("rb") if whole.is_file() else open_part(part) as file:
+    opened = whole.open("rb") if whole.is_file() else open_part(part)
+    with named_errors(Path(opened.name)), opened as file:
         reader = _GrowingFile(file, fetch, (last + 1) * METADATA_BYTES_PER_ENTRY)
         try:
             for key, value in json_entries(reader.read):
@@ -155,8 +157,7 @@ class _GrowingFile:
         start = self.file.seek(0, os.SEEK_END)
         try:
             for block in self.fetch(start, max(self.num_bytes, start + _PIECE_BYTES)):
-                with named_errors(Path(self.file.name)):
-                    self.file.write(block)
+                self.file.write(block)
         except DownloadError as error:
             self.error = error
         self.file.seek(start)

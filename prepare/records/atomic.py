@@ -6,7 +6,9 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,8 +46,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     except BaseException as error:
         if part:
             part.unlink(missing_ok=True)
-        ours = (None, os.fspath(part)) if part else (None,)
-        if isinstance(error, OSError) and error.errno and error.filename in ours:
+        if isinstance(error, OSError) and error.errno and _names_no_file_but_a_part(error):
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
@@ -86,17 +87,29 @@ def sync_disk() -> None:
     os.sync()
 
 
-def remove_old_parts(folder: Path) -> None:
-    """Removes the parts below a folder that killed writers left; links are not followed."""
-    for place, _, names in os.walk(folder):
+def remove_old_parts(folder: Path, *, below: bool = True) -> None:
+    """Removes the parts that killed writers left in a folder; links are not followed.
+
+    Args:
+        folder: need not be there.
+        below: also those in the folders below it; not for a folder of the user's.
+    """
+    for place, _, names in islice(os.walk(folder), None if below else 1):
         for name in filter(_PART.fullmatch, names):
             with contextlib.suppress(OSError):  # its writer is done with it, or still at it
-                descriptor = os.open(Path(place, name), os.O_RDWR | os.O_NOFOLLOW)
+                flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK  # should it be a pipe
+                descriptor = os.open(Path(place, name), flags)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(Path(place, name))
+                    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                        os.unlink(Path(place, name))
                 finally:
                     os.close(descriptor)
+
+
+def _names_no_file_but_a_part(error: OSError) -> bool:
+    name = error.filename
+    return not isinstance(name, (str, Path)) or bool(_PART.fullmatch(Path(name).name))
 
 
 def _new_part(folder: Path) -> tuple[Path, int]:

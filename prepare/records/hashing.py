@@ -5,6 +5,8 @@ import os
 import stat
 from pathlib import Path
 
+from prepare.records.atomic import named_errors
+
 _BLOCK_BYTES = 1 << 20
 
 
@@ -20,7 +22,7 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a regular file's bytes, hexadecimal.
 
     Raises:
-        OSError: if it is none, or cannot be read.
+        OSError: if it is none, or cannot be read; names it.
     """
     # Without waiting, should it be a pipe.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -28,7 +30,7 @@ def sha256_of(path: Path) -> str:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{path} is no regular file")
         digest = hashlib.sha256()
-        with open(descriptor, "rb", closefd=False) as file:
+        with named_errors(path), open(descriptor, "rb", closefd=False) as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
     finally:

@@ -41,27 +41,34 @@ def read_record(
         errors: "replace" for a record whose damaged lines are left out.
 
     Raises:
-        DamagedRecordError: if it is no regular file, too long, or not UTF-8.
-        OSError: if it cannot be read.
+        DamagedRecordError: if it cannot be read, is no regular file, too long, or not UTF-8.
     """
     try:
-        # Without waiting, should a pipe stand in its place.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        content = _read(path, max_bytes + 1)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+        raise DamagedRecordError(f"{path} {reason}; make it readable, and try again") from error
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise damaged(path, way_out)
-        with open(descriptor, "rb", closefd=False) as file:
-            content = file.read(max_bytes + 1)
-    finally:
-        os.close(descriptor)
-    try:
-        if len(content) <= max_bytes:
+        if content is not None and len(content) <= max_bytes:
             return content.decode(errors=errors)
     except UnicodeDecodeError:
         pass
     raise damaged(path, way_out)
+
+
+def _read(path: Path, num_bytes: int) -> bytes | None:
+    """The first bytes of a regular file; None if it is none."""
+    # Without waiting, should a pipe stand in its place.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(num_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def lines_of(text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 
 from prepare import PrepareError
-from prepare.records.atomic import remove_old_parts, write_json
+from prepare.records.atomic import named_errors, remove_old_parts, write_json
 from prepare.records.json_file import parse_json, read_record
 
 LOCK_NAME, HOLDER_NAME = ".lock", ".writer.json"
@@ -39,7 +39,8 @@ def only_writer(folder: Path, does: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
     try:
-        lock.acquire()
+        with named_errors(folder / LOCK_NAME):
+            lock.acquire()
     except filelock.Timeout as error:
         raise FolderInUseError(
             f"{folder} is in use by {_holder_of(folder)}; wait for it, or name another folder"

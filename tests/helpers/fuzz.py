@@ -1,7 +1,13 @@
 """Damage of all kinds, seeded: a little of it with every test run, much of it with `make fuzz`."""
 
+import contextlib
+import faulthandler
 import json
 import os
+import struct
+import sys
+import zlib
+from collections.abc import Iterator
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -61,6 +67,37 @@ def damaged(draw, content: bytes) -> bytes:
             number = draw(st.sampled_from([0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF]))
             data[at : at + 4] = number.to_bytes(4, draw(st.sampled_from(["big", "little"])))
     return bytes(data)
+
+
+@st.composite
+def damaged_photograph(draw, content: bytes) -> bytes:
+    """A photograph after anything, half of it in the head; a PNG's checksums may fit again."""
+    head = draw(st.integers(16, 1024)) if draw(st.booleans()) else len(content)
+    data = draw(damaged(content[:head])) + content[head:]
+    is_png = data.startswith(b"\x89PNG\r\n\x1a\n")
+    return _with_right_checksums(data) if is_png and draw(st.integers(0, 3)) else data
+
+
+def _with_right_checksums(png: bytes) -> bytes:
+    """The file with the checksum that each chunk should have, so that what is in it is read."""
+    data, at = bytearray(png), 8
+    while at + 12 <= len(data):
+        end = at + 8 + struct.unpack_from(">I", data, at)[0]
+        if end + 4 > len(data):
+            break
+        struct.pack_into(">I", data, end, zlib.crc32(data[at + 4 : end]))
+        at = end + 4
+    return bytes(data)
+
+
+@contextlib.contextmanager
+def no_hang(most_s: float = 300.0) -> Iterator[None]:
+    """Ends the process, with a traceback, if what is inside takes so long, even in a decoder."""
+    faulthandler.dump_traceback_later(most_s, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @st.composite

@@ -55,7 +55,8 @@ def write_matched_folders(data_dir, ids, size=64, kernels=("disc-r30",), identic
             path = data_dir / "blurred_resized" / kernel / f"{image_id}.jpg"
             write_jpeg(path, sharp if identical else blurred)
         split = "test" if number % 5 == 4 else "train"
-        image = ImageRecord(image_id, split, "folder", 64 * "0", size, size)
+        sha256 = hashlib.sha256(image_id.encode()).hexdigest()  # no two are alike
+        image = ImageRecord(image_id, split, "folder", sha256, size, size)
         lines.append(json.dumps(asdict(image)))
     (data_dir / "manifest.jsonl").write_text("".join(line + "\n" for line in lines))
     return data_dir

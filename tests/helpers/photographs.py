@@ -136,3 +136,47 @@ def heic(pixels: np.ndarray, **options) -> bytes:
     image.info.update(options)
     image.save(file, quality=100, chroma=444)
     return file.getvalue()
+
+
+def one_of_each_kind() -> dict[str, bytes]:
+    """One small file of each kind that is read, by a name for it."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    small = scene(96, 112)
+    return {
+        "jpeg": encoded(small, "JPEG", exif=exif, quality=90),
+        "progressive": encoded(small, "JPEG", progressive=True),
+        "png": encoded(small, "PNG", exif=exif),
+        "webp": encoded(small, "WEBP", exif=exif),
+        "lossless webp": encoded(small, "WEBP", lossless=True),
+        "tiff": encoded(small, "TIFF", exif=exif),
+        "deflated tiff": encoded(small, "TIFF", compression="tiff_adobe_deflate"),
+        "lzw tiff": encoded(small, "TIFF", compression="tiff_lzw"),
+        "jpeg tiff": encoded(small, "TIFF", compression="jpeg"),
+        "bmp": encoded(small, "BMP"),
+        "gif": encoded(small, "GIF"),
+        "avif": encoded(small, "AVIF", exif=exif),
+        "heic": heic(small, exif=exif.tobytes()),
+    }
+
+
+def photographs_with_colors() -> dict[str, bytes]:
+    """Files of rarer pixels and of everything that tells their colors, by a name for each."""
+    small, profile = scene(64, 80), rgb_profile(P3_PRIMARIES, 2.2)
+    deep = small.astype(np.uint16) * 257
+    cmyk, palette, gray = io.BytesIO(), io.BytesIO(), small[..., 0]
+    Image.fromarray(small).convert("CMYK").save(cmyk, "JPEG", icc_profile=cmyk_profile())
+    Image.fromarray(small).quantize(16).save(palette, "PNG", transparency=3)
+    told = [(b"gAMA", struct.pack(">I", 100_000)), (b"tRNS", bytes(6))]
+    return {
+        "jpeg with profile": encoded(small, "JPEG", icc_profile=profile),
+        "cmyk jpeg": cmyk.getvalue(),
+        "png with profile": encoded(small, "PNG", icc_profile=profile),
+        "deep png with gamma": png_of(deep, 2, *told, bits=16),
+        "gray png with cicp": png_of(gray, 0, (b"cICP", bytes([12, 13, 0, 1]))),
+        "palette png": palette.getvalue(),
+        "webp with profile": encoded(small, "WEBP", icc_profile=profile),
+        "tiff with profile": encoded(small, "TIFF", icc_profile=profile),
+        "deep gray tiff": encoded(deep[..., 0], "TIFF"),
+        "heic of 10 bits": heic(deep),
+    }
