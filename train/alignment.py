@@ -14,10 +14,11 @@ LEAST_MOVE_PX = 0.05  # what is nearer is left as it is: resampling would cost m
 LEAST_GAIN = 1.1  # of light; what leaks over the mask's edge makes 5 % where nothing changed
 MOST_MOVE = 0.05  # of the longer side; what seems to be further off was not found
 MOST_GAIN = 2.0
-LEAST_DROP = 0.02  # of the residue, by which size and angle have to pay for themselves
+LEAST_DROP = 0.02  # of the residue, by which a move, and then size and angle, have to pay
 MOST_SIDE_PX = 640  # larger pictures are compared reduced by a whole factor
 FACTORS = (8, 4, 2, 1)  # from coarse to fine, so that moves of many pixels are found
 LEAST_SIDE_PX, LEAST_PIXELS, MOST_PIXELS = 48, 200, 60_000  # of what is compared
+LEAST_SCORED = 64 * 64  # pixels that have to be scored for a move to be told from a misfit
 MOST_STEPS = 10
 SIGMAS_PX = (0.0, 0.5, 0.8, 1.2, 1.8, 2.5, 3.5, 5.0, 7.0, 10.0, 14.0)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (ITU-R BT.709)
@@ -106,7 +107,9 @@ def _light_ratio(
 def _find(blurred: np.ndarray, sharp: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, float]:
     """The move (see `_displacement`), and the sigma of the Gaussian blur between the pictures."""
     smallest = -(-max(mask.shape) // MOST_SIDE_PX)
-    move, sigma_px = np.zeros(SIMILARITY), 0.0
+    move, sigma_px, pays = np.zeros(SIMILARITY), 0.0, False
+    if np.count_nonzero(mask) < LEAST_SCORED:
+        return move, sigma_px
     for factor in (smallest * each for each in FACTORS):
         if min(mask.shape) // factor < LEAST_SIDE_PX:
             continue
@@ -121,7 +124,20 @@ def _find(blurred: np.ndarray, sharp: np.ndarray, mask: np.ndarray) -> tuple[np.
         halves = _reduced(blurred, factor), _reduced(sharp, factor)
         found, sigma = _find_at(*halves, places[:, chosen], start, near or [0.0])
         move, sigma_px = found * (factor, factor, 1, 1), sigma * factor
-    return move, sigma_px
+        pays = _pays(*halves, places[:, chosen], found, sigma)
+    return (move if pays else np.zeros(SIMILARITY)), sigma_px
+
+
+def _pays(
+    blurred: np.ndarray, sharp: np.ndarray, places: np.ndarray, move: np.ndarray, sigma_px: float
+) -> bool:
+    """Whether the pictures are more alike after a move than as they are."""
+    copy = gaussian_filter(sharp, sigma_px) if sigma_px else sharp
+    target, errors = blurred[tuple(places)], []
+    for each in (move, np.zeros(SIMILARITY)):
+        source = _looked_up(copy, places, each, order=3)
+        errors.append(np.mean(np.abs(target - _fitted(source, target))))
+    return bool(errors[0] < (1 - LEAST_DROP) * errors[1])
 
 
 def _find_at(

@@ -21,7 +21,8 @@ from train.real_pairs import RealPair, RealPairsError, read_real_pair
 SCORES = ("psnr_db", "ssim", "ripples")
 ROWS = ("blurred", "restored", "sharp_kept")
 BESIDE = ("moved_px", "light_ratio", "share_scored", "found")
-PANEL_PX = 512  # widest picture of a sheet, and side of the detail shown where it is reduced
+PANEL_PX = 512  # widest picture of a sheet
+DETAIL_FROM_PX = 768  # larger ones are reduced so much that a part is shown as it is, too
 VERSION = 1  # of what is scored and how; another scores anew
 
 
@@ -144,13 +145,13 @@ def sheet(
 ) -> np.ndarray:
     """Blurred, restored and sharp side by side, what is not scored paler in the sharp one.
 
-    Pictures of more than 512 pixels are reduced, and have a second line of 512 pixels a side as
-    they are, around the place that the restoration changed most.
+    Pictures of more than 512 pixels are reduced, and those of more than 768 have a second line:
+    512 pixels a side as they are, around the place that the restoration changed most.
     """
     paler = np.where(scored[..., None], sharp_u8, sharp_u8 // 2 + 96).astype(np.uint8)
     whole = (blurred_u8, restored_u8, paler)
     lines = [np.hstack([_reduced(picture) for picture in whole])]
-    if max(scored.shape) > PANEL_PX:
+    if max(scored.shape) > DETAIL_FROM_PX:
         change = np.abs(restored_u8.astype(np.float32) - blurred_u8).mean(-1) * scored
         change = gaussian_filter(change, PANEL_PX / 8)
         y, x = np.unravel_index(int(change.argmax()), change.shape)
