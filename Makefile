@@ -176,7 +176,7 @@ blur: $(READY) ## more blurred sets from the originals at hand; RADIUS="15 30 45
 train: $(READY) ## trains RUN or goes on with it; PRESET=sharp, paper; EPOCHS, STEPS, RADIUS, KERNEL
 	$(PIPELINE)
 
-evaluate: $(READY) ## scores RUN on its test images, writes metrics and the report; RADIUS, KERNEL
+evaluate: $(READY) ## scores RUN on its test images and writes the report; RADIUS, KERNEL, REAL=folder
 	$(PIPELINE)
 
 report: $(READY) ## the page again, without evaluating

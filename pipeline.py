@@ -88,14 +88,14 @@ def train(args: argparse.Namespace) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
-    from train.stages import evaluate_run
+    from train.evaluation_stages import evaluate_run
 
-    evaluate_run(*places(args), set_names_from(args), dry_run=args.dry_run)
+    evaluate_run(*places(args), set_names_from(args), real_dir=args.real, dry_run=args.dry_run)
 
 
 def report(args: argparse.Namespace) -> None:
     """writes the report again, without evaluating"""
-    from train.stages import report_run
+    from train.evaluation_stages import report_run
 
     report_run(*places(args), set_names_from(args), dry_run=args.dry_run)
 
@@ -123,7 +123,7 @@ def export(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     """puts several evaluated runs into one table and one page"""
-    from train.stages import compare_runs
+    from train.evaluation_stages import compare_runs
 
     compare_runs(args.runs_dir, args.runs, DataFolder(args.data_dir), dry_run=args.dry_run)
 
@@ -136,7 +136,7 @@ def run_all(args: argparse.Namespace) -> None:
     if args.dry_run:
         print(described(settings))
         return
-    on_these_sets = argparse.Namespace(**vars(args) | {"kernel": names, "radius": []})
+    on_these_sets = argparse.Namespace(**vars(args) | {"kernel": names, "radius": [], "real": None})
     train(on_these_sets)
     evaluate(on_these_sets)
 
@@ -182,7 +182,7 @@ def build_parser() -> Parser:
     command = add(train)
     add_sets(command, "to train one network on (default: the only one there is)")
     add_training(command)
-    add_sets(add(evaluate), "to score on (default: those of the training)")
+    add_evaluate(add(evaluate))
     add_sets(add(report), "to report on (default: all that were evaluated)")
     add_deblur(add(deblur))
     text = "to write (default: all)"
@@ -203,6 +203,12 @@ def build_parser() -> Parser:
 def add_training(parser: Parser) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
     add_settings(parser, TrainSettings, leave_out=("seed",))
+
+
+def add_evaluate(parser: Parser) -> None:
+    add_sets(parser, "to score on (default: those of the training, or with --real none)")
+    text = "folder of real pairs <name>_blurred.*, <name>_sharp.*, and _mask.* where to score"
+    parser.add_argument("--real", type=Path, help=text)
 
 
 def add_deblur(parser: Parser) -> None:

@@ -11,7 +11,7 @@ from helpers.browser import Browser, browser_is_installed
 from prepare.records.atomic import write_json
 from train.pictures import write_picture
 from train.report.compare import NothingToCompareError, compare
-from train.report.page import METRIC_NAMES
+from train.report.template import METRIC_NAMES
 
 
 class Runs:

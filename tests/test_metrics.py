@@ -1,4 +1,4 @@
-"""PSNR, SSIM, MS-SSIM, HaarPSI and the detail shares, against independent programs."""
+"""PSNR, SSIM, MS-SSIM, HaarPSI, detail and ripples, against independent programs and arithmetic."""
 
 import numpy as np
 import pytest
@@ -148,3 +148,86 @@ def test_detail_turned_into_its_negative_is_invented_and_not_returned() -> None:
     sharp = gray(np.clip(128 + detail, 0, 255).astype(np.uint8))
     assert metrics.detail_returned(255 - sharp, sharp) == 0
     assert metrics.detail_invented(255 - sharp, sharp) == pytest.approx(1, abs=0.01)
+
+
+def test_mask_says_what_is_scored(sharp: np.ndarray) -> None:
+    """Half of the picture off by 10 levels: 28.13 dB there, and nothing elsewhere."""
+    mask = np.zeros(sharp.shape[:2], bool)
+    mask[:, 128:] = True
+    middle = sharp // 2 + 60
+    other = np.where(mask[..., None], middle + 10, middle).astype(np.uint8)
+    assert metrics.psnr_db(other, middle, mask) == pytest.approx(28.1308, abs=1e-4)
+    assert metrics.psnr_db(other, middle, ~mask) == metrics.MOST_PSNR_DB
+    everywhere = np.ones_like(mask)
+    assert metrics.ssim(other, middle, everywhere) == pytest.approx(
+        metrics.ssim(other, middle), abs=5e-3
+    )  # the whole picture's mean leaves out the border
+    far = np.zeros_like(mask)
+    far[:, :100] = True
+    assert metrics.ssim(other, middle, far) == pytest.approx(1)
+
+
+# Ripples: 0 for the input and for the truth, what was laid on in levels elsewhere.
+
+ACROSS = np.tile(np.arange(200.0), (200, 1))
+GRADIENT = 60 + 0.37 * ACROSS
+
+
+def picture_of(levels: np.ndarray) -> np.ndarray:
+    return gray(np.rint(levels).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("period_px", [3, 4, 6, 8])
+def test_ripples_on_a_gradient_grow_with_their_amplitude(period_px: int) -> None:
+    """A sine of amplitude a has 0.707 a; less where the band lets part of it through."""
+    base = picture_of(GRADIENT)
+    wave = np.sin(2 * np.pi * ACROSS / period_px)
+    passed = 1 - np.exp(-2 * (np.pi * metrics.DETAIL_SIGMA_PX / period_px) ** 2)
+    for amplitude in (2, 6):
+        measured = metrics.ripples(picture_of(GRADIENT + amplitude * wave), base, base)
+        assert measured == pytest.approx(amplitude * passed / np.sqrt(2), rel=0.1)
+
+
+@pytest.fixture
+def edge() -> tuple[np.ndarray, np.ndarray]:
+    """Levels of an edge of 100 in focus, and out of it by a disc of radius 7."""
+    sharp = gaussian_filter(np.where(ACROSS < 100, 80.0, 180.0), 0.7)
+    disc = (np.hypot(*np.mgrid[-7:8, -7:8]) <= 7).astype(float)
+    blurred = convolve2d(np.pad(sharp, 7, "edge"), disc / disc.sum(), "valid")
+    return sharp, blurred
+
+
+def test_input_and_truth_have_no_ripples(
+    sharp: np.ndarray, blurred: np.ndarray, edge: tuple[np.ndarray, np.ndarray]
+) -> None:
+    for truth, given in ((sharp, blurred), tuple(map(picture_of, edge))):
+        assert metrics.ripples(given, given, truth) == 0
+        assert metrics.ripples(truth, given, truth) == 0
+        assert metrics.ripples(given, given) == 0
+
+
+def test_halo_and_rings_beside_an_edge_are_seen(edge: tuple[np.ndarray, np.ndarray]) -> None:
+    sharp, given = edge
+    halo = sharp + 0.5 * (sharp - gaussian_filter(sharp, 5))
+    rings = sharp + 16 * np.exp(-abs(ACROSS - 100) / 15) * np.cos(2 * np.pi * (ACROSS - 100) / 7)
+    beside = abs(ACROSS - 100) < 15
+    for restored in (halo, rings):
+        pictures = [picture_of(levels) for levels in (restored, given, sharp)]
+        assert metrics.ripples(*pictures, beside) > 2
+        assert metrics.ripples(*pictures, abs(ACROSS - 100) > 70) < 0.2
+
+
+def test_true_detail_that_comes_back_and_grain_that_goes_are_no_ripples() -> None:
+    rng = np.random.default_rng(0)
+    texture = GRADIENT + 25 * np.sin(2 * np.pi * ACROSS / 6) * (ACROSS > 100)
+    given = picture_of(gaussian_filter(texture, 5) + rng.normal(0, 2, texture.shape))
+    truth = picture_of(texture + rng.normal(0, 2, texture.shape))
+    assert metrics.ripples(picture_of(texture), given, truth) < 0.2
+    assert metrics.ripples(picture_of(texture), given) > 3  # without the truth nobody can tell
+    amplified = gaussian_filter(texture, 5) + rng.normal(0, 6, texture.shape)
+    assert metrics.ripples(picture_of(amplified), given, truth) > 4
+
+
+def test_nothing_smooth_has_no_ripples() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    assert metrics.ripples(255 - noise, noise, noise, np.zeros((64, 64), bool)) == 0

@@ -33,6 +33,7 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "detail_returned": metrics.detail_returned,
     "detail_invented": metrics.detail_invented,
 }
+SCORES = (*METRICS, "ripples")  # of every row; the last also looks at the input
 MOST_TUNING_IMAGES = 8
 
 
@@ -66,13 +67,14 @@ def evaluate(
     content = kernel.content if kernel else {}
     subject = {"context": context, "blur": content, "images": pairs.ids, "size": pairs.size}
     subject |= {"baselines": record}
-    columns = {f"{row}_{name}" for row in ("blurred", *methods) for name in METRICS}
+    columns = {f"{row}_{name}" for row in ("blurred", *methods) for name in SCORES}
     log = ScoreLog(evaluation_dir, subject, columns, begun_s)
     if log.known:
         print(f"going on: {len(log.known)} of {len(pairs.ids)} images were scored before")
     scores = _in_threads(partial(_score, methods, log), pairs)
-    _write_table(evaluation_dir / "per_image.csv", scores)
-    rows = {name: _means(scores, name, context["seed"]) for name in ("blurred", *methods)}
+    write_table(evaluation_dir / "per_image.csv", scores)
+    seed = context["seed"]
+    rows = {name: means(scores, name, SCORES, seed) for name in ("blurred", *methods)}
     result = {
         **context,
         "blur": content,
@@ -80,13 +82,11 @@ def evaluate(
         "split": "test",
         "num_images": len(scores),
         "size": pairs.size,
-        "hardware": _hardware(),
+        "hardware": hardware(),
         "seconds": round(log.spent_s(), 1),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rows": rows,
-        "gains": {
-            name: _gains(scores, name, context["seed"]) for name in rows if name != "restored"
-        },
+        "gains": {name: gains(scores, name, SCORES, seed) for name in rows if name != "restored"},
         "baselines": record,
     }
     write_json(evaluation_dir / "metrics.json", result)
@@ -112,6 +112,8 @@ def _score(
         for row, picture in pictures.items()
         for name, metric in METRICS.items()
     }
+    for row, picture in pictures.items():
+        scores[f"{row}_ripples"] = metrics.ripples(picture, blurred, sharp)
     log.add(image_id, pair, scores)
     return {"id": image_id} | scores
 
@@ -135,7 +137,8 @@ def _in_threads(score: Callable[[str, str, str], dict], pairs: Pairs) -> list[di
             raise
 
 
-def _write_table(path: Path, scores: Sequence[dict]) -> None:
+def write_table(path: Path, scores: Sequence[dict]) -> None:
+    """Writes one line an image, as CSV."""
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, scores[0])
     writer.writeheader()
@@ -147,30 +150,31 @@ def table_of(rows: Mapping[str, Mapping]) -> str:
     """The rows of `metrics.json` as lines for a terminal."""
     return "\n".join(
         f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
-        f"HaarPSI {row['haarpsi']:.3f}"
+        f"HaarPSI {row['haarpsi']:.3f}  ripples {row['ripples']:.2f}"
         for method, row in rows.items()
     )
 
 
-def _means(scores: Sequence[Mapping], row: str, seed: int) -> dict:
-    """Mean of each metric with its 95 % bootstrap interval."""
-    means: dict[str, float | list[float]] = {}
-    for name in METRICS:
+def means(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
+    """Mean of each named score of a row, with its 95 % bootstrap interval."""
+    result: dict[str, float | list[float]] = {}
+    for name in names:
         values = [score[f"{row}_{name}"] for score in scores]
-        means[name], means[f"{name}_ci95"] = mean_with_ci95(values, seed)
-    return means
+        result[name], result[f"{name}_ci95"] = mean_with_ci95(values, seed)
+    return result
 
 
-def _gains(scores: Sequence[Mapping], row: str, seed: int) -> dict:
+def gains(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
     """Mean of restored less `row`, image by image, with its 95 % bootstrap interval."""
-    gains: dict[str, float | list[float]] = {}
-    for name in METRICS:
+    result: dict[str, float | list[float]] = {}
+    for name in names:
         differences = [score[f"restored_{name}"] - score[f"{row}_{name}"] for score in scores]
-        gains[name], gains[f"{name}_ci95"] = mean_with_ci95(differences, seed)
-    return gains
+        result[name], result[f"{name}_ci95"] = mean_with_ci95(differences, seed)
+    return result
 
 
-def _hardware() -> str:
+def hardware() -> str:
+    """What the scores were computed on."""
     devices = [
         tf.config.experimental.get_device_details(device).get("device_name", "GPU")
         for device in tf.config.list_physical_devices("GPU")

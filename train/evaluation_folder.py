@@ -19,8 +19,9 @@ from train import TrainError
 
 UNFINISHED, REPLACED = ".unfinished", ".replaced"  # folders beside the evaluations
 RECORD, SCORES = ".of.json", ".scores.jsonl"  # files of an evaluation until it is whole
-PICTURES, CURVE = "restored", "curve.json"
-PRODUCTS = ("metrics.json", "per_image.csv", "report.html", PICTURES)
+PICTURES, SHEETS, CURVE = "restored", "sheets", "curve.json"
+SUFFIXES = {PICTURES: ".png", SHEETS: ".jpg"}  # of what is ours in these folders
+PRODUCTS = ("metrics.json", "per_image.csv", "report.html", *SUFFIXES)
 
 
 class EvaluationPlaceError(TrainError):
@@ -48,17 +49,18 @@ def begin(place: Path) -> Path:
 
 
 def evaluated_in(evaluations_dir: Path) -> list[str]:
-    """Names of the sets that a run was evaluated on, in order."""
+    """Names of the sets and folders of real pairs that a run was evaluated on, in order."""
     found = (path.parent.name for path in evaluations_dir.glob("*/metrics.json"))
     return sorted(name for name in found if not name.startswith("."))
 
 
-def publish(folders: Sequence[Path], evaluations_dir: Path) -> None:
+def publish(folders: Sequence[Path], evaluations_dir: Path, with_curve: bool = True) -> None:
     """Renames whole evaluations, and the curve over them, to their places."""
     curve_path = folders[0].parent / CURVE
     for folder in folders:
         take_place(folder, evaluations_dir / folder.name)
-    curve_path.replace(evaluations_dir / CURVE)
+    if with_curve:
+        curve_path.replace(evaluations_dir / CURVE)
     for hidden in (UNFINISHED, REPLACED):
         with contextlib.suppress(OSError):  # it holds another evaluation, or is not there
             (evaluations_dir / hidden).rmdir()
@@ -85,8 +87,9 @@ def _discard(old: Path, place: Path) -> None:
     if old.is_symlink():
         old.unlink()  # where it leads is the user's
         return
-    for path in [*old.iterdir(), *(old / PICTURES).glob("*")]:
-        ours = path.suffix == ".png" if path.parent != old else path.name in PRODUCTS
+    for path in [*old.iterdir(), *(each for name in SUFFIXES for each in (old / name).glob("*"))]:
+        within = SUFFIXES.get(path.parent.name) if path.parent != old else None
+        ours = path.suffix == within if within else path.name in PRODUCTS
         if not ours and path.name not in (RECORD, SCORES):
             path.rename(place / path.relative_to(old))
     shutil.rmtree(old)

@@ -4,7 +4,12 @@ Every picture is uint8, shape (height, width, 3), RGB, 0..255; the data range is
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import (
+    gaussian_filter,
+    gaussian_gradient_magnitude,
+    maximum_filter,
+    minimum_filter,
+)
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 MOST_PSNR_DB = 100.0  # of equal pictures, so that means and JSON stay finite
@@ -13,33 +18,43 @@ WINDOW_REACH = 5  # of the 11-pixel window of sigma 1.5
 # Rows are luma Y and the two color differences I and Q of the NTSC standard.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 DETAIL_SIGMA_PX = 2.0  # what a Gaussian of this width takes away counts as detail
+STEEPEST_SMOOTH = 3.0  # levels a pixel, under a Gaussian of sigma 1: skin and sky, not their edges
+RIPPLE_SIGMA_PX, RIPPLE_REACH_PX = 3.0, 3  # over which energy is averaged, and values compared
+RIPPLE_TOLERANCE = 2.0  # levels beyond what was there that are tone or grain, no halo
 
 
-def psnr_db(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
-    """Peak signal-to-noise ratio over all channels, in dB; at most 100, for equal pictures."""
+def psnr_db(picture_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """Peak signal-to-noise ratio over all channels, in dB; at most 100, for equal pictures.
+
+    A mask, bool (height, width), says which pixels are scored.
+    """
+    if mask is not None:
+        picture_u8, sharp_u8 = picture_u8[mask], sharp_u8[mask]
     if np.array_equal(picture_u8, sharp_u8):
         return MOST_PSNR_DB
     return min(MOST_PSNR_DB, peak_signal_noise_ratio(sharp_u8, picture_u8, data_range=255))
 
 
-def ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
+def ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Structural similarity, 1 for equal pictures: mean over RGB channels.
+
+    A mask, bool (height, width), says which windows are scored, by their centers.
 
     Reference: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", IEEE TIP 2004, Sec. III-C: Gaussian window of 11 pixels and sigma 1.5, population
     covariance, so at least 11 pixels a side.
     """
-    return float(
-        structural_similarity(
-            sharp_u8,
-            picture_u8,
-            data_range=255,
-            channel_axis=2,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
+    mean, places = structural_similarity(
+        sharp_u8,
+        picture_u8,
+        data_range=255,
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
     )
+    return float(mean if mask is None else places[mask].mean())
 
 
 def ms_ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
@@ -172,3 +187,52 @@ def _detail_shares(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> tuple[float,
         return 1.0, 0.0  # a flat picture has no detail to bring back or to compare with
     fit = max(0.0, np.sum(picture * sharp) / energy)
     return float(fit**2), float(np.sum((picture - fit * sharp) ** 2) / energy)
+
+
+def ripples(
+    picture_u8: np.ndarray,
+    blurred_u8: np.ndarray,
+    sharp_u8: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+) -> float:
+    """Ripples and halos that a restoration lays where the scene is smooth, RMS in levels of luma.
+
+    Smooth is where no neighbor in the sharp picture is steeper than 3 levels a pixel under a
+    Gaussian of sigma 1: skin and sky up to 3 or 4 pixels beside an edge. There counts the larger of
+
+    - energy of detail (luma less its Gaussian of sigma 2: periods of up to about 10 pixels),
+      averaged over smooth neighbors, beyond that of the blurred and of the sharp picture;
+    - by how much, squared, a value lies more than 2 levels beyond all that the blurred and the
+      sharp picture have within 3 pixels.
+
+    So it is 0 for the blurred picture, 0 for the sharp one, and grain may go. A wave of amplitude
+    a and period 3 to 6 gives 0.6 to 0.7 a. Without a sharp picture, smooth is where the blurred one
+    is, and detail that truly came back there counts as well.
+
+    Args:
+        picture_u8: the restoration.
+        blurred_u8: what it was made of.
+        sharp_u8: the truth, if there is any.
+        mask: bool, (height, width), what is scored; None for all.
+
+    Reference: none known; our own.
+    """
+    scene_u8 = blurred_u8 if sharp_u8 is None else sharp_u8
+    picture, blurred, scene = (each @ YIQ[0] for each in (picture_u8, blurred_u8, scene_u8))
+    smooth = maximum_filter(gaussian_gradient_magnitude(scene, 1.0), 3) < STEEPEST_SMOOTH
+    if mask is not None:
+        smooth &= mask
+    if not smooth.any():
+        return 0.0
+    share = gaussian_filter(smooth.astype(np.float64), RIPPLE_SIGMA_PX)[smooth]
+
+    def energy(luma: np.ndarray) -> np.ndarray:
+        detail = np.where(smooth, luma - gaussian_filter(luma, DETAIL_SIGMA_PX), 0.0)
+        return gaussian_filter(detail**2, RIPPLE_SIGMA_PX)[smooth] / share
+
+    waves = energy(picture) - np.maximum(energy(blurred), energy(scene))
+    side = 2 * RIPPLE_REACH_PX + 1
+    above = picture - maximum_filter(np.maximum(blurred, scene), side)
+    below = minimum_filter(np.minimum(blurred, scene), side) - picture
+    halo = np.maximum(np.maximum(above, below)[smooth] - RIPPLE_TOLERANCE, 0.0)
+    return float(np.sqrt(np.mean(np.maximum(waves, halo**2).clip(0.0))))

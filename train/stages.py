@@ -4,24 +4,19 @@
 """
 
 import contextlib
-import fnmatch
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from prepare.records.atomic import named_errors
 from prepare.records.data_folder import DataFolder
-from prepare.records.kernel import choose_sets, read_kernel, the_only_set
+from prepare.records.kernel import choose_sets, the_only_set
 from prepare.records.lock import only_writer
-from train.evaluation_folder import begin, evaluated_in, publish
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
-from train.report.page import NoEvaluationError, write_report
-from train.report.radius_curve import write_curve
 from train.run_record import RunRecord, read_run
 from train.settings import SIZE_MULTIPLES, TrainSettings
 
-SCORED_ON = ("test", "train")  # the latter tunes the classical methods
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
 
 
@@ -73,89 +68,6 @@ def train_run(
         has_trained = train(run_dir, pairs, validation, record)
     if not has_trained:
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
-
-
-def evaluate_run(
-    run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
-) -> None:
-    """Scores a run on its test images and writes the reports; they appear when all are whole.
-
-    Args:
-        run_dir: holds the run.
-        patterns: names of the blurred sets, or patterns; with none, those of the training.
-
-    Raises:
-        PrepareError: if a set is not there, or another process evaluates this run.
-        TrainError: if the run has no checkpoint, or pictures are missing.
-    """
-    load_tensorflow()
-    from train.checkpoints import load_generator, restore_picture, weights_sha256
-    from train.evaluate import evaluate, table_of
-
-    generator, step, record = load_generator(run_dir)
-    set_names = choose_sets(data.blurred, patterns or record.kernels)
-    split = read_split(data.manifest)
-    pairs = {
-        name: [find_pairs(split[side], data.sharp, [data.blurred / name]) for side in SCORED_ON]
-        for name in set_names
-    }
-    said = {
-        name: f"{run_dir.name}, step {step}: {len(test.ids)} test images of {name}"
-        for name, (test, _) in pairs.items()
-    }
-    if dry_run:
-        print("\n".join(said.values()))
-        return
-    evaluations_dir, restore = run_dir / "evaluation", partial(restore_picture, generator)
-    of_run = {"step": step, "weights": weights_sha256(generator), "seed": record.settings.seed}
-    with named_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
-        folders = [begin(evaluations_dir / name) for name in set_names]
-        for folder in folders:
-            name = folder.name
-            print(said[name])
-            kernel = read_kernel(data.blurred / name)
-            test, tuning = pairs[name]
-            context = {"kernel": name} | of_run
-            content = evaluate(restore, test, tuning, folder, kernel, context)
-            print(table_of(content["rows"]))
-        write_curve(evaluations_dir, record.kernels, folders)
-        for folder in folders:
-            write_report(run_dir, folder, data.sharp, data.blurred / folder.name)
-        publish(folders, evaluations_dir)
-    for name in set_names:
-        print(f"report: {evaluations_dir / name / 'report.html'}")
-
-
-def report_run(
-    run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
-) -> None:
-    """Writes the reports of a run's evaluations again.
-
-    Args:
-        run_dir: holds the run.
-        patterns: names of the evaluated sets, or patterns; with none, all.
-
-    Raises:
-        NoEvaluationError: if there is none.
-    """
-    evaluations_dir = run_dir / "evaluation"
-    names = evaluated_in(evaluations_dir)
-    if not names:
-        raise NoEvaluationError(
-            f"no evaluation of {run_dir.name} yet; run `make evaluate RUN={run_dir.name}`"
-        )
-    fitting = {word: fnmatch.filter(names, word) or [word] for word in patterns}
-    chosen = dict.fromkeys(name for found in fitting.values() for name in found) or names
-    if missing := [name for name in chosen if name not in names]:
-        raise NoEvaluationError(
-            f"no evaluation of {run_dir.name} on {missing[0]} yet; run `make evaluate "
-            f'RUN={run_dir.name} KERNEL="{missing[0]}"`'
-        )
-    for name in chosen:
-        folder = evaluations_dir / name
-        if not dry_run:
-            write_report(run_dir, folder, data.sharp, data.blurred / name)
-        print(f"report: {folder / 'report.html'}")
 
 
 def deblur_photographs(
@@ -225,24 +137,3 @@ def export_run(
     with only_writer(out_dir, "make export"):
         sweep(out_dir)
         export(generator, out_dir, pictures, formats)
-
-
-def compare_runs(
-    runs_dir: Path, runs: Sequence[str], data: DataFolder, *, dry_run: bool = False
-) -> None:
-    """Puts several evaluated runs into one table and one page.
-
-    Args:
-        runs_dir: holds the runs; gets a folder for the comparison.
-        runs: names of the runs, the first of which the others are compared with.
-
-    Raises:
-        NothingToCompareError: if the runs have no evaluation in common.
-    """
-    from train.report.compare import compare
-
-    out_dir = runs_dir / f"comparison-{'-'.join(runs)}"
-    print(f"{', '.join(runs)} into {out_dir}")
-    if not dry_run:
-        run_dirs = [runs_dir / run for run in runs]
-        print(f"report: {compare(run_dirs, data.sharp, data.blurred, out_dir)}")

@@ -7,9 +7,10 @@ from prepare.records.atomic import write_json, write_text
 from prepare.records.errors import explain_damage
 from train import TrainError
 from train.bootstrap import mean_with_ci95
-from train.evaluation_folder import evaluated_in
+from train.evaluation_folder import PICTURES, SHEETS, evaluated_in
 from train.records import read_object, read_table
-from train.report.page import METRIC_NAMES, data_url, template
+from train.report.real_page import SHEET_SIDE_PX, is_real
+from train.report.template import METRIC_NAMES, data_url, template
 
 MOST_PICTURES = 4  # images shown, of every run: those on which the runs differ most
 
@@ -44,7 +45,9 @@ def compare(run_dirs: Sequence[Path], sharp_dir: Path, blurred_root: Path, out_d
     write_json(out_dir / "comparison.json", content)
     pictures = [
         [
-            _pictures(run_dirs, kernel["kernel"], image_id, sharp_dir, blurred_root)
+            _sheets(run_dirs, kernel["kernel"], image_id)
+            if kernel["real"]
+            else _pictures(run_dirs, kernel["kernel"], image_id, sharp_dir, blurred_root)
             for image_id in kernel["most_different"]
         ]
         for kernel in comparisons
@@ -87,6 +90,8 @@ def _compare_kernel(run_dirs: Sequence[Path], kernel: str) -> dict:
         raise NothingToCompareError(
             f"{kernel}: the runs share no test image; evaluate them again on the same data"
         )
+    # Older versions had fewer scores, and so have real pairs.
+    names = [name for name in METRIC_NAMES if all(name in table[ids[0]] for table in tables)]
     rows = []
     for run_dir, (folder, again), table in zip(run_dirs, evaluations, tables, strict=True):
         metrics_path = folder / "metrics.json"
@@ -94,7 +99,7 @@ def _compare_kernel(run_dirs: Sequence[Path], kernel: str) -> dict:
         with explain_damage(metrics_path, again):
             row = {"run": run_dir.name, "step": metrics["step"], "seed": metrics["seed"]}
         row |= {"scores": {}, "differences": {}}
-        for name in METRIC_NAMES:
+        for name in names:
             values = [table[image_id][name] for image_id in ids]
             first = [tables[0][image_id][name] for image_id in ids]
             gaps = [value - other for value, other in zip(values, first, strict=True)]
@@ -105,11 +110,12 @@ def _compare_kernel(run_dirs: Sequence[Path], kernel: str) -> dict:
         image_id: _spread([table[image_id]["psnr_db"] for table in tables]) for image_id in ids
     }
     most_different = sorted(ids, key=lambda image_id: -spread[image_id])[:MOST_PICTURES]
-    left_out = max(map(len, tables)) - len(ids)
     return {
         "kernel": kernel,
         "num_images": len(ids),
-        "num_left_out": left_out,
+        "num_left_out": max(map(len, tables)) - len(ids),
+        "metrics": names,
+        "real": is_real(evaluations[0][0]),
         "rows": rows,
         "most_different": most_different,
     }
@@ -121,8 +127,9 @@ def _spread(values: Sequence[float]) -> float:
 
 def _read_scores(path: Path, way_out: str) -> dict[str, dict[str, float]]:
     """The restored pictures' scores by image and metric."""
-    rows = read_table(path, [f"restored_{name}" for name in METRIC_NAMES], way_out)
-    return {row["id"]: {name: row[f"restored_{name}"] for name in METRIC_NAMES} for row in rows}
+    rows = read_table(path, ["restored_psnr_db"], way_out)
+    names = [name for name in METRIC_NAMES if f"restored_{name}" in rows[0]]
+    return {row["id"]: {name: row[f"restored_{name}"] for name in names} for row in rows}
 
 
 def _pictures(
@@ -130,7 +137,7 @@ def _pictures(
 ) -> list[tuple[str, str]]:
     """Caption and data URL of one image: blurred, of every run, sharp."""
     restored = [
-        (run_dir.name, run_dir / "evaluation" / kernel / "restored" / f"{image_id}.png")
+        (run_dir.name, run_dir / "evaluation" / kernel / PICTURES / f"{image_id}.png")
         for run_dir in run_dirs
     ]
     paths = [
@@ -139,3 +146,14 @@ def _pictures(
         ("sharp", sharp_dir / f"{image_id}.jpg"),
     ]
     return [(f"{image_id}, {name}", data_url(path)) for name, path in paths]
+
+
+def _sheets(run_dirs: Sequence[Path], kernel: str, image_id: str) -> list[tuple[str, str]]:
+    """The same of a real pair, whose sheets hold all three."""
+    return [
+        (
+            f"{image_id}: blurred, restored by {run_dir.name}, sharp",
+            data_url(run_dir / "evaluation" / kernel / SHEETS / f"{image_id}.jpg", SHEET_SIDE_PX),
+        )
+        for run_dir in run_dirs
+    ]

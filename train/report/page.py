@@ -1,12 +1,9 @@
 """The page a person looks at: one self-contained HTML file an evaluation."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
-from PIL import Image
 
 from prepare.records.atomic import write_text
 from prepare.records.errors import explain_damage
@@ -15,27 +12,12 @@ from train import TrainError
 from train.metrics import MOST_PSNR_DB
 from train.records import read_log, read_object, read_table
 from train.report.charts import histogram, line_chart
+from train.report.real_page import real_evaluations
+from train.report.template import METRIC_NAMES, OLD_METRICS, data_url, template
 from train.run_record import read_run
 
 CASES_A_GROUP = 3  # best, median and worst: 9 cases of 3 pictures, the page's only pictures
-MOST_SIDE_PX = 512  # larger pictures are reduced for the page
 MOST_ROWS = 1000  # of the table; per_image.csv has them all
-
-METHOD_NAMES = {
-    "blurred": "blurred, the input",
-    "restored": "restored by this run",
-    "richardson_lucy": "Richardson-Lucy, told the true PSF",
-    "wiener": "Wiener, told the true PSF",
-    "unsharp_mask": "unsharp mask",
-}
-METRIC_NAMES = {
-    "psnr_db": ("PSNR, dB", 2),
-    "ssim": ("SSIM", 3),
-    "ms_ssim": ("MS-SSIM", 3),
-    "haarpsi": ("HaarPSI", 3),
-    "detail_returned": ("detail back", 3),
-    "detail_invented": ("invented", 3),
-}
 
 
 class NoEvaluationError(TrainError):
@@ -87,6 +69,7 @@ def write_report(run_dir: Path, evaluation_dir: Path, sharp_dir: Path, blurred_d
             gains=gains_chart,
             training=training,
             radius=radius,
+            real=real_evaluations(run_dir / "evaluation"),
         )
     path = evaluation_dir / "report.html"
     write_text(path, page)
@@ -102,19 +85,6 @@ def _commands(run_dir: Path, blurred_dir: Path) -> list[str]:
     if run:
         commands.append(run.make_command(run_dir.name))
     return [*commands, f'make evaluate RUN={run_dir.name} KERNEL="{blurred_dir.name}"']
-
-
-def template(name: str) -> jinja2.Template:
-    """A template of this folder, with everything that is put into it escaped."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.globals |= {"method_names": METHOD_NAMES, "metric_names": METRIC_NAMES}
-    return templates.get_template(name)
 
 
 def training_charts(log_path: Path) -> list[dict]:
@@ -167,7 +137,7 @@ def _radius_charts(content: dict, kernel: str) -> list[dict]:
 
 
 def _read_scores(path: Path, way_out: str) -> list[dict]:
-    columns = [f"{row}_{metric}" for row in ("restored", "blurred") for metric in METRIC_NAMES]
+    columns = [f"{row}_{metric}" for row in ("restored", "blurred") for metric in OLD_METRICS]
     scores = read_table(path, columns, way_out)
     return [
         score | {"gain": score["restored_psnr_db"] - score["blurred_psnr_db"]} for score in scores
@@ -194,25 +164,3 @@ def _case(score: dict, evaluation_dir: Path, sharp_dir: Path, blurred_dir: Path)
         "restored": data_url(evaluation_dir / "restored" / f"{name}.png"),
         "sharp": data_url(sharp_dir / f"{name}.jpg"),
     }
-
-
-def data_url(path: Path) -> str:
-    """A picture as a URL that holds it: as stored, or reduced to 512 pixels where larger.
-
-    Raises:
-        DamagedRecordError: if it is damaged.
-        OSError: if it cannot be read; names it.
-    """
-    content = path.read_bytes()
-    kind = {".jpg": "jpeg", ".png": "png"}[path.suffix]
-    way_out = "remove it, and run the command that made it again"
-    with (
-        explain_damage(path, way_out, OSError, SyntaxError),
-        Image.open(io.BytesIO(content)) as image,
-    ):
-        if max(image.size) > MOST_SIDE_PX:
-            image.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
-            reduced = io.BytesIO()
-            image.convert("RGB").save(reduced, "JPEG", quality=92, subsampling=0)
-            content, kind = reduced.getvalue(), "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -28,8 +28,9 @@ def write_curve(
     """
     folders = {path.parent.name: path.parent for path in evaluations_dir.glob("*/metrics.json")}
     folders |= {folder.name: folder for folder in unfinished}
-    evaluations = [_read(folders[name]) for name in sorted(folders) if not name.startswith(".")]
-    content = _curves([found for found in evaluations if found], trained_kernels)
+    found = [_read(folders[name]) for name in sorted(folders) if not name.startswith(".")]
+    sets = [evaluation for evaluation in found if evaluation and not evaluation["real"]]
+    content = _curves(sets, trained_kernels)
     write_json((unfinished[0].parent if unfinished else evaluations_dir) / "curve.json", content)
     return content
 
@@ -45,6 +46,7 @@ def _read(folder: Path) -> dict:
                 "kernel": str(content["kernel"]),
                 "step": int(content["step"]),
                 "blur": dict(content.get("blur", {})),
+                "real": "real" in content,
                 "rows": rows,
             }
     except DamagedRecordError as error:

@@ -1,0 +1,191 @@
+"""The stages that score runs and show the scores; see `train.stages` for the others.
+
+`data` holds the pairs throughout. With `dry_run`, a stage says what it would do, and does nothing.
+"""
+
+import contextlib
+import fnmatch
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from prepare.records.atomic import named_errors
+from prepare.records.data_folder import DataFolder
+from prepare.records.kernel import choose_sets, read_kernel
+from prepare.records.lock import only_writer
+from train.evaluation_folder import begin, evaluated_in, publish
+from train.pairs import Pairs, find_pairs, read_split
+from train.pictures import Restore
+from train.quiet_tensorflow import load_tensorflow
+from train.real_pairs import find_real_pairs, read_real_pair
+from train.report.page import NoEvaluationError, write_report
+from train.report.radius_curve import write_curve
+from train.report.real_page import is_real, write_real_report
+from train.settings import SIZE_MULTIPLES
+
+SCORED_ON = ("test", "train")  # the latter tunes the classical methods
+
+
+def evaluate_run(
+    run_dir: Path,
+    data: DataFolder,
+    patterns: Sequence[str],
+    *,
+    real_dir: Path | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Scores a run on its test images and writes the reports; they appear when all are whole.
+
+    Args:
+        run_dir: holds the run.
+        patterns: names of the blurred sets, or patterns; with none, those of the training, or no
+            set if there is a folder of real pairs.
+        real_dir: holds pairs of real photographs; see `evaluate_real_run`.
+
+    Raises:
+        PrepareError: if a set is not there, or another process evaluates this run.
+        TrainError: if the run has no checkpoint, or pictures are missing.
+    """
+    if real_dir:
+        evaluate_real_run(run_dir, real_dir, dry_run=dry_run)
+        if not patterns:
+            return
+    load_tensorflow()
+    from train.checkpoints import load_generator, restore_picture, weights_sha256
+
+    generator, step, record = load_generator(run_dir)
+    set_names = choose_sets(data.blurred, patterns or record.kernels)
+    split = read_split(data.manifest)
+    pairs = {
+        name: [find_pairs(split[side], data.sharp, [data.blurred / name]) for side in SCORED_ON]
+        for name in set_names
+    }
+    num = len(split["test"])
+    said = {name: f"{run_dir.name}, step {step}: {num} test images of {name}" for name in pairs}
+    if dry_run:
+        print("\n".join(said.values()))
+        return
+    of_run = {"step": step, "weights": weights_sha256(generator), "seed": record.settings.seed}
+    evaluations_dir, restore = run_dir / "evaluation", partial(restore_picture, generator)
+    with _being_written(evaluations_dir):
+        folders = [begin(evaluations_dir / name) for name in set_names]
+        for folder in folders:
+            print(said[folder.name])
+            _score_set(restore, pairs[folder.name], folder, data, of_run)
+        write_curve(evaluations_dir, record.kernels, folders)
+        for folder in folders:
+            write_report(run_dir, folder, data.sharp, data.blurred / folder.name)
+        publish(folders, evaluations_dir)
+    for name in set_names:
+        print(f"report: {evaluations_dir / name / 'report.html'}")
+
+
+def _score_set(
+    restore: Restore, pairs: Sequence[Pairs], folder: Path, data: DataFolder, of_run: dict
+) -> None:
+    """Evaluates a run on one set, of the name of the folder."""
+    from train.evaluate import evaluate, table_of
+
+    test, tuning = pairs
+    kernel = read_kernel(data.blurred / folder.name)
+    content = evaluate(restore, test, tuning, folder, kernel, {"kernel": folder.name} | of_run)
+    print(table_of(content["rows"]))
+
+
+def evaluate_real_run(run_dir: Path, real_dir: Path, *, dry_run: bool = False) -> None:
+    """Scores a run on pairs of real photographs and writes the report; needs no data folder.
+
+    Args:
+        run_dir: holds the run.
+        real_dir: holds the pairs; see `train.real_pairs`.
+
+    Raises:
+        PrepareError: if another process evaluates this run.
+        TrainError: if the run has no checkpoint, or the folder holds no pairs that can be scored.
+    """
+    pairs = find_real_pairs(real_dir)
+    for pair in pairs:
+        read_real_pair(pair)  # what is wrong is told before the long work
+    load_tensorflow()
+    from train.checkpoints import load_generator, restore_picture, weights_sha256
+    from train.evaluate_real import evaluate_real, summary_of
+    from train.restore.tiles import restore_any_size
+
+    generator, step, record = load_generator(run_dir)
+    name = f"real-{real_dir.resolve().name}"
+    print(f"{run_dir.name}, step {step}: {len(pairs)} real pairs of {real_dir}")
+    if dry_run:
+        return
+    multiple = SIZE_MULTIPLES[record.settings.generator]
+    restore = partial(restore_any_size, partial(restore_picture, generator), multiple=multiple)
+    context = {"kernel": name, "folder": str(real_dir), "step": step}
+    context |= {"weights": weights_sha256(generator), "seed": record.settings.seed}
+    evaluations_dir = run_dir / "evaluation"
+    with _being_written(evaluations_dir):
+        folder = begin(evaluations_dir / name)
+        print(summary_of(evaluate_real(restore, pairs, folder, context)))
+        write_real_report(run_dir, folder)
+        publish([folder], evaluations_dir, with_curve=False)
+    print(f"report: {evaluations_dir / name / 'report.html'}")
+
+
+@contextlib.contextmanager
+def _being_written(evaluations_dir: Path) -> Iterator[None]:
+    """Keeps other evaluations of the run out."""
+    with named_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
+        yield
+
+
+def report_run(
+    run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
+) -> None:
+    """Writes the reports of a run's evaluations again.
+
+    Args:
+        run_dir: holds the run.
+        patterns: names of the evaluated sets, or patterns; with none, all.
+
+    Raises:
+        NoEvaluationError: if there is none.
+    """
+    evaluations_dir = run_dir / "evaluation"
+    names = evaluated_in(evaluations_dir)
+    if not names:
+        raise NoEvaluationError(
+            f"no evaluation of {run_dir.name} yet; run `make evaluate RUN={run_dir.name}`"
+        )
+    fitting = {word: fnmatch.filter(names, word) or [word] for word in patterns}
+    chosen = dict.fromkeys(name for found in fitting.values() for name in found) or names
+    if missing := [name for name in chosen if name not in names]:
+        raise NoEvaluationError(
+            f"no evaluation of {run_dir.name} on {missing[0]} yet; run `make evaluate "
+            f'RUN={run_dir.name} KERNEL="{missing[0]}"`'
+        )
+    for name in chosen:
+        folder = evaluations_dir / name
+        if not dry_run and is_real(folder):
+            write_real_report(run_dir, folder)
+        elif not dry_run:
+            write_report(run_dir, folder, data.sharp, data.blurred / name)
+        print(f"report: {folder / 'report.html'}")
+
+
+def compare_runs(
+    runs_dir: Path, runs: Sequence[str], data: DataFolder, *, dry_run: bool = False
+) -> None:
+    """Puts several evaluated runs into one table and one page.
+
+    Args:
+        runs_dir: holds the runs; gets a folder for the comparison.
+        runs: names of the runs, the first of which the others are compared with.
+
+    Raises:
+        NothingToCompareError: if the runs have no evaluation in common.
+    """
+    from train.report.compare import compare
+
+    out_dir = runs_dir / f"comparison-{'-'.join(runs)}"
+    print(f"{', '.join(runs)} into {out_dir}")
+    if not dry_run:
+        run_dirs = [runs_dir / run for run in runs]
+        print(f"report: {compare(run_dirs, data.sharp, data.blurred, out_dir)}")

@@ -1,0 +1,73 @@
+"""What all pages share: names of methods and scores, templates, pictures as URLs."""
+
+import base64
+import io
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+from prepare.records.errors import explain_damage
+
+MOST_SIDE_PX = 512  # larger pictures are reduced for the page
+
+METHOD_NAMES = {
+    "blurred": "blurred, the input",
+    "restored": "restored by this run",
+    "richardson_lucy": "Richardson-Lucy, told the true PSF",
+    "wiener": "Wiener, told the true PSF",
+    "unsharp_mask": "unsharp mask",
+}
+METRIC_NAMES = {
+    "psnr_db": ("PSNR, dB", 2),
+    "ssim": ("SSIM", 3),
+    "ms_ssim": ("MS-SSIM", 3),
+    "haarpsi": ("HaarPSI", 3),
+    "detail_returned": ("detail back", 3),
+    "detail_invented": ("invented", 3),
+    "ripples": ("ripples", 2),
+}
+OLD_METRICS = tuple(name for name in METRIC_NAMES if name != "ripples")  # of every version
+RIPPLES_NOTE = (
+    "Ripples: fine waves and halos beyond those of both the input and the sharp picture, where the "
+    "sharp one is smooth, as root mean square in levels; 0 for the input and for the truth."
+)
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder, with everything that is put into it escaped."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {
+        "method_names": METHOD_NAMES,
+        "metric_names": METRIC_NAMES,
+        "ripples_note": RIPPLES_NOTE,
+    }
+    return templates.get_template(name)
+
+
+def data_url(path: Path, most_side_px: int = MOST_SIDE_PX) -> str:
+    """A picture as a URL that holds it: as stored, or reduced where larger than so many pixels.
+
+    Raises:
+        DamagedRecordError: if it is damaged.
+        OSError: if it cannot be read; names it.
+    """
+    content = path.read_bytes()
+    kind = {".jpg": "jpeg", ".png": "png"}[path.suffix]
+    way_out = "remove it, and run the command that made it again"
+    with (
+        explain_damage(path, way_out, OSError, SyntaxError),
+        Image.open(io.BytesIO(content)) as image,
+    ):
+        if max(image.size) > most_side_px:
+            image.thumbnail((most_side_px, most_side_px))
+            reduced = io.BytesIO()
+            image.convert("RGB").save(reduced, "JPEG", quality=92, subsampling=0)
+            content, kind = reduced.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
