@@ -4,24 +4,26 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.ndimage import correlate
+from scipy.ndimage import correlate, gaussian_filter
 
 from prepare.records.psf import disc_psf
 from train.metrics import psnr_db
 from train.networks.blind_deconvolution import blind_inverse
 from train.networks.deconvolution_filters import (
-    FULL_RES_RADII,
-    HALF_RES_RADII,
+    HARD,
+    RADII_OF_PROBS,
     RINGS,
+    Blur,
     disc_transfer,
     inverse_filter,
+    lens_transfers,
     radius_discriminant,
     ring_filters,
     space_to_depth_kernel,
 )
 from train.networks.layers import EdgePad, SpaceToDepth
 
-RADII = np.array([0.0, *FULL_RES_RADII, *HALF_RES_RADII])
+RADII = np.array(RADII_OF_PROBS)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +62,16 @@ def test_transfer_function_is_that_of_the_disc() -> None:
     assert disc_transfer(6.0, np.array(0.0)) == pytest.approx(1)
 
 
+def test_apertures_of_a_blur_agree_on_coarse_detail_alone() -> None:
+    hardest, *others = lens_transfers(Blur(6.0, (0.0, 0.3, 0.8)), np.array([0.01, 0.1]))
+    for other in others:
+        assert other[0] == pytest.approx(hardest[0], abs=0.002)
+        assert other[1] > hardest[1] + 0.05  # where a hard edge turns detail into its negative
+
+
 @pytest.mark.parametrize("radius", [2.0, 3.5])
 def test_inverse_filter_is_round_and_adds_nothing_to_a_flat_picture(radius: float) -> None:
-    inverse = inverse_filter(radius, 12, 0.04)
+    inverse = inverse_filter(Blur(radius, HARD), 12, 0.04)
     assert inverse.shape == (25, 25)
     assert inverse.sum() == pytest.approx(0, abs=1e-5)
     np.testing.assert_array_equal(inverse, inverse.T)
@@ -74,7 +83,7 @@ def test_inverse_filter_is_best_for_its_own_radius() -> None:
 
     def gain(radius: float) -> float:
         added = correlate(
-            blurred[..., 0].astype(float), inverse_filter(radius, 12, 0.04), mode="nearest"
+            blurred[..., 0].astype(float), inverse_filter(Blur(radius, HARD), 12, 0.04), mode="nearest"
         )
         restored = (blurred + added[..., None]).round().clip(0, 255).astype(np.uint8)
         return psnr_db(restored, sharp) - psnr_db(blurred, sharp)
@@ -108,7 +117,8 @@ def test_radius_is_found_and_its_blur_reduced_without_training(
 ) -> None:
     sharp = photograph()
     blurred = blurred_by(radius, sharp)
-    inverse, radius_probs = (each.numpy() for each in front(signed(blurred)))
+    inverse, clues = (each.numpy() for each in front(signed(blurred)))
+    radius_probs = clues[..., : len(RADII)]
     assert inverse.shape == (1, 256, 256, 1)
     assert radius_probs.shape == (1, 64, 64, len(RADII))
     np.testing.assert_allclose(radius_probs.sum(-1), 1, atol=1e-5)
@@ -122,21 +132,33 @@ def test_radius_is_found_and_its_blur_reduced_without_training(
         assert psnr_db(restored.astype(np.uint8), sharp) > 40
 
 
+@pytest.mark.parametrize("sigma", [2.5, 4.0])
+def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(front: keras.Model, sigma: float) -> None:
+    sharp = photograph()
+    luma = gaussian_filter(sharp[..., 0].astype(float), sigma, mode="nearest")
+    blurred = np.repeat(luma.round().astype(np.uint8)[..., None], 3, axis=2)
+    inverse, clues = (each.numpy() for each in front(signed(blurred)))
+    believed = np.sum(clues[..., : len(RADII)].mean((0, 1, 2)) * RADII)
+    assert believed == pytest.approx(2 * sigma, rel=0.2)  # a disc of that variance
+    restored = ((signed(blurred) + inverse)[0] * 127.5 + 127.5).round().clip(0, 255)
+    assert psnr_db(restored.astype(np.uint8), sharp) > psnr_db(blurred, sharp) + 0.5
+
+
 def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model) -> None:
     sharp = photograph()
     left, right = blurred_by(3.0, sharp), blurred_by(9.0, sharp)
     halves = np.concatenate([left[:, :128], right[:, 128:]], axis=1)
-    radius_probs = front(signed(halves))[1].numpy()[0].mean(0)
-    believed = radius_probs @ RADII
+    clues = front(signed(halves))[1].numpy()[0].mean(0)
+    believed = clues[:, : len(RADII)] @ RADII
     assert believed[:8].mean() == pytest.approx(3, abs=1)
     assert believed[-8:].mean() == pytest.approx(9, abs=1)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (12, 64), (64, 36)])
 def test_front_takes_any_multiple_of_4(front: keras.Model, shape: tuple[int, int]) -> None:
-    inverse, radius_probs = front(np.zeros((2, *shape, 3), np.float32))
+    inverse, clues = front(np.zeros((2, *shape, 3), np.float32))
     assert inverse.shape == (2, *shape, 1)
-    assert radius_probs.shape[1:3] == (shape[0] // 4, shape[1] // 4)
+    assert clues.shape[1:3] == (shape[0] // 4, shape[1] // 4)
     np.testing.assert_allclose(inverse, 0, atol=1e-5)
 
 

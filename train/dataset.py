@@ -69,7 +69,8 @@ def training_batches(
         pair = tf.stack([read(kernel, index), read(0, index)])
         turn = pairs.turn and settings.turns
         pair = tf.cast(pair, tf.float32)  # to turn bytes, oneDNN wants AVX-512, and says so
-        pair, augment_seed = rescale(pair, augment_seed, side, settings.scales)
+        scales = settings.scales if pairs.any_scale else 1.0
+        pair, augment_seed = rescale(pair, augment_seed, side, scales)
         return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
 
     samples = tf.data.Dataset.range(first_step * num_here, last_step * num_here)

@@ -29,6 +29,7 @@ class Pairs:
     size: int  # side of the pictures, pixels
     mirror: bool = True  # whether the blur is the same in a mirror
     turn: bool = False  # whether it is the same after a quarter turn
+    any_scale: bool = False  # whether it has no size of its own, but a range of radii
 
 
 def read_split(manifest_path: Path) -> dict[str, list[str]]:
@@ -89,7 +90,8 @@ def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]
             "pairs, or remove what you put there"
         )
     sharp, *blurred = (tuple(map(str, column)) for column in paths)
-    return Pairs(tuple(ids), sharp, tuple(blurred), size[0], *_symmetry(blurred_dirs))
+    symmetry, any_scale = _symmetry(blurred_dirs), _any_scale(blurred_dirs)
+    return Pairs(tuple(ids), sharp, tuple(blurred), size[0], *symmetry, any_scale)
 
 
 def _how_to_make(folder: Path) -> str:
@@ -109,6 +111,12 @@ def _symmetry(blurred_dirs: Sequence[Path]) -> tuple[bool, bool]:
     mirror = all(mirror for mirror, _ in symmetries)
     turn = all(turn for _, turn in symmetries)
     return mirror, turn and len(symmetries) == len(blurred_dirs)
+
+
+def _any_scale(blurred_dirs: Sequence[Path]) -> bool:
+    """Whether the blurs of all sets have radii that are drawn, so that none is the right one."""
+    records = [read_kernel(folder) for folder in blurred_dirs]
+    return all(record and "radius_px" in record.blur.spreads for record in records)
 
 
 def size_of(path: str | Path, whole: bool = False) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prepare.records.atomic import named_errors
 from prepare.records.data_folder import DataFolder
+from prepare.records.doubles import warning_of_doubles
 from prepare.records.kernel import choose_sets, the_only_set
 from prepare.records.lock import only_writer
 from train.pairs import find_pairs, read_split
@@ -47,6 +48,8 @@ def train_run(
     set_names = choose_sets(data.blurred, wanted)
     blurred_dirs = [data.blurred / name for name in set_names]
     split = read_split(data.manifest)
+    if warning := warning_of_doubles(data.manifest):
+        print(warning)
     pairs = find_pairs(split["train"], data.sharp, blurred_dirs)
     validation = find_pairs(split["validation"], data.sharp, blurred_dirs)
     print(

@@ -5,15 +5,15 @@ from prepare.records.spread import Spread
 
 # What the settings of real blur were found or are assumed to be: light is blurred before the
 # camera encodes it; edges of the blur are anything from hard to Gaussian; apertures have any shape;
-# one picture in seven is sharp, so that a network learns to leave such alone.
+# one picture in four is sharp, so that a network learns to leave such alone.
 WILD = LensBlur(
-    radius_px=Spread.of_text("0,2-46,2-46,2-46,2-46,2-46,2-20"),
+    radius_px=Spread.of_text("0,0,2-46,2-46,2-46,2-46,2-46,2-20"),
     blades=Spread.of_text("0,0,0,5-9"),
     curvature=Spread.of_text("0-100"),
     rotation=Spread.of_text("0-360"),
     brightness=Spread.of_text("0,0,0,5-40"),
     threshold=Spread.of_text("235-254"),
-    noise=Spread.of_text("0,0-1.2,0-1.2"),
+    noise=Spread.of_text("0,0,0-1.2"),
     noise_kind=Spread.of_text("photon,gaussian"),
     monochromatic=Spread.of_text("0,0,1"),
     linear=Spread.of_text("0,1,1,1"),
@@ -24,8 +24,8 @@ WILD = LensBlur(
     gamma=Spread.of_text("0,1.8-2.4"),
     layers=Spread.of_text("1,1,2,3"),
     coarseness=Spread.of_text("0,0-0.8"),
-    sharpening=Spread.of_text("0,0,0,20-120"),
-    jpeg=Spread.of_text("0,45-98,75-98"),
+    sharpening=Spread.of_text("0,0,0,0,20-80"),
+    jpeg=Spread.of_text("0,0,60-98"),
     subsampling=Spread.of_text("0,1"),
     recipe="wild",
 )

@@ -21,7 +21,7 @@ class Blur(NamedTuple):
 
 HARD, SOFT, ANY = (0.0, 0.1), (0.25, 0.45, 0.8), (0.0, 0.15, 0.35, 0.7)
 # Blurs that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
-FULL_RES_BLURS = tuple(Blur(radius, ANY) for radius in (1.0, 1.5, 2.0, 2.5, 3.0, 3.5))
+FULL_RES_BLURS = tuple(Blur(radius, ANY) for radius in (1.5, 2.0, 2.5, 3.0, 3.5))
 _HARD_RADII = (4.0, 4.5, 5.0, 5.5, 6.0, 6.7, 7.4, 8.2, 9.0, 10.0, 11.0, 12.0)
 _SOFT_RADII = (4.0, 5.0, 6.3, 7.8, 9.7, 12.0)
 HALF_RES_BLURS = tuple(Blur(radius, HARD) for radius in _HARD_RADII)
@@ -32,6 +32,7 @@ FULL_RES_REACH, HALF_RES_REACH = 12, 24  # of the filters, pixels of the full an
 FULL_RES_NOISE, HALF_RES_NOISE = 0.04, 0.0025
 RINGS = np.linspace(0.04, 0.48, 16)  # frequencies looked at, cycles a pixel of the halved picture
 RING_REACH = 16  # of the filters that look at them
+PRIOR_OF_SHARP = 1.5  # log odds: a soft subject looks like a small blur, and is to be left alone
 FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
 
 
@@ -140,12 +141,13 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
     covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(len(RINGS))
     weights = np.linalg.solve(covariance, means.T)
     offsets = -np.einsum("ij,ji->i", means, weights) / 2
+    offsets[0] += PRIOR_OF_SHARP
     return weights.astype(np.float32), offsets.astype(np.float32)
 
 
 def _spreads() -> list[list[Blur]]:
     """What counts as "no blur", and as each that has an inverse; in the halved picture."""
-    spreads = [[Blur(radius / 2, ANY) for radius in (0.0, 0.3, 0.6)]]
+    spreads = [[Blur(radius / 2, ANY) for radius in (0.0, 0.5, 1.0)]]
     for blur in FULL_RES_BLURS + HALF_RES_BLURS:
         step = min(0.25, blur.radius / 8) if blur.softness == HARD else blur.radius / 10
         around = (blur.radius - step, blur.radius, blur.radius + step)
