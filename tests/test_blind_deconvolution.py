@@ -9,11 +9,9 @@ from scipy.ndimage import correlate, gaussian_filter
 from prepare.records.psf import disc_psf
 from train.metrics import psnr_db
 from train.networks.blind_deconvolution import blind_inverse
+from train.networks.blurs import BANKS, Blur
 from train.networks.deconvolution_filters import (
-    HARD,
-    RADII_OF_PROBS,
     RINGS,
-    Blur,
     disc_transfer,
     inverse_filter,
     lens_transfers,
@@ -23,13 +21,14 @@ from train.networks.deconvolution_filters import (
 )
 from train.networks.layers import EdgePad, SpaceToDepth
 
-RADII = np.array(RADII_OF_PROBS)
+LENSES = BANKS["lenses"]
+RADII = np.array(LENSES.radii)
 
 
 @pytest.fixture(scope="module")
 def front() -> keras.Model:
     blurred = keras.Input((None, None, 3))
-    return keras.Model(blurred, blind_inverse(blurred))
+    return keras.Model(blurred, blind_inverse(blurred, LENSES))
 
 
 def photograph(slope: float = 1.1) -> np.ndarray:
@@ -63,7 +62,7 @@ def test_transfer_function_is_that_of_the_disc() -> None:
 
 
 def test_apertures_of_a_blur_agree_on_coarse_detail_alone() -> None:
-    hardest, *others = lens_transfers(Blur(6.0, (0.0, 0.3, 0.8)), np.array([0.01, 0.1]))
+    hardest, *others = lens_transfers(Blur(6.0, (0.0, 0.3, 0.8), 0.25), np.array([0.01, 0.1]))
     for other in others:
         assert other[0] == pytest.approx(hardest[0], abs=0.002)
         assert other[1] > hardest[1] + 0.05  # where a hard edge turns detail into its negative
@@ -71,7 +70,7 @@ def test_apertures_of_a_blur_agree_on_coarse_detail_alone() -> None:
 
 @pytest.mark.parametrize("radius", [2.0, 3.5])
 def test_inverse_filter_is_round_and_adds_nothing_to_a_flat_picture(radius: float) -> None:
-    inverse = inverse_filter(Blur(radius, HARD), 12, 0.04)
+    inverse = inverse_filter(Blur(radius, (0.0, 0.1), 0.25), 12, 0.04)
     assert inverse.shape == (25, 25)
     assert inverse.sum() == pytest.approx(0, abs=1e-5)
     np.testing.assert_array_equal(inverse, inverse.T)
@@ -83,7 +82,9 @@ def test_inverse_filter_is_best_for_its_own_radius() -> None:
 
     def gain(radius: float) -> float:
         added = correlate(
-            blurred[..., 0].astype(float), inverse_filter(Blur(radius, HARD), 12, 0.04), mode="nearest"
+            blurred[..., 0].astype(float),
+            inverse_filter(Blur(radius, (0.0, 0.1), 0.25), 12, 0.04),
+            mode="nearest",
         )
         restored = (blurred + added[..., None]).round().clip(0, 255).astype(np.uint8)
         return psnr_db(restored, sharp) - psnr_db(blurred, sharp)
@@ -106,9 +107,10 @@ def test_ring_filters_pass_their_ring_alone() -> None:
 
 
 def test_discriminant_has_a_column_for_every_radius() -> None:
-    weights, offsets = radius_discriminant()
-    assert weights.shape == (len(RINGS), len(RADII))
-    assert offsets.shape == RADII.shape
+    for bank, number in ((LENSES, 24), (BANKS["discs"], 22)):
+        weights, offsets = radius_discriminant(bank)
+        assert weights.shape == (len(RINGS), number)
+        assert offsets.shape == (len(bank.radii),) == (number,)
 
 
 @pytest.mark.parametrize("radius", [0.0, 2.5, 5.0, 7.5, 10.0, 11.25])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import oaconvolve
 
-from prepare.blur.blur_downsample import blur_and_average
+from prepare.blur.blur_downsample import Lens, blur_and_average
 from prepare.records.blur_settings import Aperture
 from prepare.records.psf import aperture_psf
 
@@ -16,6 +16,9 @@ DISC = Aperture(0, 0.0, 0.0)
 TRIANGLE = Aperture(3, 0.0, 11.0)
 HEXAGON = Aperture(6, 0.0, 0.0)
 BOWED = Aperture(5, 40.0, 20.0)
+SOFT = Aperture(7, 20.0, 10.0, softness=20.0)
+RIMMED = Aperture(0, 0.0, 30.0, softness=3.0, rim=60.0, vignetting=40.0)
+GAUSSIAN = Aperture(0, 0.0, 0.0, softness=100.0)
 
 
 def area_weights(height: int, size: int) -> np.ndarray:
@@ -93,6 +96,21 @@ def test_1024_pixels_are_within_one_level(picture, radius_px, aperture):
 @pytest.mark.parametrize(("radius_px", "aperture"), [(1.7, TRIANGLE), (15, DISC), (60, BOWED)])
 def test_other_sizes_are_within_one_level(height, radius_px, aperture):
     assert_within_one_level(noise(height), radius_px, aperture, 256)
+
+
+@pytest.mark.parametrize("picture", [noise, gratings, checkers])
+@pytest.mark.parametrize("radius_px", [0.7, 6, 17, 45])
+@pytest.mark.parametrize("aperture", [SOFT, RIMMED, GAUSSIAN])
+def test_apertures_of_real_lenses_are_within_one_level(picture, radius_px, aperture):
+    assert_within_one_level(picture(1024), radius_px, aperture, 256)
+
+
+def test_fringe_gives_colors_radii_of_their_own():
+    photo = np.dstack([noise(512)] * 3)
+    [fringed] = blur_and_average(photo, [Lens(20, DISC, 10.0)], 128)
+    for channel, radius_px in enumerate((22, 20, 18)):
+        [plain] = blur_and_average(photo, [(radius_px, DISC)], 128)
+        np.testing.assert_allclose(fringed[..., channel], plain[..., channel], atol=1e-3)
 
 
 @pytest.mark.parametrize(("height", "size"), [(1536, 256), (2048, 256), (2048, 512), (320, 64)])

@@ -10,9 +10,12 @@ import tensorflow as tf
 from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders
 from PIL import Image
 
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.errors import DamagedRecordError
+from prepare.records.kernel import KernelRecord
 from prepare.records.manifest import ImageRecord, write_manifest
-from train.dataset import augment, training_batches
+from prepare.records.recipes import WILD
+from train.dataset import augment, rescale, training_batches
 from train.pairs import Pairs, UnmatchedPairsError, find_pairs, read_split
 from train.settings import TrainSettings
 
@@ -255,6 +258,34 @@ def test_augmentation_only_shifts_and_mirrors():
         seen.add(one.numpy().tobytes())
     assert seen <= possible
     assert len(seen) > 20
+
+
+def test_half_are_shown_at_another_scale_and_both_halves_alike():
+    pair = tf.constant(np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)), tf.float32)
+    pair = tf.repeat(pair, 2, 0)
+    sides = []
+    for number in range(200):
+        scaled, _ = rescale(pair, tf.constant([0, number], tf.int64), 32, 2.0)
+        np.testing.assert_array_equal(scaled[0], scaled[1])
+        sides.append(scaled.shape[1])
+    assert 70 < sides.count(64) < 130
+    assert min(sides) >= 32
+    assert max(sides) > 110
+    seed = tf.constant([0, 1], tf.int64)
+    assert rescale(pair, seed, 32, 1.0) == (pair, seed)
+
+
+def test_only_blur_of_no_size_of_its_own_is_shown_at_other_scales(tmp_path):
+    for name, blur in {"a": LensBlur(30), "b": LensBlur((10, 40)), "c": WILD}.items():
+        KernelRecord(blur, OutputSettings(32)).write(tmp_path / name)
+    folders = {name: tmp_path / name for name in "abcd"}
+    (tmp_path / "d").mkdir()
+    sharp = tmp_path / "sharp"
+    for folder in (*folders.values(), sharp):
+        write_jpeg(folder / "0.jpg", photo_u8(0, 32))
+    assert [find_pairs(["0"], sharp, [folders[n]]).any_scale for n in "abcd"] == [0, 1, 1, 0]
+    assert find_pairs(["0"], sharp, [folders["b"], folders["c"]]).any_scale
+    assert not find_pairs(["0"], sharp, [folders["a"], folders["b"]]).any_scale
 
 
 def test_half_are_mirrored():

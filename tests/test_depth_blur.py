@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import convolve
 
 from prepare.blur.blur_downsample import Lens, blur_and_average
-from prepare.blur.depth_blur import blur_by_depth
+from prepare.blur.depth_blur import blur_by_depth, random_depth
 from prepare.records.blur_settings import Aperture
 from prepare.records.psf import disc_psf
 
@@ -92,3 +92,15 @@ def test_radius_grows_with_the_distance_from_the_focus():
     ours = blurred(photo, ramp, focus=0)
     spread = [ours[:, start : start + 16].std() for start in range(0, SIDE, 16)]
     assert all(left > right for left, right in pairwise(spread[:6]))
+
+
+@pytest.mark.parametrize("num_layers", [2, 3, 4])
+def test_random_depth_has_a_back_and_parts_in_front(num_layers):
+    depths = [random_depth(128, num_layers, f"seed {number}") for number in range(20)]
+    for depth_u8, focus in depths:
+        assert depth_u8.shape == (128, 128)
+        assert focus in (0, 255)
+        assert 255 - focus in depth_u8  # something has the whole blur
+        assert len(np.unique(depth_u8)) <= num_layers
+    assert {focus for _, focus in depths} == {0, 255}
+    np.testing.assert_array_equal(depths[3][0], random_depth(128, num_layers, "seed 3")[0])

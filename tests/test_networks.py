@@ -8,6 +8,7 @@ from keras import layers
 from scipy.ndimage import uniform_filter
 
 from train.networks.blind_deconvolution import blind_inverse
+from train.networks.blurs import BANKS
 from train.networks.discriminator import build_patchgan
 from train.networks.generators import build_residual, build_unet
 from train.networks.layers import DeepConv2DTranspose, DepthToSpace, SpaceToDepth, StatisticsNorm
@@ -64,15 +65,21 @@ def test_patchgan_has_2_768_705_parameters(patchgan):
     assert patchgan.count_params() == expected == 2_768_705
 
 
-def test_residual_generator_has_0_9_million_parameters(residual):
+def test_residual_generator_has_1_1_million_parameters(residual):
     def conv(channels_in, channels_out):
         return 9 * channels_in * channels_out + channels_out
 
-    radius_probs = 16 * 22 + 22
+    radius_probs = 16 * 24 + 24
     trained = sum(int(np.prod(each.shape)) for each in residual.trainable_weights)
-    # A folded picture and its inverse, and the belief in 21 radii and in none.
-    assert trained == radius_probs + conv(64 + 22, 64) + 24 * conv(64, 64) + conv(64, 48)
-    assert 0.9e6 < trained < 1e6
+    # A folded picture and its inverse, the belief in 23 blurs and in none, and each one's inverse.
+    clues = 24 + 5 * 16 + 18 * 4
+    assert trained == radius_probs + conv(64 + clues, 64) + 24 * conv(64, 64) + conv(64, 48)
+
+
+def test_runs_of_before_keep_the_start_they_had():
+    old = build_residual(64, 12, 0, BANKS["discs"])
+    trained = sum(int(np.prod(each.shape)) for each in old.trainable_weights)
+    assert trained == 16 * 22 + 22 + 9 * 86 * 64 + 64 + 24 * 36928 + 27696
 
 
 def test_patch_logits_are_30x30(patchgan):
@@ -147,7 +154,7 @@ def test_dropout_differs_between_training_steps_only(unet):
 
 def test_residual_generator_starts_from_the_classical_inverse():
     blurred = keras.Input((None, None, 3))
-    front = keras.Model(blurred, blind_inverse(blurred)[0])
+    front = keras.Model(blurred, blind_inverse(blurred, BANKS["lenses"])[0])
     smooth = uniform_filter(pictures(2, 64), (0, 7, 7, 0))
     restored = build_residual(64, 12, seed=3)(smooth)
     np.testing.assert_allclose(restored, smooth + front(smooth).numpy(), atol=1e-6)

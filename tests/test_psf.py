@@ -140,3 +140,42 @@ def test_impossible_polygons_are_refused():
         polygon_psf(5, 2)
     with pytest.raises(ValueError, match="curvature must be"):
         polygon_psf(5, 6, 101)
+
+
+def moments(psf: np.ndarray) -> tuple[float, float, float]:
+    """Mean of x and of y (downward), and variance of both together, pixels."""
+    down, across = np.indices(psf.shape) - psf.shape[0] // 2
+    x, y = (psf * across).sum(), (psf * down).sum()
+    return float(x), float(y), float((psf * (across**2 + down**2)).sum() - x**2 - y**2)
+
+
+@pytest.mark.parametrize("num_blades", [0, 5, 9])
+def test_softness_adds_the_variance_of_its_gaussian(num_blades):
+    hard = aperture_psf(20, Aperture(num_blades, 30.0, 10.0))
+    soft = aperture_psf(20, Aperture(num_blades, 30.0, 10.0, softness=25.0))
+    assert soft.sum() == pytest.approx(1, abs=1e-5)
+    assert soft.shape[0] % 2 == 1
+    added = moments(soft)[2] - moments(hard)[2]
+    assert added == pytest.approx(2 * 5.0**2, rel=0.04)  # a Gaussian cut off at 3 sigma has less
+
+
+@pytest.mark.parametrize("rim", [-60.0, 60.0])
+def test_rim_is_brighter_or_darker_than_the_middle(rim):
+    psf = aperture_psf(30, Aperture(0, 0.0, 0.0, rim=rim))
+    middle, near_rim = psf[30, 30], psf[30, 30 + 28]
+    assert near_rim / middle == pytest.approx(1 + rim / 100 * (28 / 30) ** 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(("rotation", "missing"), [(0, (0, -1)), (90, (-1, 0)), (180, (0, 1))])
+def test_vignetting_takes_a_side_away(rotation, missing):
+    whole = aperture_psf(30, Aperture(0, 0.0, 0.0))
+    cut = aperture_psf(30, Aperture(0, 0.0, float(rotation), vignetting=50.0))
+    x, y, _ = moments(cut)
+    assert (x, y) == pytest.approx((-7.5 * missing[0], -7.5 * missing[1]), abs=0.05)
+    # What two circles of radius r share whose centers are r / 2 apart.
+    share = (2 * math.acos(0.25) - 0.25 * math.sqrt(15) / 2 * 2 / 2) / math.pi
+    assert whole.max() / cut.max() == pytest.approx(share, rel=0.01)
+
+
+def test_defaults_leave_the_exact_aperture():
+    np.testing.assert_array_equal(aperture_psf(7.3, Aperture(0, 0.0, 0.0, 0.0, 0.0)), disc_psf(7.3))

@@ -29,6 +29,9 @@ class TrainSettings:
         64, "of the residual generator; more gain more in runs of an hour or more"
     )
     blocks: int = setting(12, "of the residual generator")
+    start: Literal["lenses", "discs"] = setting(
+        "lenses", "blurs that the residual generator starts from inverses of; discs has hard edges"
+    )
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"
     )
@@ -152,6 +155,7 @@ BEFORE_IT_EXISTED: dict[str, Any] = {
     "gan_start": 0.0,
     "turns": False,
     "scales": 1.0,
+    "start": "discs",
     "optimizer": "adam",
     "channels": 96,
     "blocks": 12,

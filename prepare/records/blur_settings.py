@@ -1,7 +1,7 @@
 """Settings of a blurred set, and the name that they give it. Needs the standard library alone."""
 
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from prepare.records.blur_limits import (
@@ -108,8 +108,8 @@ class LensBlur:
     sharpening: Drawn = drawn(0.0, "a camera's, of the blurred half: unsharp mask, percent")
     jpeg: Drawn = drawn(0, "quality at which the blurred half was once compressed; 0: never")
     subsampling: Drawn = drawn(False, "with --jpeg: half the chroma resolution, 4:2:0")
-    recipe: str = field(default="", metadata={"flag": False})
-    draw: int = field(default=1, metadata={"flag": False})
+    recipe: str = setting("", "recipe that says what all of these are drawn from", flag=False)
+    draw: int = setting(1, "number of the set among those drawn from the same", flag=False)
 
     def __post_init__(self) -> None:
         for name in (*LIMITS, "blades", "noise_kind", *SWITCHES):

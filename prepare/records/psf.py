@@ -10,7 +10,6 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from prepare.records.blur_settings import Aperture
 
@@ -109,8 +108,10 @@ def _with_light(psf: np.ndarray, radius_px: float, aperture: Aperture) -> np.nda
         light = light * np.clip((1 - distance) * radius_px + 0.5, 0, 1)
     sigma = aperture.softness / 100 * radius_px
     if sigma > 0.05:
-        light = np.pad(light, math.ceil(3 * sigma))
-        light = gaussian_filter(light, sigma, truncate=3, mode="constant")
+        offsets = np.arange(-math.ceil(3 * sigma), math.ceil(3 * sigma) + 1)
+        gaussian = np.exp(-((offsets / sigma) ** 2) / 2)
+        for _ in range(2):  # down, then across
+            light = np.array([np.convolve(column, gaussian) for column in light.T])
     return (light / light.sum()).astype(np.float32)
 
 

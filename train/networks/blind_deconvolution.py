@@ -12,16 +12,14 @@ import tensorflow as tf
 from keras import layers
 
 from train.metrics import YIQ
+from train.networks.blurs import Bank, Blur
 from train.networks.deconvolution_filters import (
     FLOOR,
-    FULL_RES_BLURS,
     FULL_RES_NOISE,
     FULL_RES_REACH,
-    HALF_RES_BLURS,
     HALF_RES_NOISE,
     HALF_RES_REACH,
     RING_REACH,
-    Blur,
     inverse_filter,
     radius_discriminant,
     ring_filters,
@@ -32,39 +30,43 @@ from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, WeightedS
 WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
 
 
-def blind_inverse(blurred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]:
     """What linear filters would add to blurred pictures, and the radii they were chosen by.
 
     Args:
         blurred: symbolic, float32, shape (batch, height, width, 3), RGB, -1..1; sides divisible
             by 4.
+        bank: the blurs that it knows.
 
     Returns:
         the correction of the luma, (batch, height, width, 1), in the units of the pictures, and
-        clues, (batch, height / 4, width / 4, channels): the probability of each of RADII_OF_PROBS
-        and the corrections for each, folded.
+        clues, (batch, height / 4, width / 4, channels): the probability of each of the bank's radii
+        and, where it hands them on, the corrections for each, folded.
     """
     luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)
-    radius_probs = _radius_probs(halved)
-    fines = _inverted(luma, 4, FULL_RES_BLURS, FULL_RES_REACH, FULL_RES_NOISE)
-    fine = WeightedSum(1, len(FULL_RES_BLURS))([fines, radius_probs])
-    halved_blurs = [Blur(radius / 2, softness) for radius, softness in HALF_RES_BLURS]
+    radius_probs = _radius_probs(halved, bank)
+    num_fine, num_coarse = len(bank.full_res), len(bank.half_res)
+    fines = _inverted(luma, 4, bank.full_res, FULL_RES_REACH, FULL_RES_NOISE)
+    halved_blurs = [blur.halved for blur in bank.half_res]
     coarses = _inverted(halved, 2, halved_blurs, HALF_RES_REACH, HALF_RES_NOISE)
-    coarse = WeightedSum(1 + len(FULL_RES_BLURS), len(HALF_RES_BLURS))([coarses, radius_probs])
+    fine = WeightedSum(1, num_fine)([fines, radius_probs])
+    coarse = WeightedSum(1 + num_fine, num_coarse)([coarses, radius_probs])
     fine = DepthToSpace(4, dtype="float32")(fine)
     coarse = _doubled(DepthToSpace(2, dtype="float32")(coarse))
     inverse = layers.Add(dtype="float32")([fine, coarse])
+    if not bank.hands_on:
+        return inverse, radius_probs
     return inverse, layers.Concatenate()([radius_probs, fines, coarses])
 
 
-def _radius_probs(halved: tf.Tensor) -> tf.Tensor:
+def _radius_probs(halved: tf.Tensor, bank: Bank) -> tf.Tensor:
     rings = _fixed(ring_filters()[:, :, None], strides=2)(EdgePad(RING_REACH)(halved))
     energies = layers.Multiply(dtype="float32")([rings, rings])
     for window in ((1, WINDOW), (WINDOW, 1)):
         energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)
     logs = keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
-    weights, offsets = radius_discriminant()
+    weights, offsets = radius_discriminant(bank)
     discriminant = layers.Conv2D(
         len(offsets),
         1,

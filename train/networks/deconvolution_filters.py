@@ -1,38 +1,20 @@
-"""Filters that tell the size of a blur, and filters that take it back.
+"""Filters that tell one blur from another, and filters that take it back.
 
-All are computed from theory alone. Real lenses blur with anything from a hard-edged disc to a
-Gaussian, so every size stands for several such shapes of one variance, and is told by the radius of
-the disc among them, in pixels of the picture itself: a quarter of `radius_px` at 256 pixels.
+All are computed from theory alone.
 """
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import j0, j1
 
+from train.networks.blurs import Bank, Blur
 
-class Blur(NamedTuple):
-    """Blurs of one size: apertures whose edges differ, all of a disc's variance."""
-
-    radius: float  # of that disc, pixels
-    softness: tuple[float, ...]  # of each edge: sigma of a Gaussian, in radii of the aperture
-
-
-HARD, SOFT, ANY = (0.0, 0.1), (0.25, 0.45, 0.8), (0.0, 0.15, 0.35, 0.7)
-# Blurs that have an inverse. What lies beyond 4 pixels leaves nothing that half the pixels lose.
-FULL_RES_BLURS = tuple(Blur(radius, ANY) for radius in (1.5, 2.0, 2.5, 3.0, 3.5))
-_HARD_RADII = (4.0, 4.5, 5.0, 5.5, 6.0, 6.7, 7.4, 8.2, 9.0, 10.0, 11.0, 12.0)
-_SOFT_RADII = (4.0, 5.0, 6.3, 7.8, 9.7, 12.0)
-HALF_RES_BLURS = tuple(Blur(radius, HARD) for radius in _HARD_RADII)
-HALF_RES_BLURS += tuple(Blur(radius, SOFT) for radius in _SOFT_RADII)
-RADII_OF_PROBS = (0.0, *(blur.radius for blur in FULL_RES_BLURS + HALF_RES_BLURS))
 FULL_RES_REACH, HALF_RES_REACH = 12, 24  # of the filters, pixels of the full and halved picture
 # Energy of noise over that of detail at one cycle a pixel, in either: what restored faces best.
 FULL_RES_NOISE, HALF_RES_NOISE = 0.04, 0.0025
 RINGS = np.linspace(0.04, 0.48, 16)  # frequencies looked at, cycles a pixel of the halved picture
 RING_REACH = 16  # of the filters that look at them
-PRIOR_OF_SHARP = 1.5  # log odds: a soft subject looks like a small blur, and is to be left alone
 FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
 
 
@@ -114,16 +96,15 @@ def ring_filters() -> np.ndarray:
     return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
 
 
-def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
+def radius_discriminant(bank: Bank) -> tuple[np.ndarray, np.ndarray]:
     """The linear function of a blurred picture's log energies on RINGS that tells its radius.
 
     Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
-    whose energy falls with about the square of the frequency, blurred by any aperture.
+    whose energy falls with about the square of the frequency, blurred by each of the bank.
 
     Returns:
         weights, float32, shape (number of RINGS, 1 + number of blurs), and offsets. Their softmax
-        is the probability of "no blur to speak of", and of each of FULL_RES_BLURS and
-        HALF_RES_BLURS.
+        is the probability of "no blur to speak of", and of each blur.
     """
     frequency = _frequencies(64)
     passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in ring_filters().T])
@@ -132,8 +113,9 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
     slopes /= slopes.sum((1, 2), keepdims=True)
     energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
     groups = []
-    for spread in _spreads():
-        transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in spread])
+    for spread in (bank.sharp, *(blur.with_neighbors for blur in bank.blurs)):
+        halved = [blur.halved for blur in spread]
+        transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in halved])
         seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
         logs = np.log(seen[:, :, None] * energies[:, None] + 3 * FLOOR)
         groups.append(logs.reshape(-1, len(RINGS)))
@@ -141,18 +123,8 @@ def radius_discriminant() -> tuple[np.ndarray, np.ndarray]:
     covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(len(RINGS))
     weights = np.linalg.solve(covariance, means.T)
     offsets = -np.einsum("ij,ji->i", means, weights) / 2
-    offsets[0] += PRIOR_OF_SHARP
+    offsets[0] += bank.prior_of_sharp
     return weights.astype(np.float32), offsets.astype(np.float32)
-
-
-def _spreads() -> list[list[Blur]]:
-    """What counts as "no blur", and as each that has an inverse; in the halved picture."""
-    spreads = [[Blur(radius / 2, ANY) for radius in (0.0, 0.5, 1.0)]]
-    for blur in FULL_RES_BLURS + HALF_RES_BLURS:
-        step = min(0.25, blur.radius / 8) if blur.softness == HARD else blur.radius / 10
-        around = (blur.radius - step, blur.radius, blur.radius + step)
-        spreads.append([Blur(radius / 2, blur.softness) for radius in around])
-    return spreads
 
 
 def _distances(reach: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 from train.networks.blind_deconvolution import blind_inverse
+from train.networks.blurs import BANKS, Bank
 from train.networks.layers import (
     DeepConv2DTranspose,
     DepthToSpace,
@@ -23,19 +24,23 @@ BRANCH_SCALE = 0.2  # of what the residual generator's blocks add
 def build_generator(settings: TrainSettings) -> keras.Model:
     """The generator that the settings ask for, untrained."""
     if settings.generator == "residual":
-        return build_residual(settings.channels, settings.blocks, settings.seed)
+        return build_residual(
+            settings.channels, settings.blocks, settings.seed, BANKS[settings.start]
+        )
     return build_unet(settings.normalization, settings.seed)
 
 
-def build_residual(channels: int, num_blocks: int, seed: int) -> keras.Model:
+def build_residual(
+    channels: int, num_blocks: int, seed: int, bank: Bank = BANKS["lenses"]
+) -> keras.Model:
     """Residual generator at a quarter of the resolution, for any size divisible by 4.
 
-    0.9 M weights with 64 channels and 12 blocks, and in proportion to channels squared and blocks.
+    1.1 M weights with 64 channels and 12 blocks, and in proportion to channels squared and blocks.
 
-    It starts from a classical inverse for a radius that it guesses from the picture; what it learns
-    is to mend that. Without it, one network for many radii is slow to learn which it has before it.
-    A lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter of
-    its resolution. The last convolutions start at zero, so training begins from the inverse
+    It starts from a classical inverse for a blur of the bank that it guesses from the picture; what
+    it learns is to mend that. Without it, one network for many radii is slow to learn which it has
+    before it. A lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a
+    quarter of its resolution. The last convolutions start at zero, so training begins from the inverse
     itself, not from noise. What they add is scaled down: Adam moves all weights of a layer by as
     much at once, which unscaled sent one run in two into dead ReLUs that it never left.
 
@@ -50,7 +55,7 @@ def build_residual(channels: int, num_blocks: int, seed: int) -> keras.Model:
         )
 
     blurred = keras.Input((None, None, 3))
-    inverse, clues = blind_inverse(blurred)  # (batch, h, w, 1), (batch, h/4, w/4, 143)
+    inverse, clues = blind_inverse(blurred, bank)  # (batch, h, w, 1), (batch, h/4, w/4, ..)
     x = SpaceToDepth()(layers.Concatenate()([blurred, inverse]))  # (batch, h/4, w/4, 64)
     x = conv(channels)(layers.Concatenate()([x, clues]))  # (batch, h/4, w/4, channels)
     for block in range(num_blocks):
