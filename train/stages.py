@@ -19,7 +19,7 @@ from train.quiet_tensorflow import load_tensorflow
 from train.report.page import NoEvaluationError, write_report
 from train.report.radius_curve import write_curve
 from train.run_record import RunRecord, read_run
-from train.settings import SIZE_MULTIPLES, TrainSettings
+from train.settings import TrainSettings
 
 SCORED_ON = ("test", "train")  # the latter tunes the classical methods
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
@@ -158,44 +158,6 @@ def report_run(
         print(f"report: {folder / 'report.html'}")
 
 
-def deblur_photographs(
-    run_dir: Path,
-    inputs: Sequence[Path],
-    out_dir: Path,
-    *,
-    strength: float,
-    compare: bool,
-    dry_run: bool = False,
-) -> None:
-    """Restores photographs of any size with a run's generator.
-
-    Args:
-        run_dir: holds the run.
-        inputs: files and folders of photographs.
-        out_dir: of the results.
-        strength: 0 leaves a photograph as it is, 1 restores.
-        compare: also writes before and after side by side.
-
-    Raises:
-        TrainError: if the run has no checkpoint, or a photograph could not be restored; all others
-            are done.
-    """
-    from train.restore.photographs import deblur
-    from train.restore.targets import plan
-
-    targets = plan(inputs, out_dir, compare)
-    load_tensorflow()
-    from train.checkpoints import load_generator, restore_picture
-
-    generator, step, record = load_generator(run_dir)
-    print(f"{run_dir.name}, step {step}: {len(targets)} to restore into {out_dir}")
-    if not dry_run:
-        restore = partial(restore_picture, generator)
-        multiple = SIZE_MULTIPLES[record.settings.generator]
-        with named_errors(out_dir):
-            deblur(restore, targets, multiple, strength=strength)
-
-
 def export_run(
     run_dir: Path, data: DataFolder, formats: Sequence[str], *, dry_run: bool = False
 ) -> None:
@@ -212,7 +174,9 @@ def export_run(
     from train.checkpoints import load_generator
     from train.pictures import read_picture
     from train.restore.export import export, sweep
+    from train.restore.onnx_file import notes_of, weights_note
 
+    weights = weights_note(run_dir)
     generator, step, record = load_generator(run_dir)
     blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, record.kernels[:1])]
     ids = read_split(data.manifest)["test"][:NUM_EXPORT_PICTURES]
@@ -224,7 +188,8 @@ def export_run(
     pictures = [read_picture(path) for path in pairs.blurred[0]]
     with only_writer(out_dir, "make export"):
         sweep(out_dir)
-        export(generator, out_dir, pictures, formats)
+        notes = notes_of(weights, step, record.settings.generator)
+        export(generator, out_dir, pictures, formats, notes)
 
 
 def compare_runs(
