@@ -14,7 +14,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from train.restore.engine import RADIUS_MODEL
-from train.restore.onnx_layers import TRANSLATIONS, Graph, UnknownLayerError
+from train.restore.onnx_layers import TRANSLATIONS, UnknownLayerError
+from train.restore.onnx_nodes import Graph
 
 OPSET = 17
 RADIUS_LAYER = "radius_probs"  # in a generator that tells radii, the layer with their probabilities

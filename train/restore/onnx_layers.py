@@ -4,16 +4,14 @@ Pictures, of rank 4, are (batch, channels, height, width) in the graph, where Ke
 last; everything else lies as Keras has it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
-import onnx
-from numpy.typing import ArrayLike
-from onnx import helper, numpy_helper
 
 from train import TrainError
+from train.restore.onnx_nodes import Graph
 
 TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]  # where the channels go
 ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
@@ -21,40 +19,6 @@ ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 class UnknownLayerError(TrainError):
     """The generator holds a layer that has no translation to ONNX yet."""
-
-
-class Graph:
-    """Nodes and weights so far; values are named by number."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: dict[str, np.ndarray] = {}
-
-    def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
-        """Adds a node of one output; returns the output's name."""
-        name = f"value_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
-
-    def weight(self, values: ArrayLike) -> str:
-        """Adds a constant array; returns its name."""
-        name = f"weight_{len(self.weights)}"
-        self.weights[name] = np.ascontiguousarray(values).reshape(np.shape(values))
-        return name
-
-    def leading_to(self, outputs: Collection[str]) -> "Graph":
-        """The part that some outputs are computed by."""
-        part, needed = Graph(), set(outputs)
-        for node in reversed(self.nodes):
-            if needed & set(node.output):
-                part.nodes.insert(0, node)
-                needed |= set(node.input)
-        part.weights = {name: array for name, array in self.weights.items() if name in needed}
-        return part
-
-    def initializers(self) -> list[onnx.TensorProto]:
-        """The weights as the file holds them."""
-        return [numpy_helper.from_array(array, name) for name, array in self.weights.items()]
 
 
 def _conv(graph: Graph, layer: keras.layers.Conv2D, inputs: list[str]) -> str:
