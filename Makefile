@@ -109,8 +109,17 @@ else ifeq ($(filter deblur,$(MAKECMDGOALS))$(call typed,IN),deblur)
 endif
 
 READY    := .venv/ready-$(device)
-PIPELINE  = .venv/bin/python pipeline.py $@ $(call flags,$(of-$@))
-PIP       = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+VENV      = .venv
+PIPELINE  = $(VENV)/bin/python pipeline.py $@ $(call flags,$(of-$@))
+PIP       = $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
+
+# Restoring needs no TensorFlow: a small environment will do, unless there is a large one, or a
+# device or another target asks for it.
+is-large := $(or $(wildcard .venv/ready-*),$(call typed,DEVICE),$(filter-out deblur,$(MAKECMDGOALS)))
+RESTORER := $(if $(is-large),$(READY),.venv-restore/ready)
+
+CHECK     = @$(python) -c "import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit( \
+  f'error: needs Python 3.10 to 3.13, got {v[0]}.{v[1]}; name another with PYTHON=python3.12')"
 
 # AMD's TensorFlow is on no package index, and each build fits one version of ROCm and of Python.
 WHEEL-rocm = $(call one-word,ROCM_WHEEL,$(or $(call typed,ROCM_WHEEL),$(no-wheel)))
@@ -121,10 +130,11 @@ no-wheel   = $(call refuse,DEVICE=rocm needs ROCM_WHEEL=..$(comma) file or addre
 # The locks: exact versions and hashes for every Python that pyproject.toml allows, without the
 # address they came from. AMD's own build takes the place of the index's TensorFlow.
 COMPILE   = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.10 \
-            --generate-hashes --no-header --no-annotate --group dev pyproject.toml \
-            $(call flags,UPGRADE)
-LOCK-gpu  = --extra gpu
-LOCK-rocm = --no-emit-package tensorflow
+            --generate-hashes --no-header --no-annotate $(call flags,UPGRADE)
+LOCK-cpu  = --group dev pyproject.toml
+LOCK-gpu  = $(LOCK-cpu) --extra gpu
+LOCK-rocm = $(LOCK-cpu) --no-emit-package tensorflow
+LOCK-restore = --group restore --constraints requirements/cpu.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -156,11 +166,19 @@ help: ## this list
 setup: $(READY) ## .venv with the locked dependencies; DEVICE=cpu, gpu, or rocm with ROCM_WHEEL=..
 
 $(READY): requirements/$(device).lock
-	@$(python) -c "import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit( \
-	  f'error: needs Python 3.10 to 3.13, got {v[0]}.{v[1]}; name another with PYTHON=python3.12')"
+	$(CHECK)
 	$(python) -m venv .venv
-	$(PIP) -r $<
-	$(if $(WHEEL-$(device)),$(PIP) $(WHEEL-$(device)))
+	$(PIP) install -r $<
+	$(if $(WHEEL-$(device)),$(PIP) install $(WHEEL-$(device)))
+	@touch $@
+
+# Made anew when its lock changes, since it keeps no pip: what is not needed is not kept.
+.venv-restore/ready: VENV = .venv-restore
+.venv-restore/ready: requirements/restore.lock
+	$(CHECK)
+	$(python) -m venv $(VENV) --clear
+	$(PIP) install --no-compile -r $<
+	$(PIP) uninstall --yes setuptools pip
 	@touch $@
 
 demo: default-N =
@@ -182,7 +200,8 @@ evaluate: $(READY) ## scores RUN on its test images and writes the report; RADIU
 report: $(READY) ## the page again, without evaluating
 	$(PIPELINE)
 
-deblur: $(READY) ## restores IN=photo.jpg, or a folder, into OUT=restored; STRENGTH=0.5, COMPARE=1
+deblur: VENV = $(patsubst %/,%,$(dir $(RESTORER)))
+deblur: $(RESTORER) ## restores IN=photo.jpg, or a folder, into OUT=restored; COMPARE=1, MAP=1
 	$(PIPELINE) $(call one-word,IN,$(call typed,IN))
 
 export: $(READY) ## the trained generator as SavedModel, ONNX and TFLite, each checked; FORMATS=..
@@ -213,7 +232,7 @@ bench: $(READY) ## this project and its peers, side by side
 	.venv/bin/python -m benchmarks.bench_train $(call flags,TORCH)
 
 lock: .venv-lock/bin/uv ## the hashed locks from pyproject.toml; UPGRADE=1 takes newer versions
-	$(foreach each,$(DEVICES),$(COMPILE) $(LOCK-$(each)) -o requirements/$(each).lock$(newline))
+	$(foreach each,$(DEVICES) restore,$(COMPILE) $(LOCK-$(each)) -o requirements/$(each).lock$(newline))
 
 .venv-lock/bin/uv:
 	$(python) -m venv .venv-lock

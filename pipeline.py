@@ -36,6 +36,7 @@ from train import TrainError
 from train.settings import PRESETS, TrainSettings
 
 FORMATS = ("savedmodel", "onnx", "tflite")
+BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
 
 DEMO = {
     "run": "demo",
@@ -102,16 +103,11 @@ def report(args: argparse.Namespace) -> None:
 
 def deblur(args: argparse.Namespace) -> None:
     """restores photographs of any size"""
-    from train.stages import deblur_photographs
+    from train.restore.stage import Wanted, deblur_photographs
 
-    deblur_photographs(
-        args.runs_dir / args.run,
-        args.photographs,
-        args.out,
-        strength=args.strength,
-        compare=args.compare,
-        dry_run=args.dry_run,
-    )
+    run = args.runs_dir, args.run, BOX_DIR
+    wanted = Wanted(args.strength, args.compare, args.map)
+    deblur_photographs(run, args.photographs, args.out, wanted, dry_run=args.dry_run)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -218,6 +214,9 @@ def add_deblur(parser: Parser) -> None:
     parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
     text = "also write before and after side by side"
     parser.add_argument("--compare", action="store_true", help=text)
+    text = "also write a map of the blur that was seen"
+    parser.add_argument("--map", action="store_true", help=text)
+    parser.set_defaults(run=None)  # the newest, or the one in the box
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,6 +35,27 @@ def test_set_up_is_made_once_with_the_lock_of_the_device(clone):
     assert calls[3][0][-1] == wheel
 
 
+def test_restoring_alone_sets_up_a_small_environment(clone):
+    shutil.rmtree(clone / ".venv")
+    python = "PYTHON=./stand-in"
+    calls = [words for words, *_ in make(clone, "deblur", "IN=x", python).calls]
+    assert calls[1] == ["-m", "venv", ".venv-restore", "--clear"]
+    assert calls[2][-2:] == ["-r", "requirements/restore.lock"]
+    assert calls[3][-2:] == ["setuptools", "pip"]
+    assert calls[4][:2] == ["pipeline.py", "deblur"]
+    assert not (clone / ".venv").exists()
+    assert len(make(clone, "deblur", "IN=x", python).calls) == 1
+
+
+def test_restoring_takes_the_large_environment_where_that_is_there_or_asked_for(clone):
+    assert words_of(clone, "deblur", "IN=x")[0] == "deblur"
+    shutil.rmtree(clone / ".venv")
+    for arguments in (["deblur", "DEVICE=gpu"], ["train", "deblur"]):
+        make(clone, *arguments, "IN=x", "PYTHON=./stand-in")
+        assert not (clone / ".venv-restore").exists()
+        shutil.rmtree(clone / ".venv")
+
+
 def test_python_may_come_from_the_environment(clone):
     shutil.rmtree(clone / ".venv")
     assert len(make(clone, "setup", PYTHON=str(clone / "stand-in")).calls) == 3
@@ -93,12 +114,13 @@ def test_arguments_of_the_tests_keep_their_quotes_and_reach_no_shell(clone):
 def test_lock_compiles_one_lock_a_device(clone, upgrade):
     done = make(clone, "lock", "PYTHON=./stand-in", f"UPGRADE={upgrade:d}")
     compiled = [words for words, *_ in done.calls if words[:2] == ["pip", "compile"]]
-    for words, device in zip(compiled, ("cpu", "gpu", "rocm"), strict=True):
+    for words, device in zip(compiled, ("cpu", "gpu", "rocm", "restore"), strict=True):
         assert words[-1] == f"requirements/{device}.lock"
-        assert {"--universal", "--generate-hashes", "pyproject.toml"} <= set(words)
+        assert {"--universal", "--generate-hashes"} <= set(words)
+        assert ("pyproject.toml" in words) == (device != "restore")
         assert ("--upgrade" in words) == upgrade
         assert ("--extra" in words) == (device == "gpu")
-    assert len(make(clone, "lock", "PYTHON=/none").calls) == 3
+    assert len(make(clone, "lock", "PYTHON=/none").calls) == 4
 
 
 def test_locks_name_no_package_index():

@@ -1,8 +1,8 @@
-"""Restoring photographs: tiles, what is kept in files, and what goes wrong with them."""
+"""Restoring photographs: what is kept in files, and what goes wrong with them."""
 
-import tracemalloc
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,25 +10,22 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from train.pictures import write_picture
-from train.restore import tiles
 from train.restore.photographs import deblur
 from train.restore.targets import NothingRestoredError, plan
 
 
-def nothing(blurred: np.ndarray) -> np.ndarray:
-    return blurred
+class StandIn:
+    """What an engine is to those who restore: a change of pictures in -1..1."""
+
+    notes: ClassVar = {"multiple": "4"}
+    tells_radius = False
+
+    def __init__(self, correction: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.correction = correction
 
 
-def sharpen(blurred: np.ndarray) -> np.ndarray:
-    """A stand-in for a network: looks 48 pixels far, takes multiples of 4 alone."""
-    assert blurred.shape[0] % 4 == 0
-    assert blurred.shape[1] % 4 == 0
-    smooth = gaussian_filter(blurred.astype(np.float32), (12, 12, 0), radius=48)
-    return np.clip(np.rint(2.0 * blurred - smooth), 0, 255).astype(np.uint8)
-
-
-def negative(blurred: np.ndarray) -> np.ndarray:
-    return 255 - blurred
+NOTHING = StandIn(np.zeros_like)
+NEGATIVE = StandIn(lambda blurred: -2 * blurred)
 
 
 @pytest.fixture
@@ -36,63 +33,6 @@ def photo() -> np.ndarray:
     rng = np.random.default_rng(0)
     noise = gaussian_filter(rng.uniform(0, 255, (333, 518, 3)), (2, 2, 0))
     return (255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
-
-
-@pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("TILE_PX", 256), ("CONTEXT_PX", 48), ("FEATHER_PX", 16)):
-        monkeypatch.setattr(tiles, name, value)
-
-
-@pytest.mark.usefixtures("small_tiles")
-@pytest.mark.parametrize("shape", [(333, 518), (518, 333), (256, 257), (100, 300), (255, 90)])
-def test_tiles_equal_the_whole_picture(shape: tuple[int, int]) -> None:
-    rng = np.random.default_rng(1)
-    photo = rng.integers(0, 256, (*shape, 3), np.uint8)
-    padding = [(0, -shape[0] % 4), (0, -shape[1] % 4), (0, 0)]
-    whole = sharpen(np.pad(photo, padding, "edge"))[: shape[0], : shape[1]]
-    tiled = tiles.restore_any_size(sharpen, photo, 4)
-    assert np.abs(tiled.astype(int) - whole).max() <= 1
-
-
-@pytest.mark.usefixtures("small_tiles")
-def test_neighbors_that_disagree_fade_into_each_other(photo: np.ndarray) -> None:
-    calls = []
-
-    def darker_each_time(tile: np.ndarray) -> np.ndarray:
-        calls.append(tile.shape)
-        return np.full_like(tile, 200 - 10 * len(calls))
-
-    restored = tiles.restore_any_size(darker_each_time, photo, 4).astype(int)
-    assert len(calls) == tiles.num_tiles(*photo.shape[:2], 4)
-    assert set(calls) == {(256, 256, 3)}
-    assert np.abs(np.diff(restored, axis=1)).max() <= 2
-    assert np.abs(np.diff(restored, axis=0)).max() <= 6
-
-
-@pytest.mark.parametrize("multiple", [4, 256])
-@pytest.mark.parametrize("length", [1, 255, 256, 1024, 1025, 1030, 1728, 4001])
-def test_tiles_cover_every_length(multiple: int, length: int) -> None:
-    starts, side = tiles._starts(length, multiple)
-    assert side % multiple == 0
-    assert all(start % multiple == 0 for start in starts)
-    assert starts[0] == 0
-    assert length <= starts[-1] + side < length + multiple + (side if length <= side else 0)
-    cores = [tiles._core(starts, i, side, length) for i in range(len(starts))]
-    assert cores[0][0] == 0
-    assert cores[-1][1] == length
-    for (_, end), (begin, _) in pairwise(cores):
-        assert begin < end
-
-
-def test_memory_does_not_grow_with_the_square_of_the_picture() -> None:
-    photo = np.zeros((6000, 1500, 3), np.uint8)
-    tracemalloc.start()
-    tiles.restore_any_size(nothing, photo, 4)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    strip = 1024 * 1500 * 3 * 4
-    assert peak < photo.nbytes + 4 * strip
 
 
 def test_keeps_exif_profile_resolution_and_turns_upright(tmp_path: Path, photo: np.ndarray) -> None:
@@ -103,7 +43,7 @@ def test_keeps_exif_profile_resolution_and_turns_upright(tmp_path: Path, photo: 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.fromarray(photo)
     image.save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, dpi=(300, 300), quality=100)
-    deblur(nothing, plan([tmp_path / "a.jpg"], tmp_path / "out"), 4)
+    deblur(NOTHING, plan([tmp_path / "a.jpg"], tmp_path / "out"))
     with Image.open(tmp_path / "out" / "a.png") as result:
         assert result.size == (333, 518)
         assert "srgb" in result.info  # to which the profile's colors were converted
@@ -118,7 +58,7 @@ def test_keeps_transparency_and_grayness(tmp_path: Path, photo: np.ndarray) -> N
     alpha = np.tile(np.arange(518) % 256, (333, 1)).astype(np.uint8)
     Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "rgba.png")
     Image.fromarray(photo[..., 0]).save(tmp_path / "gray.png")
-    deblur(negative, plan([tmp_path], tmp_path / "out"), 4)
+    deblur(NEGATIVE, plan([tmp_path], tmp_path / "out"))
     result = np.asarray(Image.open(tmp_path / "out" / "rgba.png"))
     assert np.array_equal(result[..., 3], alpha)
     assert np.array_equal(result[..., :3], 255 - photo)
@@ -130,7 +70,7 @@ def test_keeps_transparency_and_grayness(tmp_path: Path, photo: np.ndarray) -> N
 def test_16_bits_stay_16(tmp_path: Path) -> None:
     deep = (np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    deblur(nothing, plan([tmp_path / "deep.png"], tmp_path / "out"), 4)
+    deblur(NOTHING, plan([tmp_path / "deep.png"], tmp_path / "out"))
     result = np.asarray(Image.open(tmp_path / "out" / "deep.png"))
     assert result.dtype.itemsize >= 2
     np.testing.assert_array_equal(result, deep)
@@ -141,7 +81,7 @@ def test_says_what_it_drops(
 ) -> None:
     frames = [Image.fromarray(photo), Image.fromarray(255 - photo)]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
-    deblur(nothing, plan([tmp_path / "two.gif"], tmp_path / "out"), 4)
+    deblur(NOTHING, plan([tmp_path / "two.gif"], tmp_path / "out"))
     assert "two.gif: not kept: 1 further frames" in capsys.readouterr().out
 
 
@@ -153,7 +93,7 @@ def test_only_our_own_results_of_the_same_photograph_are_replaced(
     write_picture(tmp_path / "two" / "IMG_1.jpg", 255 - photo)
     one, two = ([tmp_path / name / "IMG_1.jpg"] for name in ("one", "two"))
     for _ in range(2):  # again is right
-        deblur(nothing, plan(one, out, compare=True), 4)
+        deblur(NOTHING, plan(one, out, compare=True))
     with pytest.raises(NothingRestoredError, match="no earlier result of"):
         plan(two, out)
     for name in ("IMG_1.png", "IMG_1-compare.jpg"):
@@ -170,14 +110,14 @@ def test_only_our_own_results_of_the_same_photograph_are_replaced(
 @pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128), (1.0, 155)])
 def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
     write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
-    deblur(negative, plan([tmp_path / "a.png"], tmp_path / "out"), 4, strength=strength)
+    deblur(NEGATIVE, plan([tmp_path / "a.png"], tmp_path / "out"), strength=strength)
     assert np.all(np.asarray(Image.open(tmp_path / "out" / "a.png")) == expected)
 
 
 def test_side_by_side(tmp_path: Path, photo: np.ndarray) -> None:
     write_picture(tmp_path / "wide.png", photo)
     write_picture(tmp_path / "tall.png", np.rot90(photo))
-    deblur(negative, plan([tmp_path], tmp_path / "out", compare=True), 4)
+    deblur(NEGATIVE, plan([tmp_path], tmp_path / "out", compare=True))
     assert Image.open(tmp_path / "out" / "wide-compare.jpg").size == (518, 666)
     assert Image.open(tmp_path / "out" / "tall-compare.jpg").size == (666, 518)
 
@@ -190,7 +130,7 @@ def test_a_corrupt_file_is_reported_and_the_rest_done(
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
     with pytest.raises(NothingRestoredError, match=r"2 of 4 could not be read \(b.jpg, d.png\)"):
-        deblur(nothing, plan([tmp_path], tmp_path / "out"), 4)
+        deblur(NOTHING, plan([tmp_path], tmp_path / "out"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
     assert "b.jpg: cannot be read (no image, or of a kind not supported)" in capsys.readouterr().out
 
@@ -217,9 +157,9 @@ def test_missing_and_empty_inputs(tmp_path: Path) -> None:
 def test_large_photographs_are_no_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     write_picture(tmp_path / "a.png", np.zeros((80, 80, 3), np.uint8))
-    deblur(nothing, plan([tmp_path / "a.png"], tmp_path / "out"), 4)
+    deblur(NOTHING, plan([tmp_path / "a.png"], tmp_path / "out"))
     assert (tmp_path / "out" / "a.png").exists()
     assert Image.MAX_IMAGE_PIXELS == 1000
     monkeypatch.setattr("train.restore.photographs.MOST_PIXELS", 6000)
     with pytest.raises(NothingRestoredError, match="could not be read"):
-        deblur(nothing, plan([tmp_path / "a.png"], tmp_path / "out"), 4)
+        deblur(NOTHING, plan([tmp_path / "a.png"], tmp_path / "out"))

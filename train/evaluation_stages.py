@@ -21,7 +21,7 @@ from train.real_pairs import find_real_pairs, read_real_pair
 from train.report.page import NoEvaluationError, write_report
 from train.report.radius_curve import write_curve
 from train.report.real_page import is_real, write_real_report
-from train.settings import SIZE_MULTIPLES
+from train.run_record import read_run
 
 SCORED_ON = ("test", "train")  # the latter tunes the classical methods
 
@@ -106,24 +106,25 @@ def evaluate_real_run(run_dir: Path, real_dir: Path, *, dry_run: bool = False) -
     pairs = find_real_pairs(real_dir)
     for pair in pairs:
         read_real_pair(pair)  # what is wrong is told before the long work
-    load_tensorflow()
-    from train.checkpoints import load_generator, restore_picture, weights_sha256
     from train.evaluate_real import evaluate_real, summary_of
-    from train.restore.tiles import restore_any_size
+    from train.restore.onnx_file import open_engine
+    from train.restore.restore import restore
 
-    generator, step, record = load_generator(run_dir)
     name = f"real-{real_dir.resolve().name}"
-    print(f"{run_dir.name}, step {step}: {len(pairs)} real pairs of {real_dir}")
+    print(f"{run_dir.name}: {len(pairs)} real pairs of {real_dir}")
     if dry_run:
         return
-    multiple = SIZE_MULTIPLES[record.settings.generator]
-    restore = partial(restore_any_size, partial(restore_picture, generator), multiple=multiple)
-    context = {"kernel": name, "folder": str(real_dir), "step": step}
-    context |= {"weights": weights_sha256(generator), "seed": record.settings.seed}
+    engine, record = open_engine(run_dir), read_run(run_dir)
+    context = {"kernel": name, "folder": str(real_dir), "step": int(engine.notes["step"])}
+    context |= {"weights": engine.notes["weights"], "seed": record.settings.seed if record else 0}
     evaluations_dir = run_dir / "evaluation"
     with _being_written(evaluations_dir):
         folder = begin(evaluations_dir / name)
-        print(summary_of(evaluate_real(restore, pairs, folder, context)))
+        print(
+            summary_of(
+                evaluate_real(lambda picture: restore(engine, picture)[0], pairs, folder, context)
+            )
+        )
         write_real_report(run_dir, folder)
         publish([folder], evaluations_dir, with_curve=False)
     print(f"report: {evaluations_dir / name / 'report.html'}")

@@ -5,7 +5,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from prepare.records.atomic import named_errors
@@ -16,7 +15,7 @@ from prepare.records.lock import only_writer
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
 from train.run_record import RunRecord, read_run
-from train.settings import SIZE_MULTIPLES, TrainSettings
+from train.settings import TrainSettings
 
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
 
@@ -73,44 +72,6 @@ def train_run(
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
 
 
-def deblur_photographs(
-    run_dir: Path,
-    inputs: Sequence[Path],
-    out_dir: Path,
-    *,
-    strength: float,
-    compare: bool,
-    dry_run: bool = False,
-) -> None:
-    """Restores photographs of any size with a run's generator.
-
-    Args:
-        run_dir: holds the run.
-        inputs: files and folders of photographs.
-        out_dir: of the results.
-        strength: 0 leaves a photograph as it is, 1 restores.
-        compare: also writes before and after side by side.
-
-    Raises:
-        TrainError: if the run has no checkpoint, or a photograph could not be restored; all others
-            are done.
-    """
-    from train.restore.photographs import deblur
-    from train.restore.targets import plan
-
-    targets = plan(inputs, out_dir, compare)
-    load_tensorflow()
-    from train.checkpoints import load_generator, restore_picture
-
-    generator, step, record = load_generator(run_dir)
-    print(f"{run_dir.name}, step {step}: {len(targets)} to restore into {out_dir}")
-    if not dry_run:
-        restore = partial(restore_picture, generator)
-        multiple = SIZE_MULTIPLES[record.settings.generator]
-        with named_errors(out_dir):
-            deblur(restore, targets, multiple, strength=strength)
-
-
 def export_run(
     run_dir: Path, data: DataFolder, formats: Sequence[str], *, dry_run: bool = False
 ) -> None:
@@ -127,7 +88,9 @@ def export_run(
     from train.checkpoints import load_generator
     from train.pictures import read_picture
     from train.restore.export import export, sweep
+    from train.restore.onnx_file import notes_of, weights_note
 
+    weights = weights_note(run_dir)
     generator, step, record = load_generator(run_dir)
     blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, record.kernels[:1])]
     ids = read_split(data.manifest)["test"][:NUM_EXPORT_PICTURES]
@@ -139,4 +102,26 @@ def export_run(
     pictures = [read_picture(path) for path in pairs.blurred[0]]
     with only_writer(out_dir, "make export"):
         sweep(out_dir)
-        export(generator, out_dir, pictures, formats)
+        notes = notes_of(weights, step, record.settings.generator)
+        export(generator, out_dir, pictures, formats, notes)
+
+
+def compare_runs(
+    runs_dir: Path, runs: Sequence[str], data: DataFolder, *, dry_run: bool = False
+) -> None:
+    """Puts several evaluated runs into one table and one page.
+
+    Args:
+        runs_dir: holds the runs; gets a folder for the comparison.
+        runs: names of the runs, the first of which the others are compared with.
+
+    Raises:
+        NothingToCompareError: if the runs have no evaluation in common.
+    """
+    from train.report.compare import compare
+
+    out_dir = runs_dir / f"comparison-{'-'.join(runs)}"
+    print(f"{', '.join(runs)} into {out_dir}")
+    if not dry_run:
+        run_dirs = [runs_dir / run for run in runs]
+        print(f"report: {compare(run_dirs, data.sharp, data.blurred, out_dir)}")

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from train.metrics import YIQ
-from train.networks.blurs import Bank, Blur
+from train.networks.blurs import RADIUS_LAYER, Bank, Blur
 from train.networks.deconvolution_filters import (
     FLOOR,
     FULL_RES_NOISE,
@@ -74,7 +74,7 @@ def _radius_probs(halved: tf.Tensor, bank: Bank) -> tf.Tensor:
         bias_initializer=keras.initializers.Constant(offsets),
         dtype="float32",
     )
-    return layers.Softmax(dtype="float32", name="radius_probs")(discriminant(logs))
+    return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(discriminant(logs))
 
 
 def _inverted(

@@ -7,6 +7,8 @@ picture itself: a quarter of `radius_px` at 256 pixels.
 
 from typing import NamedTuple
 
+RADIUS_LAYER = "radius_probs"  # of a generator: gives the probability of each of a bank's radii
+
 
 class Blur(NamedTuple):
     """Blurs of one size: apertures whose edges differ, all of a disc's variance."""

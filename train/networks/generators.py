@@ -40,9 +40,9 @@ def build_residual(
     It starts from a classical inverse for a blur of the bank that it guesses from the picture; what
     it learns is to mend that. Without it, one network for many radii is slow to learn which it has
     before it. A lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a
-    quarter of its resolution. The last convolutions start at zero, so training begins from the inverse
-    itself, not from noise. What they add is scaled down: Adam moves all weights of a layer by as
-    much at once, which unscaled sent one run in two into dead ReLUs that it never left.
+    quarter of its resolution. The last convolutions start at zero, so training begins from the
+    inverse itself, not from noise. What they add is scaled down: Adam moves all weights of a layer
+    by as much at once, which unscaled sent one run in two into dead ReLUs that it never left.
 
     Reference: for the scaling, Lim et al., arXiv 1707.02921, Sec. 3.3.
     """

@@ -7,7 +7,8 @@ import importlib.util
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -16,6 +17,9 @@ import tensorflow as tf
 
 from prepare.records.atomic import named_errors, remove_old_parts, write_bytes
 from train import TrainError
+from train.networks.blurs import BANKS, RADIUS_LAYER
+from train.restore.engine import Engine
+from train.restore.onnx_file import NAME
 
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
 NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
@@ -28,7 +32,11 @@ class ExportError(TrainError):
 
 
 def export(
-    generator: keras.Model, out_dir: Path, pictures: Sequence[np.ndarray], formats: Sequence[str]
+    generator: keras.Model,
+    out_dir: Path,
+    pictures: Sequence[np.ndarray],
+    formats: Sequence[str],
+    notes: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
     """Writes the generator in each format, loads it again in its own runtime, and compares.
 
@@ -37,6 +45,7 @@ def export(
         out_dir: gets `savedmodel/`, `generator.onnx` and `generator.tflite`.
         pictures: blurred test pictures, uint8, (height, width, 3), of one size.
         formats: some of "savedmodel", "onnx" and "tflite".
+        notes: what ONNX says of itself, see `train.restore.onnx_file.notes_of`.
 
     Returns:
         for each format, its largest difference from the original over all pixels, of 0..1.
@@ -48,7 +57,11 @@ def export(
     _check_packages(formats)
     signed = [picture[None].astype(np.float32) / 127.5 - 1 for picture in pictures]
     expected = [generator(picture, training=False).numpy() for picture in signed]
-    writers = {"savedmodel": write_savedmodel, "onnx": write_onnx, "tflite": write_tflite}
+    writers: dict[str, Callable[..., Forward]] = {
+        "savedmodel": write_savedmodel,
+        "onnx": partial(write_onnx, notes=notes or {}),
+        "tflite": write_tflite,
+    }
     differences = {}
     for name in formats:
         try:
@@ -119,17 +132,34 @@ def _save(generator: keras.Model, path: Path, shape: tuple, frozen: bool = False
     tf.saved_model.save(module, str(path), signatures={"serving_default": serve})
 
 
-def write_onnx(generator: keras.Model, out_dir: Path, _shape: tuple) -> Forward:
+def write_onnx(
+    generator: keras.Model, out_dir: Path, _shape: tuple, notes: Mapping[str, str]
+) -> Forward:
     """Writes ONNX, for any picture size, and loads it again in ONNX Runtime."""
-    import onnxruntime
+    path = out_dir / NAME
+    write_bytes(path, onnx_bytes(generator, notes))
+    return _forward_onnx(path)
 
+
+def onnx_bytes(generator: keras.Model, notes: Mapping[str, str]) -> bytes:
+    """The generator as the content of an ONNX file."""
     from train.restore.onnx_graph import onnx_of
 
-    path = out_dir / "generator.onnx"
-    content = onnx_of(generator).SerializeToString()
-    write_bytes(path, content)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda blurred: session.run(["restored"], {"blurred": blurred})[0]
+    return onnx_of(generator, radii_told(generator), notes).SerializeToString()
+
+
+def radii_told(generator: keras.Model) -> tuple[float, ...]:
+    """The radii, pixels, that a generator tells the probabilities of; none if it tells none."""
+    for layer in generator.layers:
+        if layer.name == RADIUS_LAYER:
+            number = layer.output.shape[-1]
+            return next(bank.radii for bank in BANKS.values() if len(bank.radii) == number)
+    return ()
+
+
+def _forward_onnx(path: Path) -> Forward:
+    engine = Engine(path)
+    return lambda blurred: blurred + engine.correction(blurred[0])
 
 
 def write_tflite(generator: keras.Model, out_dir: Path, shape: tuple) -> Forward:

@@ -4,179 +4,110 @@ Written out here because the usual converter works on TensorFlow's graphs and la
 releases; the generators consist of few kinds of layers. Needs the package `onnx`.
 """
 
-from collections.abc import Callable
+import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from train import TrainError
+from train.networks.blurs import RADIUS_LAYER
+from train.restore.engine import RADIUS_MODEL
+from train.restore.onnx_layers import TRANSLATIONS, UnknownLayerError
+from train.restore.onnx_nodes import Graph
 
 OPSET = 17
 
 
-class UnknownLayerError(TrainError):
-    """The generator holds a layer that has no translation to ONNX yet."""
-
-
-def onnx_of(generator: keras.Model) -> onnx.ModelProto:
+def onnx_of(
+    generator: keras.Model, radii_px: Sequence[float] = (), notes: Mapping[str, str] | None = None
+) -> onnx.ModelProto:
     """The generator as an ONNX model of the same input and output.
 
+    Args:
+        generator: the trained network.
+        radii_px: those whose probabilities the generator tells, in order; none if it tells none.
+        notes: what the file says of itself, as metadata.
+
     Returns:
-        a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1.
+        a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1. With
+        radii, also to "radius_px", the expected radius at each cell of 4x4 pixels, and
+        "certainty", 0..1, both float32, (1, height / 4, width / 4); and what computes these two
+        alone is a model of its own, in its notes.
 
     Raises:
         UnknownLayerError: if a layer is of a kind that no generator here had before.
     """
-    graph = _Graph()
+    graph = Graph()
     names = {id(generator.inputs[0]): graph.add("Transpose", ["blurred"], perm=[0, 3, 1, 2])}
     for layer in generator.operations:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        node = layer._inbound_nodes[-1]
         translate = TRANSLATIONS.get(type(layer).__name__)
         if translate is None:
             raise UnknownLayerError(
                 f"{layer.name} ({type(layer).__name__}) has no ONNX translation; add one to "
-                "train/restore/onnx_graph.py, or export SavedModel and TFLite alone (FORMATS=..)"
+                "train/restore/onnx_layers.py, or export SavedModel and TFLite alone (FORMATS=..)"
             )
-        inputs = [names[id(tensor)] for tensor in node.input_tensors]
-        names[id(node.outputs[0])] = translate(graph, layer, inputs)
+        node = layer._inbound_nodes[-1]
+        names[id(node.outputs[0])] = translate(graph, layer, _inputs(graph, node, names))
     last = names[id(generator.outputs[0])]
     graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
-    shape: list[str | int | None] = [1, "height", "width", 3]
+    outputs: dict[str, tuple] = {"restored": (1, "height", "width", generator.outputs[0].shape[-1])}
+    probs = generator.get_layer(RADIUS_LAYER).output if radii_px else None
+    if probs is not None:
+        _add_radius(graph, names[id(probs)], radii_px)
+        outputs |= dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
+    notes = dict(notes or {})
+    if probs is not None:
+        told = {name: outputs[name] for name in ("radius_px", "certainty")}
+        part = _model(graph.leading_to(told), generator, told, {})
+        notes[RADIUS_MODEL] = base64.b64encode(part.SerializeToString()).decode()
+    return _model(graph, generator, outputs, notes)
+
+
+def _inputs(graph: Graph, node: Any, names: Mapping[int, str]) -> list[str]:
+    """Names of what an operation takes, in its order; numbers among it become constants."""
+    found = []
+    for argument in node.arguments.args:
+        for each in argument if isinstance(argument, list | tuple) else [argument]:
+            if isinstance(each, keras.KerasTensor):
+                found.append(names[id(each)])
+            elif isinstance(each, int | float):
+                found.append(graph.weight(np.float32(each)))
+    return found
+
+
+def _add_radius(graph: Graph, probs: str, radii_px: Sequence[float]) -> None:
+    """Mean of the radius at each place, and 1 less its deviation as a share of 1 + the mean."""
+    radii = np.array(radii_px, np.float32)[None, :, None, None]
+    mean, square = (graph.add("Conv", [probs, graph.weight(power)]) for power in (radii, radii**2))
+    variance = graph.add("Sub", [square, graph.add("Mul", [mean, mean])])
+    deviation = graph.add("Sqrt", [graph.add("Relu", [variance])])
+    one, channels = graph.weight(np.float32(1)), graph.weight(np.array([1]))
+    share = graph.add("Div", [deviation, graph.add("Add", [mean, one])])
+    certainty = graph.add("Relu", [graph.add("Sub", [one, share])])
+    graph.nodes.append(helper.make_node("Squeeze", [mean, channels], ["radius_px"]))
+    graph.nodes.append(helper.make_node("Squeeze", [certainty, channels], ["certainty"]))
+
+
+def _model(
+    graph: Graph, generator: keras.Model, outputs: Mapping[str, tuple], notes: Mapping[str, str]
+) -> onnx.ModelProto:
+    channels = generator.inputs[0].shape[-1]
+    shapes = {"blurred": (1, "height", "width", channels), **outputs}
     ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name in ("blurred", "restored")
+        helper.make_tensor_value_info(end, TensorProto.FLOAT, shape)
+        for end, shape in shapes.items()
     ]
     model = helper.make_model(
-        helper.make_graph(graph.nodes, generator.name, ends[:1], ends[1:], graph.weights),
+        helper.make_graph(graph.nodes, generator.name, ends[:1], ends[1:], graph.initializers()),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=8,
         producer_name="pix2pix-deblurrer",
     )
+    helper.set_model_props(model, dict(notes))
     onnx.checker.check_model(model)
     return model
-
-
-class _Graph:
-    """Nodes and weights so far; values are named by number."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-
-    def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
-        """Adds a node of one output; returns the output's name."""
-        name = f"value_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
-
-    def weight(self, values: ArrayLike) -> str:
-        """Adds a constant array; returns its name."""
-        array = np.ascontiguousarray(values)
-        name = f"weight_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(array, name))
-        return name
-
-
-def _conv(graph: _Graph, layer: keras.layers.Conv2D, inputs: list[str]) -> str:
-    (kernel,), (stride,), (dilation,) = map(
-        set, (layer.kernel_size, layer.strides, layer.dilation_rate)
-    )
-    pad = 0
-    if layer.padding == "same":
-        # As TensorFlow pads sides that the stride divides, and only those.
-        pad = dilation * (kernel - 1) + 1 - stride
-    pads = [pad // 2] * 2 + [pad - pad // 2] * 2
-    weights = [graph.weight(layer.kernel.numpy().transpose(3, 2, 0, 1))]
-    weights += [graph.weight(layer.bias.numpy())] if layer.use_bias else []
-    result = graph.add(
-        "Conv", inputs + weights, strides=[stride] * 2, dilations=[dilation] * 2, pads=pads
-    )
-    return _activated(graph, layer, [result])
-
-
-def _conv_transpose(graph: _Graph, layer: keras.layers.Conv2DTranspose, inputs: list[str]) -> str:
-    (kernel,), (stride,) = map(set, (layer.kernel_size, layer.strides))
-    pad = kernel - stride
-    pads = [pad // 2] * 2 + [pad - pad // 2] * 2
-    weights = [graph.weight(layer.kernel.numpy().transpose(3, 2, 0, 1))]
-    weights += [graph.weight(layer.bias.numpy())] if layer.use_bias else []
-    result = graph.add("ConvTranspose", inputs + weights, strides=[stride] * 2, pads=pads)
-    return _activated(graph, layer, [result])
-
-
-def _activated(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
-    name = layer.activation.__name__
-    if name == "linear":
-        return inputs[0]
-    kinds = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
-    if name not in kinds:
-        raise UnknownLayerError(f"{layer.name}: activation {name} has no ONNX translation")
-    return graph.add(kinds[name], inputs)
-
-
-def _norm(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
-    weights = [graph.weight(layer.gamma.numpy()), graph.weight(layer.beta.numpy())]
-    return graph.add("InstanceNormalization", inputs + weights, epsilon=1e-5)
-
-
-def _scaled(graph: _Graph, layer: keras.layers.Rescaling, inputs: list[str]) -> str:
-    scale, offset = (graph.weight(np.float32(number)) for number in (layer.scale, layer.offset))
-    return graph.add("Add", [graph.add("Mul", [*inputs, scale]), offset])
-
-
-def _edge_pad(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
-    one_side = [0, 0, layer.reach, layer.reach]
-    return graph.add("Pad", [*inputs, graph.weight(np.array(one_side * 2, np.int64))], mode="edge")
-
-
-def _average(graph: _Graph, layer: keras.layers.AveragePooling2D, inputs: list[str]) -> str:
-    padding = {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding]
-    sizes = {"kernel_shape": layer.pool_size, "strides": layer.strides}
-    return graph.add("AveragePool", inputs, auto_pad=padding, **sizes)
-
-
-def _weighted_sum(graph: _Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
-    pictures, radius_probs = inputs
-    num_folded = layer.input[0].shape[-1] // layer.number
-    ends = [[layer.first], [layer.first + layer.number], [1]]  # of the channels
-    chosen = graph.add("Slice", [radius_probs, *(graph.weight(np.array(end)) for end in ends)])
-    weights = graph.add("Concat", [chosen] * num_folded, axis=1)
-    sums = np.repeat(np.eye(num_folded, dtype=np.float32), layer.number, axis=1)
-    weighed = graph.add("Mul", [pictures, weights])
-    return graph.add("Conv", [weighed, graph.weight(sums[:, :, None, None])])
-
-
-Translate = Callable[[_Graph, keras.layers.Layer, list[str]], str]
-TRANSLATIONS: dict[str, Translate] = {
-    "Conv2D": _conv,
-    "Conv2DTranspose": _conv_transpose,
-    "DeepConv2DTranspose": _conv_transpose,
-    "StatisticsNorm": _norm,
-    "Activation": _activated,
-    "Rescaling": _scaled,
-    "ReLU": lambda graph, _layer, inputs: graph.add("Relu", inputs),
-    "LeakyReLU": lambda graph, layer, inputs: graph.add(
-        "LeakyRelu", inputs, alpha=float(layer.negative_slope)
-    ),
-    "Add": lambda graph, _layer, inputs: graph.add("Add", inputs),
-    "Concatenate": lambda graph, _layer, inputs: graph.add("Concat", inputs, axis=1),
-    "Dropout": lambda _graph, _layer, inputs: inputs[0],  # off, as at inference
-    "SpaceToDepth": lambda graph, layer, inputs: graph.add(
-        "SpaceToDepth", inputs, blocksize=layer.block
-    ),
-    "DepthToSpace": lambda graph, layer, inputs: graph.add(
-        "DepthToSpace", inputs, blocksize=layer.block, mode="DCR"
-    ),
-    "EdgePad": _edge_pad,
-    "AveragePooling2D": _average,
-    "WeightedSum": _weighted_sum,
-    "Multiply": lambda graph, _layer, inputs: graph.add("Mul", inputs),
-    "Log": lambda graph, _layer, inputs: graph.add("Log", inputs),
-    "Softmax": lambda graph, _layer, inputs: graph.add("Softmax", inputs, axis=1),
-}

@@ -27,16 +27,26 @@ class Target:
 
     source: Path
     result: Path  # PNG
-    comparison: Path | None  # JPEG, before and after side by side
+    comparison: Path | None = None  # JPEG, before and after side by side
+    radius_map: Path | None = None  # PNG, the blur at each place
+
+    @property
+    def files(self) -> list[Path]:
+        """All that is written."""
+        paths = (self.result, self.comparison, self.radius_map)
+        return [path for path in paths if path]
 
 
-def plan(inputs: Sequence[Path], out_dir: Path, compare: bool = False) -> list[Target]:
+def plan(
+    inputs: Sequence[Path], out_dir: Path, compare: bool = False, radius_map: bool = False
+) -> list[Target]:
     """Where the restored copy of each photograph goes: a PNG of the same name.
 
     Args:
         inputs: files, and folders whose photographs are taken without those of their subfolders.
         out_dir: of the results.
         compare: also plans side-by-side pictures, `<name>-compare.jpg`.
+        radius_map: also plans maps of the blur, `<name>-map.png`.
 
     Raises:
         NothingRestoredError: if an input is missing, or a file would be overwritten that is no
@@ -47,13 +57,14 @@ def plan(inputs: Sequence[Path], out_dir: Path, compare: bool = False) -> list[T
             path,
             out_dir / f"{path.stem}.png",
             out_dir / f"{path.stem}-compare.jpg" if compare else None,
+            out_dir / f"{path.stem}-map.png" if radius_map else None,
         )
         for path in _photographs(inputs)
     ]
     sources = {_place(target.source) for target in targets}
     taken: dict[str, Path] = {}
     for target in targets:
-        for path in filter(None, (target.result, target.comparison)):
+        for path in target.files:
             if _place(path) in sources:
                 raise NothingRestoredError(
                     f"{path} would be overwritten; name another folder (OUT=...)"

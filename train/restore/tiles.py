@@ -1,39 +1,44 @@
-"""Restores pictures of any size, tile by tile where they are large, so that memory is bounded."""
+"""Goes over pictures of any size, tile by tile where they are large, so that memory is bounded."""
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from train.pictures import Restore
-
-TILE_PX = 1024  # side of what the network is given at once; also the largest picture done whole
+TILE_PX = 2048  # longest side of what the network is given at once
 CONTEXT_PX = 128  # on each side of a tile: seen by the network, but thrown away
 FEATHER_PX = 64  # over which two neighbors fade into each other
+SURVEY_PIXELS = 1 << 22  # of a strip that is only looked at
+
+Correct = Callable[[np.ndarray, int, int], np.ndarray]  # a tile, its top and left, to its change
+Guess = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def restore_any_size(restore: Restore, photo: np.ndarray, multiple: int) -> np.ndarray:
-    """Restores a picture of any size.
+def corrected_strips(
+    correct: Correct, photo: np.ndarray, multiple: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """What is to be added to a picture of any size, from its top to its bottom.
 
-    Up to 1024 pixels a side it is done whole, continued at its edges to a size the network takes.
-    Beyond, in tiles that overlap; what a tile says near its own border is thrown away, and
-    neighbors fade into each other over 64 pixels. A network that looks no further than 128 pixels
-    (the residual generator, all but: see the tests) gives the same picture either way. The U-Net
-    normalizes over all it sees, so for it the tiles may differ in tone.
+    Up to 2048 pixels a side it is done whole, continued at its edges to a size the network takes.
+    Beyond, in tiles of one size that overlap; what a tile says near its own border is thrown away,
+    and neighbors fade into each other over 64 pixels. A network that looks no further than 128
+    pixels (the residual generator, all but: see the tests) gives the same picture either way. The
+    U-Net normalizes over all it sees, so for it the tiles may differ in tone.
 
     Args:
-        restore: from uint8 or uint16 (height, width, 3), both divisible by `multiple`, to the same
-            shape and type.
-        photo: uint8 or uint16, shape (height, width, 3), RGB.
+        correct: from (height, width, 3), both divisible by `multiple`, its top and its left, to a
+            change of the same shape, float32.
+        photo: shape (height, width, 3), of any type.
         multiple: what the network's input must be a multiple of, pixels; divides 1024.
 
-    Returns:
-        the same shape and type.
+    Yields:
+        the top of a strip, and its change, float32 (rows, width, 3).
     """
     height, width = photo.shape[:2]
     tops, side_y = _starts(height, multiple)
     lefts, side_x = _starts(width, multiple)
-    restored = np.empty_like(photo)
     fading: np.ndarray | None = None  # the end of the strip above, to be mixed with this one
     for index, top in enumerate(tops):
-        strip = _strip(restore, photo, top, side_y, lefts, side_x)
+        strip = _strip(correct, photo, top, side_y, lefts, side_x)
         begin, end = _core(tops, index, side_y, height)
         strip = strip[begin - top :]
         if fading is not None:
@@ -42,44 +47,75 @@ def restore_any_size(restore: Restore, photo: np.ndarray, multiple: int) -> np.n
         last = index == len(tops) - 1
         stop = end if last else _core(tops, index + 1, side_y, height)[0]
         fading = None if last else strip[stop - begin : end - begin].copy()
-        restored[begin:stop] = np.rint(strip[: stop - begin])
-    return restored
+        yield begin, strip[: stop - begin]
 
 
 def _strip(
-    restore: Restore, photo: np.ndarray, top: int, side_y: int, lefts: list[int], side_x: int
+    correct: Correct, photo: np.ndarray, top: int, side_y: int, lefts: list[int], side_x: int
 ) -> np.ndarray:
     """One row of tiles, blended across; float32, shape (side_y, width, 3)."""
     width = photo.shape[1]
     strip = np.empty((side_y, width, 3), np.float32)
     done = 0
     for index, left in enumerate(lefts):
-        tile = photo[top : top + side_y, left : left + side_x]
-        missing = [(0, side_y - tile.shape[0]), (0, side_x - tile.shape[1]), (0, 0)]
-        tile = restore(np.pad(tile, missing, "edge")).astype(np.float32)
+        tile = _continued(photo[top : top + side_y, left : left + side_x], side_y, side_x)
         begin, end = _core(lefts, index, side_x, width)
-        tile = tile[:, begin - left : end - left]
+        change = correct(tile, top, left)[:, begin - left : end - left]
         overlap = done - begin
         if overlap > 0:
             ramp = _ramp(overlap)[None, :, None]
-            tile[:, :overlap] = strip[:, begin:done] + ramp * (
-                tile[:, :overlap] - strip[:, begin:done]
+            change[:, :overlap] = strip[:, begin:done] + ramp * (
+                change[:, :overlap] - strip[:, begin:done]
             )
-        strip[:, begin:end] = tile
+        strip[:, begin:end] = change
         done = end
     return strip
+
+
+def survey(guess: Guess, photo: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is guessed of each cell of a picture, strip by strip, seams cut where none is left.
+
+    Args:
+        guess: from (height, width, 3), both divisible by `cell`, to two arrays of one value a cell.
+        photo: shape (height, width, 3), of any type.
+        cell: side of a cell, pixels; divides 128.
+
+    Returns:
+        both arrays of the whole picture, float32, (height / cell, width / cell), rounded up.
+    """
+    height, width = photo.shape[:2]
+    step = max(256, SURVEY_PIXELS // width // cell * cell)
+    parts = []
+    for top in range(0, height, step):
+        start = max(0, top - CONTEXT_PX)
+        strip = photo[start : min(height, top + step + CONTEXT_PX)]
+        guessed = guess(_continued(strip, -(-len(strip) // cell) * cell, -(-width // cell) * cell))
+        rows = slice((top - start) // cell, (min(top + step, height) - start + cell - 1) // cell)
+        parts.append([values[rows] for values in guessed])
+    first, second = zip(*parts, strict=True)
+    return np.concatenate(first), np.concatenate(second)
+
+
+def _continued(tile: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The tile, continued by its edge pixels at its end."""
+    missing = [(0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0)]
+    return np.pad(tile, missing, "edge") if any(end for _, end in missing) else tile
 
 
 def _starts(length: int, multiple: int) -> tuple[list[int], int]:
     """Where tiles begin along a side, and their length; both multiples of `multiple`."""
     if length <= TILE_PX:
         return [0], length + -length % multiple
-    stride = TILE_PX - 2 * CONTEXT_PX - FEATHER_PX
+    overlap = 2 * CONTEXT_PX + FEATHER_PX
+    num_tiles = -(-(length - overlap) // (TILE_PX - overlap))
+    side = -(-(length - overlap) // num_tiles) + overlap
+    side = min(side + -side % multiple, TILE_PX)
+    stride = side - overlap
     stride -= stride % multiple
-    num_tiles = 1 + -(-(length - TILE_PX) // stride)
+    num_tiles = 1 + -(-(length - side) // stride)
     # The last tile is moved back to end with the picture, on the grid of the multiple.
-    last = -(-(length - TILE_PX) // multiple) * multiple
-    return [min(index * stride, last) for index in range(num_tiles)], TILE_PX
+    last = -(-(length - side) // multiple) * multiple
+    return [min(index * stride, last) for index in range(num_tiles)], side
 
 
 def _core(starts: list[int], index: int, side: int, length: int) -> tuple[int, int]:
@@ -97,5 +133,5 @@ def _ramp(length: int) -> np.ndarray:
 
 
 def num_tiles(height: int, width: int, multiple: int) -> int:
-    """How many times the network is run for a picture of this size."""
+    """How many tiles a picture of this size has."""
     return len(_starts(height, multiple)[0]) * len(_starts(width, multiple)[0])

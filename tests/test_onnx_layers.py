@@ -1,0 +1,91 @@
+"""Each kind of layer answers in ONNX Runtime as it does in Keras."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+from keras import layers, ops
+
+from train.restore.onnx_graph import onnx_of
+from train.restore.onnx_layers import UnknownLayerError
+
+LAYERS = {
+    "even kernel": lambda x: layers.Conv2D(6, (4, 3), padding="same")(x),
+    "strided": lambda x: layers.Conv2D(6, 3, 2, padding="same", activation="relu")(x),
+    "strided, valid": lambda x: layers.Conv2D(6, 5, 2)(x),
+    "dilated": lambda x: layers.Conv2D(6, 3, padding="same", dilation_rate=2)(x),
+    "grouped": lambda x: layers.Conv2D(8, 3, padding="same", groups=4)(x),
+    "depthwise": lambda x: layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2)(x),
+    "depthwise, strided": lambda x: layers.DepthwiseConv2D(5, 2, padding="same")(x),
+    "transposed": lambda x: layers.Conv2DTranspose(6, 4, 2, "same")(x),
+    "transposed, valid": lambda x: layers.Conv2DTranspose(6, 3, 2)(x),
+    "average": lambda x: layers.AveragePooling2D(2, padding="same")(x),
+    "layer norm": lambda x: layers.LayerNormalization()(x),
+    "global average": lambda x: x * layers.GlobalAveragePooling2D(keepdims=True)(x),
+    "dense": lambda x: layers.Dense(5, activation="sigmoid")(layers.GlobalAveragePooling2D()(x)),
+    "reshaped": lambda x: layers.Reshape((1, 1, 8))(layers.GlobalAveragePooling2D()(x)) + x,
+    "transposed axes": lambda x: ops.transpose(layers.Permute((2, 1, 3))(x), (0, 2, 1, 3)),
+    "dense of pictures": lambda x: layers.Dense(5)(x),
+    "numbers": lambda x: (2.0 - x) * 0.5 / 3 + 1,
+    "log": lambda x: ops.log(ops.exp(x) + 1.0),
+    "softmax": lambda x: layers.Softmax()(layers.Activation("tanh")(x)),
+    "scaled once": lambda x: layers.Rescaling(0.2)(layers.Conv2D(4, 3)(x)),
+    "scaled and as it is": lambda x: scaled_beside(layers.Conv2D(8, 3, padding="same")(x)),
+}
+
+
+def scaled_beside(x: keras.KerasTensor) -> keras.KerasTensor:
+    return layers.Rescaling(0.2)(x) + layers.ReLU()(x)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("size", [(16, 24), (15, 21)])
+def test_answers_as_keras_does(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
+    inputs = keras.Input((None, None, 8))
+    if name == "dense":
+        result = layers.Reshape((1, 1, 5))(LAYERS[name](inputs))
+    else:
+        result = LAYERS[name](inputs)
+    network = keras.Model(inputs, result)
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.normal(0, 0.5, w.shape) for w in network.get_weights()])
+    x = rng.normal(0, 1, (1, *size, 8)).astype(np.float32)
+    model = onnx_of(network).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {"blurred": x})
+    expected = network(x).numpy()
+    assert answer.shape == expected.shape
+    np.testing.assert_allclose(answer, expected, atol=1e-4)
+
+
+def test_an_unknown_layer_is_named() -> None:
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, layers.ELU()(inputs))
+    with pytest.raises(UnknownLayerError, match=r"elu.* \(ELU\) has no ONNX translation"):
+        onnx_of(network)
+
+
+def test_radius_and_certainty_are_mean_and_spread() -> None:
+    inputs = keras.Input((None, None, 3))
+    probs = layers.Softmax(name="radius_probs")(layers.AveragePooling2D(4)(inputs))
+    result = layers.Conv2DTranspose(3, 4, 4)(probs) + inputs
+    model = onnx_of(keras.Model(inputs, result), (0.0, 2.0, 8.0), {"weights": "none"})
+    assert {note.key for note in model.metadata_props} == {"weights", "radius_model"}
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    p = np.array([[0.5, 0.25, 0.25], [0.0, 0.0, 1.0]])
+    x = np.log(np.repeat(np.repeat(p[None, None], 4, 1), 4, 2) + 1e-12).astype(np.float32)
+    radius_px, certainty = session.run(["radius_px", "certainty"], {"blurred": x})
+    assert radius_px.shape == (1, 1, 2)
+    np.testing.assert_allclose(radius_px[0, 0], [2.5, 8], rtol=1e-5)
+    spread = np.sqrt(0.5 * 2.5**2 + 0.25 * 0.5**2 + 0.25 * 5.5**2)
+    np.testing.assert_allclose(certainty[0, 0], [max(0, 1 - spread / 3.5), 1], atol=1e-3)
+
+
+def test_a_network_that_tells_no_radius_has_one_output() -> None:
+    inputs = keras.Input((None, None, 3))
+    model = onnx_of(keras.Model(inputs, layers.ReLU()(inputs)), (0.0, 2.0, 8.0))
+    assert [output.name for output in model.graph.output] == ["restored"]

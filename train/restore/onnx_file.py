@@ -1,0 +1,120 @@
+"""A run's ONNX file: written when it is first needed, and again once the weights are newer.
+
+The file notes which weights it was made of, so copies and clones, whose times tell nothing, need
+no TensorFlow either. Who may not write into the run restores from memory.
+"""
+
+import contextlib
+import importlib.util
+from pathlib import Path
+
+import onnxruntime.capi.onnxruntime_pybind11_state as ort
+
+from prepare.records.atomic import write_bytes
+from prepare.records.hashing import sha256_of
+from prepare.records.lock import FolderInUseError, only_writer
+from train import TrainError
+from train.restore.engine import Engine
+from train.settings import SIZE_MULTIPLES
+
+NAME = "generator.onnx"  # in a run's folder `export`
+FORMAT = "1"  # of what the file holds: outputs and notes
+NEEDED = ("tensorflow", "onnx")  # to write it
+DAMAGE = (ort.Fail, ort.InvalidProtobuf, ort.InvalidGraph, ort.InvalidArgument, ort.NotImplemented)
+
+
+class NoWeightsError(TrainError):
+    """The run has nothing to restore with, or not here."""
+
+
+def weights_path(run_dir: Path) -> Path | None:
+    """The index of the checkpoint that a run's generator is taken from; None if it has none."""
+    for folder in (run_dir / "ckpt-best", run_dir):
+        steps = {
+            int(path.stem.removeprefix("ckpt-")): path
+            for path in folder.glob("ckpt-*.index")
+            if path.stem.removeprefix("ckpt-").isdecimal()
+        }
+        if steps:
+            return steps[max(steps)]
+    return None
+
+
+def weights_note(run_dir: Path) -> str:
+    """A hash that changes with a run's weights; empty if it has none.
+
+    The index of a checkpoint holds the checksum of every tensor.
+    """
+    while path := weights_path(run_dir):
+        with contextlib.suppress(FileNotFoundError):  # a training replaced it meanwhile
+            return sha256_of(path)
+    return ""
+
+
+def notes_of(weights: str, step: int, generator: str) -> dict[str, str]:
+    """What the file says of itself.
+
+    Args:
+        weights: see `weights_note`, of before the generator was loaded.
+        step: the step that it was saved at.
+        generator: its kind, as in the settings.
+    """
+    multiple = str(SIZE_MULTIPLES[generator])
+    return {"format": FORMAT, "weights": weights, "step": str(step), "multiple": multiple}
+
+
+def open_engine(run_dir: Path) -> Engine:
+    """A run's generator, from its ONNX file, which is written if it is missing or older.
+
+    Raises:
+        NoWeightsError: if the run has none, or what it takes to write the file is not installed.
+        TrainError: see `train.checkpoints.load_generator`.
+    """
+    weights, path = weights_note(run_dir), run_dir / "export" / NAME
+    engine = _read(path)
+    if engine and weights in ("", engine.notes["weights"]):
+        return engine
+    if not weights:
+        raise NoWeightsError(
+            f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
+        )
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        state = "older than its weights" if path.exists() else "not written yet"
+        raise NoWeightsError(
+            f"{path} is {state}, and {missing[0]} is not installed, which writes it; run `make "
+            f"setup`, then the same command again (or `make export RUN={run_dir.name}`)"
+        )
+    print(f"{run_dir.name}: its weights are new; writing {path}")
+    content = _exported(run_dir, weights)
+    engine = Engine(content)
+    _keep(path, content)
+    return engine
+
+
+def _read(path: Path) -> Engine | None:
+    """What the file holds; None if it is missing, damaged, or not as this version writes it."""
+    try:
+        engine = Engine(path) if path.is_file() else None
+    except DAMAGE:
+        return None
+    return engine if engine and engine.notes.get("format") == FORMAT else None
+
+
+def _exported(run_dir: Path, weights: str) -> bytes:
+    from train.quiet_tensorflow import load_tensorflow
+
+    load_tensorflow()
+    from train.checkpoints import load_generator
+    from train.restore.export import onnx_bytes
+
+    generator, step, record = load_generator(run_dir)
+    return onnx_bytes(generator, notes_of(weights, step, record.settings.generator))
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Writes the file, unless that is refused: readers wait for nobody."""
+    try:
+        with only_writer(path.parent, "make deblur"):
+            write_bytes(path, content)
+    except (OSError, FolderInUseError) as error:
+        print(f"{path} is not written ({error}); the next time begins as this did")

@@ -1,0 +1,38 @@
+"""Which run restores where none is named."""
+
+from pathlib import Path
+
+from train.restore.onnx_file import NAME, NoWeightsError, weights_path
+
+
+def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, str]:
+    """The folder of a run, and why it is this one, in words.
+
+    Args:
+        runs_dir: the user's runs.
+        run: the name of one; None takes the newest that has weights, else the one in the box.
+        box_dir: the run that comes with the project.
+
+    Raises:
+        NoWeightsError: if there is none at all.
+    """
+    if run is not None:
+        return runs_dir / run, ""
+    ages = {
+        run_dir: path.stat().st_mtime
+        for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())
+        if run_dir.name != box_dir.name and (path := _trained(run_dir))
+    }
+    if ages:
+        return max(ages, key=ages.__getitem__), "the newest run"
+    if _trained(box_dir):
+        return box_dir, "the network in the box"
+    raise NoWeightsError(
+        f"no run in {runs_dir} to restore with; run `make train` first, or name one with RUN=.."
+    )
+
+
+def _trained(run_dir: Path) -> Path | None:
+    """The newest file of a run's weights."""
+    exported = run_dir / "export" / NAME
+    return weights_path(run_dir) or (exported if exported.is_file() else None)

@@ -1,0 +1,124 @@
+"""A photograph at several scales: which of them a blur is seen and restored at.
+
+The network knows blurs of up to 12 pixels of what it is given. At half the size a blur is half as
+wide, and one of 8 pixels and more has nothing in it that half the pixels would lose.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from train.restore.engine import CELL_PX, Engine, to_signed
+from train.restore.tiles import survey
+
+MOST_HALVINGS = 3  # so up to 12 * 8 pixels
+LEAST_SIDE_PX = 96  # of a scale that is looked at
+# Where a scale sees a radius beyond these, it takes over from the finer one, in its own pixels,
+# provided that it is so certain.
+TAKES_OVER_PX, TAKES_OVER_CERTAINTY = (4.0, 5.0), (0.6, 0.8)
+SHARP_PX = (0.5, 1.5)  # up to the first a photograph is left as it is, from the second on restored
+UNSURE = (0.4, 0.8)  # likewise of certainty
+
+
+@dataclass
+class Scale:
+    """A photograph reduced, and what is to be done to it at that size.
+
+    Attributes:
+        picture: uint8 or uint16, (height, width, 3), RGB.
+        share: float32, a value a cell: how much of the change made at this scale is used, 0..1.
+    """
+
+    picture: np.ndarray
+    share: np.ndarray
+
+
+@dataclass
+class Seen:
+    """The blur of a photograph, for each of its cells of 4x4 pixels; float32, (rows, columns).
+
+    Attributes:
+        radius_px: in pixels of the photograph.
+        sureness: 1 where all of the change is made, less where the guess is not certain.
+    """
+
+    radius_px: np.ndarray
+    sureness: np.ndarray
+
+
+def look(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], Seen]:
+    """Guesses the blur at several scales, and shares the restoring out among them.
+
+    A coarse scale has its say first: of what is wider than a fine scale knows, that one sees
+    nothing. Shares go smoothly from one scale to the next, so that no seam shows.
+
+    Args:
+        engine: one that tells radii.
+        photo: uint8 or uint16, (height, width, 3), RGB.
+
+    Returns:
+        the scales, finest first, each half as large as the one before; and the blur.
+    """
+    pictures = [photo]
+    while len(pictures) <= MOST_HALVINGS and min(pictures[-1].shape[:2]) >= 2 * LEAST_SIDE_PX:
+        pictures.append(halved(pictures[-1]))
+    scales: list[Scale] = []
+    taken = radius = sureness = np.zeros((1, 1), np.float32)
+    for halvings in reversed(range(len(pictures))):
+        own_px, certainty = survey(
+            lambda strip: engine.radius(to_signed(strip)), pictures[halvings], CELL_PX
+        )
+        taken, radius, sureness = (
+            enlarged(values, *own_px.shape) for values in (taken, radius, sureness)
+        )
+        own = 1 - taken
+        if halvings:
+            own *= ramp(own_px, *TAKES_OVER_PX) * ramp(certainty, *TAKES_OVER_CERTAINTY)
+        sure = ramp(certainty, *UNSURE)
+        scales.insert(0, Scale(pictures[halvings], own * sure * ramp(own_px, *SHARP_PX)))
+        taken, radius = taken + own, radius + own * own_px * 2**halvings
+        sureness = sureness + own * sure
+    return scales, Seen(radius, sureness)
+
+
+def halved(picture: np.ndarray) -> np.ndarray:
+    """Means of 2x2 pixels, as uint16; an odd last row or column is continued."""
+    odd = [(0, side % 2) for side in picture.shape[:2]]
+    if any(end for _, end in odd):
+        picture = np.pad(picture, [*odd, (0, 0)], "edge")
+    total = picture[0::2, 0::2].astype(np.uint32)
+    for part in (picture[1::2, 0::2], picture[0::2, 1::2], picture[1::2, 1::2]):
+        total += part
+    if picture.dtype == np.uint8:
+        total *= 257
+    return ((total + 2) >> 2).astype(np.uint16)
+
+
+def enlarged(
+    values: np.ndarray, height: int, width: int, factor: int = 2, top: int = 0
+) -> np.ndarray:
+    """Rows of a field at a multiple of its size, between its points linearly.
+
+    Args:
+        values: float32, (rows, columns).
+        height: of the result; what lies beyond the field continues its edge.
+        width: likewise.
+        factor: how many times as large.
+        top: the first row of the result, in rows of the enlarged field.
+
+    Returns:
+        float32, (height, width).
+    """
+    rows, columns = values.shape
+    missing = (-(-(top + height) // factor) - rows, -(-width // factor) - columns)
+    if max(missing) > 0:
+        values = np.pad(values, [(0, max(0, end)) for end in missing], "edge")
+    box = (0, top / factor, width / factor, (top + height) / factor)
+    image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
+
+
+def ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 up to `low`, 1 from `high` on, and evenly between."""
+    return np.clip((values - low) / np.float32(high - low), 0, 1)

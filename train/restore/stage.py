@@ -1,0 +1,54 @@
+"""The stage that restores photographs: it needs TensorFlow only where a run's weights are new."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prepare.records.atomic import named_errors, remove_old_parts
+from train.restore.onnx_file import open_engine
+from train.restore.photographs import deblur
+from train.restore.runs import choose_run
+from train.restore.targets import plan
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is made of photographs."""
+
+    strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores
+    compare: bool = False  # also before and after side by side
+    radius_map: bool = False  # also a map of the blur
+
+
+def deblur_photographs(
+    places: tuple[Path, str | None, Path],
+    inputs: Sequence[Path],
+    out_dir: Path,
+    wanted: Wanted,
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Restores photographs of any size and blur with a run's generator.
+
+    Args:
+        places: see `train.restore.runs.choose_run`.
+        inputs: files and folders of photographs.
+        out_dir: of the results.
+        wanted: what is made.
+        dry_run: only says what would be done.
+
+    Raises:
+        TrainError: if there is no run to restore with, or a photograph could not be restored; all
+            others are done.
+    """
+    targets = plan(inputs, out_dir, wanted.compare, wanted.radius_map)
+    run_dir, reason = choose_run(*places)
+    name = f"{run_dir.name} ({reason})" if reason else run_dir.name
+    if dry_run:
+        print(f"{name}: {len(targets)} to restore into {out_dir}")
+        return
+    engine = open_engine(run_dir)
+    print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
+    with named_errors(out_dir):
+        remove_old_parts(out_dir, below=False)
+        deblur(engine, targets, strength=wanted.strength)
