@@ -93,13 +93,16 @@ def _reader(pairs: Pairs, cache: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Te
 def rescale(
     pair: tf.Tensor, seed: tf.Tensor, side: int, scales: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Shows half of all pairs at another scale, and so other radii of blur.
+    """Shows half of all pairs smaller, and so other radii of blur, and other detail.
+
+    Never larger: what is sharp would be soft, and a network that is to leave it alone leaves small
+    blurs alone as well.
 
     Args:
         pair: shape (2, height, width, 3), 0..255.
         seed: integer, shape (2,), for `tf.random`'s stateless functions.
         side: the results are at least as large, pixels.
-        scales: up to so many times larger or smaller, as likely; 1 leaves all as they are.
+        scales: up to so many times smaller; 1 leaves all as they are.
 
     Returns:
         the pair, and a seed for what comes next.
@@ -107,8 +110,8 @@ def rescale(
     if scales == 1:
         return pair, seed
     scale_seed, next_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-    place = tf.random.stateless_uniform([], scale_seed, -1.0, 3.0)
-    scale = tf.where(place < 1, scales**place, 1.0)
+    place = tf.random.stateless_uniform([], scale_seed, -1.0, 1.0)
+    scale = scales ** tf.minimum(place, 0.0)
     old_side = tf.shape(pair)[1]
     new_side = tf.cast(tf.round(tf.cast(old_side, tf.float32) * scale), tf.int32)
     new_side = tf.maximum(new_side, side)

@@ -62,7 +62,7 @@ class TrainSettings:
     )
     turns: bool = setting(True, "also trains on quarter turns, where the blur is the same turned")
     scales: float = setting(
-        2.0, "half of all pairs at up to so many times the size, or less, where radii are ranges"
+        2.0, "half of all pairs are shown up to so many times smaller, where radii are ranges"
     )
     jitter_px: int = setting(0, "random shift of both halves in training, at most, pixels")
     cache: bool = setting(False, "keeps all training pictures in memory, decoded: 0.4 MB a pair")

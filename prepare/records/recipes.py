@@ -5,9 +5,9 @@ from prepare.records.spread import Spread
 
 # What the settings of real blur were found or are assumed to be: light is blurred before the
 # camera encodes it; edges of the blur are anything from hard to Gaussian; apertures have any shape;
-# one picture in four is sharp, so that a network learns to leave such alone.
+# one picture in seven is sharp, so that a network learns to leave such alone.
 WILD = LensBlur(
-    radius_px=Spread.of_text("0,0,2-46,2-46,2-46,2-46,2-46,2-20"),
+    radius_px=Spread.of_text("0,2-46,2-46,2-46,2-46,2-46,2-20"),
     blades=Spread.of_text("0,0,0,5-9"),
     curvature=Spread.of_text("0-100"),
     rotation=Spread.of_text("0-360"),
