@@ -34,18 +34,12 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError
 from train import TrainError
 from train.settings import PRESETS, TrainSettings
+from train.start import folder_of, taken_over
 
 FORMATS = ("savedmodel", "onnx", "tflite")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
-
-DEMO = {
-    "run": "demo",
-    "data_dir": Path("data/demo"),
-    "runs_dir": Path("tf_checkpoints/demo"),
-    "steps": 600,
-    "sample_every": 100,
-    "log_every": 20,
-}
+DEMO = {"run": "demo", "data_dir": Path("data/demo"), "runs_dir": Path("tf_checkpoints/demo")}
+DEMO |= {"steps": 600, "sample_every": 100, "log_every": 20}
 
 
 def dataset(args: argparse.Namespace) -> None:
@@ -78,13 +72,16 @@ def blur(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """trains a run, or goes on with it"""
-    settings = settings_from(args, PRESETS[args.preset])
     set_names = set_names_from(args)
+    settings = recipe(args)
     if args.dry_run:
         print(described(settings))
     from train.stages import train_run
 
-    train_run(*places(args), set_names, settings, preset=args.preset, dry_run=args.dry_run)
+    other = folder_of(args.runs_dir, settings.from_run, BOX_DIR)
+    train_run(
+        *places(args), set_names, settings, preset=args.preset, from_dir=other, dry_run=args.dry_run
+    )
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -126,8 +123,8 @@ def compare(args: argparse.Namespace) -> None:
 
 def run_all(args: argparse.Namespace) -> None:
     """dataset, train and evaluate in this order, each only where something is missing"""
-    settings = settings_from(args, PRESETS[args.preset])  # a bad flag is told before a download
     names = [blur.name for blur in blurs_from(args)]
+    settings = recipe(args)  # a bad flag is told before a download
     dataset(args)
     if args.dry_run:
         print(described(settings))
@@ -152,6 +149,12 @@ def clean_pairs(args: argparse.Namespace) -> None:
 def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
     """The folder of the run, and the data folder."""
     return args.runs_dir / args.run, DataFolder(args.data_dir)
+
+
+def recipe(args: argparse.Namespace) -> TrainSettings:
+    """How a run is trained: by its flags, with the network of the run that it starts from."""
+    network = taken_over(args.runs_dir, args.run, BOX_DIR, vars(args))
+    return settings_from(args, PRESETS[args.preset], **network)
 
 
 def build_parser() -> Parser:
@@ -183,8 +186,7 @@ def build_parser() -> Parser:
     add_deblur(add(deblur))
     text = "to write (default: all)"
     add(export).add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help=text)
-    text = "names of the runs"
-    add(compare).add_argument("--with", dest="runs", nargs="+", required=True, help=text)
+    add(compare).add_argument("--with", dest="runs", nargs="+", required=True, help="their names")
     command = add(run_all, "all")
     add_dataset(command)
     add_training(command)
@@ -214,8 +216,7 @@ def add_deblur(parser: Parser) -> None:
     parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
     text = "also write before and after side by side"
     parser.add_argument("--compare", action="store_true", help=text)
-    text = "also write a map of the blur that was seen"
-    parser.add_argument("--map", action="store_true", help=text)
+    parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")
     parser.set_defaults(run=None)  # the newest, or the one in the box
 
 

@@ -53,7 +53,12 @@ def test_make_understands_the_command_as_it_is_shown(clone):
     for _ in range(4):
         record = drawn_record(rng)
         assert record_from(words_of(clone, *shlex.split(record.make_command)[1:])) == record
-    run = RunRecord(TrainSettings(steps=7, turns=False), ("wild-01", "disc-r30"), 32, "sharp")
+    run = RunRecord(
+        TrainSettings(steps=7, turns=False, from_run="the $HOME one"),
+        ("wild-01", "disc-r30"),
+        32,
+        "sharp",
+    )
     words = words_of(clone, *shlex.split(run.make_command("my-run"))[1:])
     args = pipeline.build_parser().parse_args(words)
     assert (args.run, args.kernel) == ("my-run", ["wild-01", "disc-r30"])
@@ -67,10 +72,14 @@ def drawn_settings(rng, preset):
         value, choices = getattr(preset, field.name), choices_of(field.type)
         if field.name in ("generator", "crop") or rng.random() < 0.6:
             continue
-        if choices:
+        if field.name == "from_run":
+            changes[field.name] = str(rng.choice(["run-01", "it's mine", "a;b $c"]))
+        elif choices:
             changes[field.name] = str(rng.choice(choices))
         elif isinstance(value, bool):
             changes[field.name] = not value
+        elif field.name == "scales":
+            changes[field.name] = float(rng.uniform(1, 4))
         elif field.name in ("beta1", "gan_start"):
             changes[field.name] = float(rng.uniform(0, 1))
         else:

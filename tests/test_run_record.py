@@ -75,6 +75,26 @@ def test_only_length_and_frequency_may_change(path, tmp_path):
         write_run(tmp_path, other, ["CPU:0"])
 
 
+def test_what_a_run_starts_from_comes_back(tmp_path):
+    settings = TrainSettings(from_run="another")
+    record = RunRecord(settings, ("disc-r30",), 64, "sharp", from_step=7, from_weights="ab12")
+    write_run(tmp_path, record, [])
+    assert read_run(tmp_path) == record
+    content = json.loads((tmp_path / "settings.json").read_text())
+    told = {name: content[name] for name in ("from_run", "from_step", "from_weights")}
+    assert told == {"from_run": "another", "from_step": 7, "from_weights": "ab12"}
+    for name, value in (("from_run", 3), ("from_step", "seven"), ("from_weights", None)):
+        rewrite(tmp_path / "settings.json", **(told | {name: value}))
+        with pytest.raises(DamagedSettingsError, match=r"settings\.json is damaged"):
+            read_run(tmp_path)
+
+
+def test_run_from_scratch_tells_of_no_weights(path):
+    content = json.loads(path.read_text())
+    assert content["from_run"] is None
+    assert not {"from_step", "from_weights"} & content.keys()
+
+
 def test_command_trains_this_very_run():
     command = RECORD.make_command("mine")
     assert command.startswith('make train RUN=mine KERNEL="hexagon-r33.5" PRESET=sharp STEPS=7')

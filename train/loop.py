@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from train import TrainError
-from train.checkpoints import best_manager_of, checkpoints_in, manager_of, restore_newest, save
+from train.checkpoints import best_manager_of, manager_of, save
 from train.dataset import explain_damaged_picture, training_batches
 from train.distribution import (
     build_maximum,
@@ -23,7 +23,8 @@ from train.interrupts import deferred_interrupts
 from train.log import Recorder
 from train.pairs import Pairs
 from train.precision import dtype_policy_scope, enable_determinism, with_precision
-from train.run_record import RunRecord, write_run
+from train.resume import restore_or_start
+from train.run_record import RunRecord, check_unchanged, write_run
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.train_step import LOSSES, TrainState, build_train_step
 from train.validation import validate
@@ -46,6 +47,7 @@ def train(
     validation: Pairs,
     record: RunRecord,
     strategy: tf.distribute.Strategy | None = None,
+    from_dir: Path | None = None,
 ) -> bool:
     """Trains a run to its end, going on from its newest checkpoint where there is one.
 
@@ -55,6 +57,7 @@ def train(
         validation: images to watch, never trained on; of the training side of the split.
         record: the recipe, and what `settings.json` tells beside it.
         strategy: the devices to train on, in place of all at hand.
+        from_dir: the run whose weights a new one starts from, if any.
 
     Returns:
         False if there was nothing left to train.
@@ -72,19 +75,22 @@ def train(
     strategy = strategy or strategy_for(settings)
     check_shares(settings, strategy)
     writes = strategy.extended.should_checkpoint  # of several machines, one
-    if writes:
-        devices = [device.name for device in tf.config.list_logical_devices()]
-        write_run(run_dir, replace(record, settings=settings), devices)
+    record = replace(record, settings=settings)
+    check_unchanged(run_dir, record)
     enable_determinism(settings)
 
     # Networks and optimizers, as they were last saved.
     with strategy.scope(), dtype_policy_scope(settings.precision):
         state = TrainState(settings, num_steps)
     manager, best = manager_of(state, run_dir), best_manager_of(state, run_dir)
-    restore_newest(state.checkpoint(), checkpoints_in(run_dir))
+    record, is_start = restore_or_start(state, run_dir, record, from_dir)
     first_step = int(state.step.numpy())
     across_workers = build_maximum(strategy)
     check_same(across_workers, first_step, num_steps, settings.batch, len(pairs.ids))
+    if writes:
+        if is_start:  # kept before the record says so: from here on the other run is not needed
+            save(manager, 0)
+        write_run(run_dir, record, [device.name for device in tf.config.list_logical_devices()])
     if first_step >= num_steps or out_of_patience(state, settings, num_steps):
         return False
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import typing
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from train.settings import (
     PRESETS,
     TrainSettings,
 )
+
+OTHERS = {"size": int, "preset": str, "from_step": int, "from_weights": str}
+NOT_IN_EVERY_RECORD = {"preset": "sharp", "from_step": 0, "from_weights": ""}
 
 
 class ChangedSettingsError(TrainError):
@@ -43,12 +47,15 @@ class RunRecord:
     kernels: tuple[str, ...]  # names of the blurred sets
     size: int  # side of their pictures, pixels
     preset: str  # the recipe that the settings began with
+    from_step: int = 0  # step of the weights of the run that it starts from, if any
+    from_weights: str = ""  # SHA-256 of these weights
 
     @property
     def content(self) -> dict[str, Any]:
         """What `settings.json` holds of it."""
         trained_on = {"kernels": list(self.kernels), "size": self.size, "preset": self.preset}
-        return asdict(self.settings) | trained_on
+        started = {"from_step": self.from_step, "from_weights": self.from_weights}
+        return asdict(self.settings) | trained_on | (started if self.settings.from_run else {})
 
     def make_command(self, run: str) -> str:
         """The command that trains this very run, given its sets."""
@@ -59,7 +66,7 @@ class RunRecord:
             value = getattr(self.settings, field.name)
             if value != getattr(preset, field.name) or field.name == "seed":
                 shown = int(value) if isinstance(value, bool) else value
-                words.append(f"{field.name.upper()}={shown}")
+                words.append(f"{field.name.upper()}={shlex.quote(str(shown))}")
         return " ".join(words)
 
 
@@ -78,15 +85,14 @@ def read_run(run_dir: Path) -> RunRecord | None:
         content = read_object(path, way_out)
         with explain_damage(path, way_out):
             _check_version(path, content)
-            content = BEFORE_IT_EXISTED | {"preset": "sharp"} | content
+            content = BEFORE_IT_EXISTED | NOT_IN_EVERY_RECORD | content
             hints = typing.get_type_hints(TrainSettings)
             if missing := sorted({*hints, "kernels", "size"} - content.keys()):
                 raise DamagedSettingsError(f"{path} lacks {', '.join(missing)}; {way_out}")
             settings = {name: _typed(name, content[name], hint) for name, hint in hints.items()}
             kernels = [_typed("kernels", name, str) for name in _typed_list(content["kernels"])]
-            size = _typed("size", content["size"], int)
-            preset = _typed("preset", content["preset"], str)
-            return RunRecord(TrainSettings(**settings), tuple(kernels), size, preset)
+            others = [_typed(name, content[name], hint) for name, hint in OTHERS.items()]
+            return RunRecord(TrainSettings(**settings), tuple(kernels), *others)
     except DamagedRecordError as error:
         raise DamagedSettingsError(str(error)) from error
     except OSError as error:  # its folder, not the file
@@ -100,6 +106,8 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
     Raises:
         TypeError: if it is not; names it.
     """
+    if value is None and type(None) in typing.get_args(hint):
+        return None
     kinds = {float: (float, int), int: (int,), bool: (bool,)}.get(hint, (str,))
     odd = not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool)
     if odd or (isinstance(value, int) and abs(value) >= 2**63):
@@ -127,12 +135,8 @@ def _check_version(path: Path, content: dict) -> None:
         )
 
 
-def write_run(run_dir: Path, record: RunRecord, devices: Sequence[str]) -> None:
-    """Writes `settings.json`: every setting, what it is trained on, versions and git commit.
-
-    Raises:
-        ChangedSettingsError: if the run was begun with settings that resuming may not change.
-    """
+def check_unchanged(run_dir: Path, record: RunRecord) -> None:
+    """Raises ChangedSettingsError if a run was begun with what resuming may not change."""
     content = record.content
     begun = (read_run(run_dir) or record).content
     fixed = [field.name for field in fields(TrainSettings) if field.name not in FREE_TO_CHANGE]
@@ -144,9 +148,18 @@ def write_run(run_dir: Path, record: RunRecord, devices: Sequence[str]) -> None:
             f"{run_dir} was begun with {was}, now asked for {now}; give the new run another name "
             "(RUN=...)"
         )
+
+
+def write_run(run_dir: Path, record: RunRecord, devices: Sequence[str]) -> None:
+    """Writes `settings.json`: every setting, what it is trained on, versions and git commit.
+
+    Raises:
+        ChangedSettingsError: see `check_unchanged`.
+    """
+    check_unchanged(run_dir, record)
     write_json(
         run_dir / "settings.json",
-        content
+        record.content
         | {
             "format": FORMAT,
             "python": platform.python_version(),

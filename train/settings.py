@@ -22,6 +22,9 @@ class TrainSettings:
     )
     batch: int = setting(4, "images, or crops of them, an update, shared equally among all devices")
     seed: int = setting(0, "of weights, order, augmentation and dropout")
+    from_run: str | None = setting(
+        None, "run whose network and best weights a new run starts from; None is from scratch"
+    )
     generator: Literal["residual", "unet"] = setting(
         "residual", "quarter resolution, or the paper's U-Net"
     )
@@ -160,4 +163,5 @@ BEFORE_IT_EXISTED: dict[str, Any] = {
     "channels": 96,
     "blocks": 12,
     "grid_weight": 0.0,
+    "from_run": None,
 }

@@ -27,6 +27,7 @@ def train_run(
     settings: TrainSettings,
     *,
     preset: str,
+    from_dir: Path | None = None,
     dry_run: bool = False,
 ) -> None:
     """Trains a run, or goes on with it.
@@ -37,6 +38,7 @@ def train_run(
             with, or the only one there is.
         settings: the recipe.
         preset: the name of the recipe that the settings began with.
+        from_dir: the run whose weights a new one starts from, if any.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
@@ -61,13 +63,15 @@ def train_run(
     from train.checkpoints import sweep
     from train.distribution import is_chief
     from train.loop import train
+    from train.resume import forget_unbegun
 
     record = RunRecord(settings, tuple(set_names), pairs.size, preset)
     lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
     with named_errors(run_dir), lock:
         if is_chief():
             sweep(run_dir)
-        has_trained = train(run_dir, pairs, validation, record)
+            forget_unbegun(run_dir)
+        has_trained = train(run_dir, pairs, validation, record, from_dir=from_dir)
     if not has_trained:
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
 

@@ -42,10 +42,12 @@ def record_of(settings, pairs):
     return RunRecord(settings, (KERNEL,), pairs.size, "sharp")
 
 
-def run(run_dir, data_dir, settings=SETTINGS, **changes):
+def run(run_dir, data_dir, settings=SETTINGS, from_dir=None, **changes):
     """Trains in this process."""
     pairs, validation = folders_of(data_dir)
-    return train(run_dir, pairs, validation, record_of(replace(settings, **changes), pairs))
+    name = from_dir.name if from_dir else None
+    record = record_of(replace(settings, from_run=name, **changes), pairs)
+    return train(run_dir, pairs, validation, record, from_dir=from_dir)
 
 
 def steps_in(run_dir):

@@ -1,0 +1,66 @@
+"""Where a run goes on from: its newest checkpoint or, if it is new, weights of another run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from train.checkpoints import checkpoints_in, load_generator, restore_newest, weights_sha256
+from train.run_record import RunRecord, read_run
+from train.start import UnfitStartError
+from train.train_step import TrainState
+
+FIRST = "ckpt-0"  # of a run that starts from another, and of no other run
+
+
+def restore_or_start(
+    state: TrainState, run_dir: Path, record: RunRecord, from_dir: Path | None
+) -> tuple[RunRecord, bool]:
+    """Brings a run to its newest checkpoint, or a new one to the weights that it starts from.
+
+    Args:
+        state: is changed.
+        run_dir: holds the run. FIRST is to be saved before its `settings.json` is written, so a run
+            that was begun needs the other no more.
+        record: of the run.
+        from_dir: the run that it starts from, if any.
+
+    Returns:
+        the record, with what the weights were, and whether they have been loaded just now.
+
+    Raises:
+        UnfitStartError: if the weights are not those that the run was begun with, or if there are
+            checkpoints, but no record of the run.
+        NoCheckpointError: if there is nothing to restore or to load.
+    """
+    begun, paths = read_run(run_dir), checkpoints_in(run_dir)
+    if begun:
+        record = replace(record, from_step=begun.from_step, from_weights=begun.from_weights)
+    else:
+        paths = [path for path in paths if Path(path).name != FIRST]  # see `forget_unbegun`
+    if from_dir is None or (begun and paths):
+        restore_newest(state.checkpoint(), paths)
+        return record, False
+    if paths:
+        reason = "has checkpoints but no settings.json; bring it back, or train as another RUN=.."
+        raise UnfitStartError(f"{run_dir} {reason}")
+    generator, step, _ = load_generator(from_dir)
+    weights = weights_sha256(generator)
+    if begun and begun.from_weights != weights:
+        raise UnfitStartError(
+            f"{run_dir} has no checkpoint, and {from_dir} no longer has the weights that it was "
+            "begun with; train again as another RUN=.."
+        )
+    for network in (state.generator, state.ema_generator):
+        network.set_weights(generator.get_weights())
+    print(f"{run_dir.name} starts from {from_dir.name}, step {step}")
+    return replace(record, from_step=step, from_weights=weights), True
+
+
+def forget_unbegun(run_dir: Path) -> None:
+    """Removes the first checkpoint of a run that was killed before its record was written.
+
+    For who holds the run's lock; whatever the run is to start from now is loaded anew.
+    """
+    names = [Path(path).name for path in checkpoints_in(run_dir)]
+    if names == [FIRST] and not (run_dir / "settings.json").exists():
+        for path in (run_dir / "checkpoint", *run_dir.glob(f"{FIRST}.*")):
+            path.unlink(missing_ok=True)

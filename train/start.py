@@ -1,0 +1,98 @@
+"""Which run a new one starts from, and the network that it takes over.
+
+Without TensorFlow, so that flags are answered at once; `train.checkpoints` loads the weights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from train import TrainError
+from train.run_record import ChangedSettingsError, RunRecord, read_run
+from train.settings import TrainSettings
+
+NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # settings taken over
+
+
+class UnfitStartError(TrainError):
+    """A run cannot start from the run that is named."""
+
+
+def folder_of(runs_dir: Path, name: str | None, box_dir: Path) -> Path | None:
+    """The folder of the run to start from, if one is named.
+
+    Args:
+        runs_dir: the user's runs.
+        name: of the run.
+        box_dir: the run that comes with the project, known by its name among all runs.
+    """
+    if name is None:
+        return None
+    folder = runs_dir / name
+    return box_dir if name == box_dir.name and not folder.exists() else folder
+
+
+def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a run has from the one that it starts from; none if it starts from none.
+
+    A run that was begun has them from its own record: the other may have changed or vanished.
+
+    Args:
+        runs_dir: the user's runs.
+        run: name of the run that is to be trained.
+        box_dir: see `folder_of`.
+        typed: the flags that were given, by setting.
+
+    Raises:
+        UnfitStartError: if the other is missing, untrained, the run itself, or its network is none
+            that the flags allow.
+        SettingError: if a flag makes no sense.
+        ChangedSettingsError: if the run was begun from another one, or from none.
+        DamagedSettingsError: if the record of either cannot be read.
+    """
+    # Bad flags are told before a bad run. What the generator will be is not known yet.
+    names = {field.name for field in fields(TrainSettings)} & typed.keys()
+    TrainSettings(**{name: typed[name] for name in names} | {"generator": "residual"})
+    run_dir, wanted = runs_dir / run, typed.get("from_run")
+    begun = read_run(run_dir)
+    begun_from = begun.settings.from_run if begun else None
+    name = begun_from if wanted is None else Path(wanted).as_posix()
+    folder = folder_of(runs_dir, name, box_dir)
+    if name is None or folder is None:
+        return {}
+    if folder.resolve() == run_dir.resolve():
+        raise UnfitStartError(
+            f"{run_dir} cannot start from itself; give the new run another name (RUN=...)"
+        )
+    if begun and name != begun_from:
+        raise ChangedSettingsError(
+            f"{run_dir} was begun from {begun_from or 'no other run'}, now asked to start from "
+            f"{name}; give the new run another name (RUN=...)"
+        )
+    record = begun or _trained(folder)
+    network = {setting: getattr(record.settings, setting) for setting in NETWORK}
+    for setting, value in network.items():
+        if typed.get(setting, value) != value:
+            raise UnfitStartError(
+                f"--{setting} {typed[setting]} does not fit the weights of run {name}, whose "
+                f"network has {setting} {value}; leave it out"
+            )
+    return {"from_run": name} | network
+
+
+def _trained(folder: Path) -> RunRecord:
+    """The record of a run that has weights."""
+    record = read_run(folder)
+    if record is None:
+        runs = sorted(path.parent.name for path in folder.parent.glob("*/settings.json"))
+        found = f"found {', '.join(runs)}" if runs else "there is none"
+        raise UnfitStartError(
+            f"no run {folder.name} in {folder.parent} to start from ({found}); name another with "
+            "FROM_RUN=.., or leave it out"
+        )
+    if not any([*folder.glob("ckpt-*.index"), *folder.glob("ckpt-best/ckpt-*.index")]):
+        raise UnfitStartError(
+            f"{folder} has no checkpoint to start from; run `make train RUN={folder.name}` first"
+        )
+    return record
