@@ -152,9 +152,9 @@ def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
 
 
 def recipe(args: argparse.Namespace) -> TrainSettings:
-    """How a run is trained: by its flags, with the network of the run that it starts from."""
-    network = taken_over(args.runs_dir, args.run, BOX_DIR, vars(args))
-    return settings_from(args, PRESETS[args.preset], **network)
+    """How a run is trained: by its flags, and by what it was begun with or starts from."""
+    taken = taken_over(args.runs_dir, args.run, BOX_DIR, vars(args))
+    return settings_from(args, PRESETS[args.preset], **taken)
 
 
 def build_parser() -> Parser:

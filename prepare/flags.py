@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import types
 import typing
 from collections.abc import Callable, Collection
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.settings import FfhqSettings
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur_settings import MOST_DRAWS, LensBlur, OutputSettings
 from prepare.records.errors import SettingError, require
 from prepare.records.fields import choices_of
 from prepare.records.recipes import RECIPES
@@ -24,6 +25,11 @@ FLAGS = {"radius_px": "radius", "from_dir": "from", "draw": "draws"}  # where it
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one line that says what to do next."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What may follow a flag although it begins with a minus: ranges and choices, too.
+        self._negative_number_matcher = re.compile(r"-[\d.][\d.,-]*")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; see `python {self.prog} --help`\n")
@@ -102,7 +108,7 @@ def parse_drawn(text: str) -> float | str | Spread:
     try:
         return parse_values(text)
     except ValueError as error:
-        expected = "expected a number, a range as in 10-40, or a choice as in 0,5-8"
+        expected = "expected a number, a range as in 10-40, low to high, or a choice as in 0,5-8"
         raise argparse.ArgumentTypeError(f"{expected}; got {text}") from error
 
 
@@ -162,7 +168,10 @@ def add_dataset(parser: argparse.ArgumentParser, num_images: int | None = None) 
 
 def add_blur(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say how the blurred sets are made, see `blurs_from`."""
-    add_radius(parser, "radii of the sets: pixels of a 1024-wide original, or a range 10-40")
+    add_radius(
+        parser,
+        "radii of the sets: pixels of a 1024-wide original, a range 10-40, or a choice 0,5-8",
+    )
     parser.add_argument(
         "--kernel",
         choices=tuple(RECIPES),
@@ -210,7 +219,7 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
     """One blur for each radius asked for, or of a recipe; with draws, each so many times.
 
     Raises:
-        SettingError: if a setting makes no sense, or several draws are asked for of nothing drawn.
+        SettingError: if a setting makes no sense.
     """
     if args.kernel:
         given = [name for name in _blur_flags() if hasattr(args, name)]
@@ -222,10 +231,8 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
         radii = getattr(args, "radius", None) or [LensBlur.radius_px]
         depth = args.depth_dir is not None
         blurs = [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
-    if args.draws > 1:
-        fixed = next((blur.name for blur in blurs if not blur.spreads), "")
-        require(not fixed, "draws", f"1 for {fixed}, of which nothing is drawn", args.draws)
-    return [blur.with_draw(draw) for blur in blurs for draw in range(1, args.draws + 1)]
+    last = min(args.draws, MOST_DRAWS + 1)  # which is refused
+    return [blur.with_draw(draw) for blur in blurs for draw in range(1, last + 1)]
 
 
 def _blur_flags() -> list[str]:

@@ -9,7 +9,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -77,16 +76,14 @@ class _Records:
         """Writes the records, once the pictures that they name are on the disk."""
         sync_disk()
         write_manifest(self.data.manifest, self.images)
-        for blur in self.drawn:
-            path = self.data.blurred / blur.name / "manifest.jsonl"
-            write_lines(path, (_drawn_values(blur, i) for i in sorted(self.images)))
         write_rejected(self.data.rejected, self.rejected)
 
-
-def _drawn_values(blur: LensBlur, image_id: str) -> dict[str, Any]:
-    """What was drawn for an image, as a line of its set's manifest."""
-    drawn = blur.drawn_for(image_id)
-    return {"id": image_id} | {name: getattr(drawn, name) for name in blur.spreads}
+    def save_drawn(self) -> None:
+        """Writes what was drawn for every image: once, as it follows from the ids alone."""
+        for blur in self.drawn:
+            path = self.data.blurred / blur.name / "manifest.jsonl"
+            lines = ({"id": i} | blur.drawn_values(i) for i in sorted(self.images))
+            write_lines(path, lines)
 
 
 def write_pairs(
@@ -140,6 +137,7 @@ def write_pairs(
     finally:
         progress.close()
         records.save()
+        records.save_drawn()
     return num_made
 
 

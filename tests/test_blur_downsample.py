@@ -98,6 +98,13 @@ def test_other_sizes_are_within_one_level(height, radius_px, aperture):
     assert_within_one_level(noise(height), radius_px, aperture, 256)
 
 
+@pytest.mark.parametrize("radius_px", [9, 12, 25, 60])
+@pytest.mark.parametrize("aperture", [DISC, Aperture(0, 0.0, 0.0, softness=50.0)])
+def test_wide_blurs_of_small_photographs_are_within_one_level(radius_px, aperture):
+    for height, size in ((128, 32), (256, 64)):
+        assert_within_one_level(noise(height), radius_px, aperture, size)
+
+
 @pytest.mark.parametrize("picture", [noise, gratings, checkers])
 @pytest.mark.parametrize("radius_px", [0.7, 6, 17, 45])
 @pytest.mark.parametrize("aperture", [SOFT, RIMMED, GAUSSIAN])

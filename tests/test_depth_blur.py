@@ -104,3 +104,11 @@ def test_random_depth_has_a_back_and_parts_in_front(num_layers):
         assert len(np.unique(depth_u8)) <= num_layers
     assert {focus for _, focus in depths} == {0, 255}
     np.testing.assert_array_equal(depths[3][0], random_depth(128, num_layers, "seed 3")[0])
+
+
+def test_color_fringes_leave_gray_that_is_even_as_it_is():
+    photo = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    depth = np.full((SIDE, SIDE), 255, np.uint8)
+    depth[40:90, 40:90] = 100
+    result = blur_by_depth(photo, depth, Lens(12, DISC, 30.0), focus=0, size=SIDE // 2)
+    np.testing.assert_allclose(result, 128, atol=0.01)

@@ -1,14 +1,17 @@
 """Runs outlive versions: an older record says what was done then, a newer one is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+import pipeline
 from train.run_record import (
     ChangedSettingsError,
     DamagedSettingsError,
     OtherVersionError,
     RunRecord,
+    check_unchanged,
     read_run,
     write_run,
 )
@@ -104,3 +107,19 @@ def test_command_trains_this_very_run():
     assert paper.make_command("p") == (
         'make train RUN=p KERNEL="disc-r30 disc-r10" PRESET=paper SEED=0'
     )
+
+
+def test_a_run_of_before_a_setting_goes_on_by_the_command_that_began_it(tmp_path):
+    old = replace(PRESETS["sharp"], start="discs", scales=1.0, steps=10)
+    write_run(tmp_path / "old", RunRecord(old, ("disc-r30",), 64, "sharp"), [])
+    path = tmp_path / "old" / "settings.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in content.items() if k not in ("start", "scales")}))
+    args = pipeline.build_parser().parse_args(
+        ["train", "--run", "old", "--runs-dir", str(tmp_path), "--steps", "10"]
+    )
+    settings = pipeline.recipe(args)
+    assert (settings.start, settings.scales) == ("discs", 1.0)
+    check_unchanged(tmp_path / "old", RunRecord(settings, ("disc-r30",), 64, "sharp"))
+    args.start = "lenses"  # as typed
+    assert pipeline.recipe(args).start == "lenses"

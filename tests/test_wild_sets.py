@@ -8,13 +8,20 @@ from helpers.pair_files import photo_u8, write_photos
 
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.records.blur_settings import LensBlur
-from prepare.records.kernel import read_kernel
+from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.errors import DamagedRecordError
+from prepare.records.kernel import KernelRecord, NoSuchSetError, choose_sets, read_kernel
 from prepare.records.recipes import RECIPES, WILD, blur_of_name
 from prepare.records.spread import Spread
 
 RANGES = ["--radius", "0-45", "--blades", "0,5-9", "--curvature", "0-100", "--linear", "0,1"]
 RANGES += ["--noise", "0-3", "--noise-kind", "gaussian,photon", "--size", "32"]
+LONG = [
+    word
+    for name in WILD.spreads
+    if name not in ("radius_px", "layers")
+    for word in (f"--{name.replace('_', '-')}", str(WILD.spreads[name]))
+]
 NAME = "mixed-r0-45-blades0,5-9-curvature0-100-noise0-3-gaussian,photon-linear0,1"
 
 
@@ -79,6 +86,47 @@ def test_draws_of_the_recipe_differ_and_are_the_same_on_any_number_of_workers(da
     assert read_kernel(sets / "wild-03").make_command == "make blur KERNEL=wild DRAWS=3 SIZE=32"
 
 
+def test_ranges_may_begin_with_a_minus(data_dir):
+    words = ["--rim", "-60--20", "--fringe", "-10,10", "--size", "32"]
+    assert blur(data_dir, *words, "--dry-run") == 0
+
+
+@pytest.mark.parametrize("word", ["wild", "wild-*", "wild*03"])
+def test_a_recipe_that_is_missing_is_answered_with_what_makes_it(tmp_path, word):
+    with pytest.raises(NoSuchSetError, match="run `make blur KERNEL=wild DRAWS=12`"):
+        choose_sets(tmp_path, [word])
+    (tmp_path / "wild-01").mkdir()
+    with pytest.raises(NoSuchSetError, match='name all of the recipe with KERNEL="wild-\\*"'):
+        choose_sets(tmp_path, ["wild"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"radius_px": []},
+        {"radius_px": [[]]},
+        {"radius_px": [[1, 2, 3]]},
+        {"draw": 2.0},
+        {"draw": 0},
+    ],
+)
+def test_damaged_spreads_of_a_record_are_told_by_name(tmp_path, damage):
+    KernelRecord(WILD, OutputSettings()).write(tmp_path)
+    content = json.loads((tmp_path / "kernel.json").read_text()) | damage
+    (tmp_path / "kernel.json").write_text(json.dumps(content))
+    with pytest.raises(DamagedRecordError, match=r"kernel\.json is damaged"):
+        read_kernel(tmp_path)
+
+
+def test_only_what_changes_the_psf_takes_it_away():
+    output = OutputSettings()
+    one_psf = LensBlur(30, noise=Spread([(0, 3)]), jpeg=Spread([(60, 90)]))
+    assert KernelRecord(one_psf, output).why_no_psf() is None
+    for name in ("radius_px", "blades", "softness"):
+        why = KernelRecord(LensBlur(**{name: Spread([(3, 5), (6, 8)])}), output).why_no_psf()
+        assert "differs from image to image" in why
+
+
 def test_a_sharp_draw_is_the_sharp_half_itself():
     photo = photo_u8(0, 256)
     names = [f"{number:03d}" for number in range(60)]
@@ -105,7 +153,14 @@ def test_other_names_are_none_of_a_recipe(name):
     [
         (["--kernel", "wild", "--blades", "5"], "--kernel must be given alone"),
         (["--kernel", "tame"], "choose from 'wild'"),
-        (["--draws", "3"], "--draws must be 1 for disc-r30, of which nothing is drawn"),
+        (["--draws", "3"], "--draws must be 1 where nothing is drawn; give a range"),
+        (
+            ["--draws", "99999999", "--kernel", "wild"],
+            "--draws must be a whole number",
+        ),
+        (["--blades", "0-3"], "--blades must be 0, or a range within 3-9, got 0-3"),
+        (["--jpeg", "0.5-98"], "--jpeg must be whole numbers, got 0.5-98"),
+        (LONG, "a recipe, as in KERNEL=wild, since so many ranges make too long a name"),
         (["--blades", "0-9"], "--blades must be 0, or a range within 3-9, got"),
         (["--blades", "5-10"], "--blades must be 0 (disc) or 3 to 9, got 10"),
         (["--radius", "0-600"], "--radius must be a number between 0 and 512 (pixels), got 600"),

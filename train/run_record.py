@@ -5,7 +5,7 @@ import platform
 import shlex
 import subprocess
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -133,6 +133,16 @@ def _check_version(path: Path, content: dict) -> None:
             f"{path} is of a version before 0.1.0, whose residual generator is no longer known; "
             "train again as another RUN=.."
         )
+
+
+def older_defaults(run_dir: Path, typed: Collection[str]) -> dict[str, Any]:
+    """What a run was begun with of settings that did not exist then and were not typed now."""
+    try:
+        content = read_object(run_dir / "settings.json", "")
+    except (DamagedRecordError, OSError):
+        return {}  # none was begun, or reading it says what is wrong
+    absent = BEFORE_IT_EXISTED.keys() - content.keys() - set(typed)
+    return {name: BEFORE_IT_EXISTED[name] for name in sorted(absent)}
 
 
 def check_unchanged(run_dir: Path, record: RunRecord) -> None:

@@ -108,24 +108,3 @@ def export_run(
         sweep(out_dir)
         notes = notes_of(weights, step, record.settings.generator)
         export(generator, out_dir, pictures, formats, notes)
-
-
-def compare_runs(
-    runs_dir: Path, runs: Sequence[str], data: DataFolder, *, dry_run: bool = False
-) -> None:
-    """Puts several evaluated runs into one table and one page.
-
-    Args:
-        runs_dir: holds the runs; gets a folder for the comparison.
-        runs: names of the runs, the first of which the others are compared with.
-
-    Raises:
-        NothingToCompareError: if the runs have no evaluation in common.
-    """
-    from train.report.compare import compare
-
-    out_dir = runs_dir / f"comparison-{'-'.join(runs)}"
-    print(f"{', '.join(runs)} into {out_dir}")
-    if not dry_run:
-        run_dirs = [runs_dir / run for run in runs]
-        print(f"report: {compare(run_dirs, data.sharp, data.blurred, out_dir)}")

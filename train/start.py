@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from train import TrainError
-from train.run_record import ChangedSettingsError, RunRecord, read_run
+from train.run_record import ChangedSettingsError, RunRecord, older_defaults, read_run
 from train.settings import TrainSettings
 
 NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # settings taken over
@@ -34,7 +34,7 @@ def folder_of(runs_dir: Path, name: str | None, box_dir: Path) -> Path | None:
 
 
 def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that a run has from the one that it starts from; none if it starts from none.
+    """Settings that a run has from the one that it starts from, or from before they existed.
 
     A run that was begun has them from its own record: the other may have changed or vanished.
 
@@ -59,8 +59,9 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
     begun_from = begun.settings.from_run if begun else None
     name = begun_from if wanted is None else Path(wanted).as_posix()
     folder = folder_of(runs_dir, name, box_dir)
+    older = older_defaults(run_dir, typed)
     if name is None or folder is None:
-        return {}
+        return older
     if folder.resolve() == run_dir.resolve():
         raise UnfitStartError(
             f"{run_dir} cannot start from itself; give the new run another name (RUN=...)"
@@ -78,7 +79,7 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
                 f"--{setting} {typed[setting]} does not fit the weights of run {name}, whose "
                 f"network has {setting} {value}; leave it out"
             )
-    return {"from_run": name} | network
+    return older | {"from_run": name} | network
 
 
 def _trained(folder: Path) -> RunRecord:

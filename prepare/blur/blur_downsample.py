@@ -25,6 +25,8 @@ from prepare.records.psf import aperture_psf, inner_radius
 # distances of 0, 2 and 4 pixels.
 HALVING_OVERLAP = np.array([70, 28, 1]) / 256
 
+HALVING_TAIL = 32  # pixels of the halved grid in which the kernel that undoes the halving has faded
+
 LARGEST_KEPT_SIDE = 1280  # pixels; the eight kernels kept take at most 52 MB
 
 
@@ -34,6 +36,10 @@ class Lens(NamedTuple):
     radius_px: float
     aperture: Aperture
     fringe: float = 0.0  # radius of red larger, of blue smaller by so many percent
+
+    def radius_of_channel(self, index: int) -> float:
+        """Radius of red, green and blue; of further channels the same again."""
+        return self.radius_px * (1 + (1, 0, -1)[index % 3] * self.fringe / 100)
 
 
 class Grid(NamedTuple):
@@ -64,16 +70,19 @@ def blur_and_average(
         For each blur float32, shape (size, size, channels), in the units of the photograph, not
         clipped. At radius 0 the photograph is only averaged, in its own type.
     """
+    lenses = [Lens(*blur) for blur in blurs]
+    channels = cv2.split(photo)
+    radii = [[lens.radius_of_channel(i) for i in range(len(channels))] for lens in lenses]
+    plans = [
+        {radius_px: _plan(photo, size, radius_px, lens.aperture) for radius_px in set(own)}
+        for lens, own in zip(lenses, radii, strict=True)
+    ]
     planes: list[list[np.ndarray]] = [[] for _ in blurs]
     # One channel after the other: less memory, and more of it near the processor.
-    for index, channel in enumerate(cv2.split(photo)):
-        wider = (1, 0, -1, 0)[index]  # red, green, blue; coverage
-        plans = [
-            _plan(photo, size, lens.radius_px * (1 + wider * lens.fringe / 100), lens.aperture)
-            for lens in (Lens(*blur) for blur in blurs)
-        ]
+    for index, channel in enumerate(channels):
         dealt: dict[Grid, list[np.ndarray]] = {}
-        for plan, done in zip(plans, planes, strict=True):
+        for own, plan_of, done in zip(radii, plans, planes, strict=True):
+            plan = plan_of[own[index]]
             if plan is None:
                 averaged = cv2.resize(channel, (size, size), interpolation=cv2.INTER_AREA)
                 done.append(averaged.astype(np.float32))
@@ -124,6 +133,8 @@ def _grid(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) ->
     while margin * block < reach_px + block:
         margin *= 2
     side = cv2.getOptimalDFTSize(blocks + 2 * margin)
+    if stride == 2 and _halved_side(math.ceil(reach_px), block) + block > side * block // 2:
+        stride = 1  # a small photograph has no room for the tail
     return Grid(stride, block // stride, margin * block, side, spectral=True)
 
 
@@ -192,16 +203,21 @@ def _spectral_sum(spectra: list[np.ndarray], transfers: list[np.ndarray], _: obj
     return cv2.idft(total, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
 
 
+def _halved_side(reach: int, block: int) -> int:
+    """Side of the kernel behind the halving, of an aperture of that reach."""
+    wide = (reach + 1) // 2 + HALVING_TAIL + (2 * reach + block) // 2 + HALVING_TAIL
+    return scipy.fft.next_fast_len(wide)
+
+
 def _behind_halving(kernel: np.ndarray, reach: int) -> tuple[np.ndarray, int]:
     """Kernel h on the halved grid for which the halving filter, then h, is closest to `kernel`.
 
     Closest in the sum of squares over all pixels, that is on white noise. The normal equations are
     overlap * h = halved kernel, a convolution, so a quotient of Fourier transforms.
     """
-    tail = 32  # pixels of the halved grid in which the solution has faded
-    reach_halved = (reach + 1) // 2 + tail
+    reach_halved = (reach + 1) // 2 + HALVING_TAIL
     before = 2 * reach_halved - reach
-    side = 2 * scipy.fft.next_fast_len(reach_halved + kernel.shape[0] // 2 + tail)
+    side = 2 * _halved_side(reach, kernel.shape[0] - 2 * reach)
     kernel = np.pad(kernel, (before, side - before - kernel.shape[0]))
     halved = cv2.pyrDown(kernel, borderType=cv2.BORDER_REPLICATE)
     frequency = 2 * np.pi * np.arange(side // 2) / (side // 2)

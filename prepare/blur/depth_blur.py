@@ -40,11 +40,13 @@ def blur_by_depth(
     step = max(1.0, radius_px / MAX_LAYERS_EACH_SIDE)
     defocus = (np.arange(256) - focus) / max(focus, 255 - focus)
     layer_of_pixel = np.rint(defocus * radius_px / step).astype(np.int16)[depth_u8]
+    masks = 3 if fringe else 1  # where colors are blurred apart, so are their coverages
     light = blur_and_average(photo, [lens], size)[0] * BACKDROP_WEIGHT
-    covered: np.ndarray = np.full((size, size, 1), BACKDROP_WEIGHT, np.float32)
+    covered: np.ndarray = np.full((size, size, masks), BACKDROP_WEIGHT, np.float32)
     for layer in np.unique(layer_of_pixel)[::-1].tolist():
         # What is not blurred is averaged in its own type, which must not round.
-        cut_out = _cut_out(photo if layer else photo.astype(np.float32), layer_of_pixel == layer)
+        whole = photo if layer else photo.astype(np.float32)
+        cut_out = _cut_out(whole, layer_of_pixel == layer, masks)
         [blurred] = blur_and_average(cut_out, [Lens(abs(layer) * step, aperture, fringe)], size)
         coverage = np.clip(blurred[..., 3:] / 255, 0.0, 1.0)
         light = light * (1 - coverage) + blurred[..., :3]
@@ -79,7 +81,7 @@ def random_depth(side: int, num_layers: int, seed_text: str) -> tuple[np.ndarray
     return depth_u8, focus
 
 
-def _cut_out(photo: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """The photograph inside the layer and black outside, with coverage 0 or 255 as 4th channel."""
+def _cut_out(photo: np.ndarray, inside: np.ndarray, masks: int) -> np.ndarray:
+    """The photograph in the layer, black outside; then its coverage, 0 or 255, `masks` times."""
     mask = inside.astype(np.uint8) * 255
-    return np.dstack([cv2.copyTo(photo, mask), mask.astype(photo.dtype)])
+    return np.dstack([cv2.copyTo(photo, mask), *[mask.astype(photo.dtype)] * masks])

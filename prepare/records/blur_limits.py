@@ -75,6 +75,7 @@ def check_value(name: str, value: Any) -> None:
             is_number = isinstance(end, (int, float)) and low <= end <= high
             require(is_number, name, expected, shown(end))
     if name in WHOLE and isinstance(value, tuple):
-        require(all(end % 1 == 0 for end in ends), name, "whole numbers", value)
-    if name == "blades" and isinstance(value, tuple) and value[0] < 3 < value[1]:
-        require(False, name, "0, or a range within 3-9", value)
+        require(all(end % 1 == 0 for end in ends), name, "whole numbers", shown(Spread([value])))
+    if name == "blades" and isinstance(value, tuple):
+        within = value[0] == value[1] or value[0] >= 3
+        require(within, name, "0, or a range within 3-9", shown(Spread([value])))

@@ -24,6 +24,9 @@ _WORDS = "[a-z]+(?:,[a-z]+)*"
 _NAME = re.compile(rf"([a-z]+)-r({_NUMBERS})((?:-{_WORDS}(?:{_NUMBERS})?)*)")
 _PART = re.compile(rf"-({_WORDS})({_NUMBERS})?")
 
+MOST_DRAWS = 999
+LONGEST_NAME = 200  # of a set's folder, characters; file systems allow 255 bytes
+
 Drawn = Any  # a number, a word or a switch; in a set's settings maybe the Spread of it
 
 
@@ -117,7 +120,13 @@ class LensBlur:
             object.__setattr__(self, name, value)
             for one in value if isinstance(value, Spread) else (value,):
                 check_value(name, one)
-        require(self.draw >= 1, "draws", "1 or more", self.draw)
+        is_number = type(self.draw) is int and 1 <= self.draw <= MOST_DRAWS
+        require(is_number, "draw", f"a whole number from 1 to {MOST_DRAWS}", self.draw)
+        drawn_of = "1 where nothing is drawn; give a range, as in RADIUS=10-40"
+        require(self.draw == 1 or bool(self.spreads), "draw", drawn_of, self.draw)
+        name_fits = len(self.name) <= LONGEST_NAME
+        shorter = "a recipe, as in KERNEL=wild, since so many ranges make too long a name"
+        require(name_fits, "radius_px", shorter, self.radius_px)
         expected = "given with --depth, the folder of depth maps"
         require(self.focus is None or self.depth, "focus", expected, self.focus)
         one_layer = not self.depth or self.layers == 1
@@ -133,7 +142,7 @@ class LensBlur:
 
     @property
     def name(self) -> str:
-        """Folder name of the set; different settings have different names."""
+        """Folder name of the set; others have another, but for a recipe that has changed."""
         if self.recipe:
             return f"{self.recipe}-{self.draw:02d}"
         mixed = isinstance(self.blades, Spread)
@@ -201,6 +210,11 @@ class LensBlur:
         if values.get("radius_px") == 0 and self.recipe:
             return LensBlur(0)  # as sharp as the sharp half, and equal to it
         return replace(self, **values, recipe="", draw=1) if values else self
+
+    def drawn_values(self, image_id: str) -> dict[str, Any]:
+        """What was drawn for one image, by setting."""
+        drawn_blur = self.drawn_for(image_id)
+        return {name: getattr(drawn_blur, name) for name in self.spreads}
 
     @property
     def aperture(self) -> Aperture:

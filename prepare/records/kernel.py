@@ -15,10 +15,13 @@ from prepare.records.errors import DamagedRecordError
 from prepare.records.json_file import damaged, parse_json, read_record
 from prepare.records.manifest import WAY_OUT
 from prepare.records.psf import aperture_psf
-from prepare.records.recipes import blur_of_name
+from prepare.records.recipes import RECIPES, blur_of_name
 from prepare.records.spread import Spread
 
 FILE_NAME = "kernel.json"
+# Settings that say what one point of light becomes.
+OF_PSF: tuple[str, ...] = ("radius_px", "blades", "curvature", "rotation", "softness", "rim")
+OF_PSF += ("vignetting", "fringe", "layers")
 
 
 class NoSuchSetError(DamagedRecordError):
@@ -34,7 +37,7 @@ class KernelRecord:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What `kernel.json` holds, as it reads back: a range of radii is a list."""
+        """What `kernel.json` holds, as it reads back: what is drawn is a list."""
         blur = {
             name: value.plain if isinstance(value, Spread) else value
             for name, value in (
@@ -59,16 +62,15 @@ class KernelRecord:
 
     def why_no_psf(self) -> str | None:
         """Why the set has no single PSF at the written size, or None if it has one."""
-        if self.blur.spreads:
-            differing = next(iter(self.blur.spreads)).removesuffix("_px")
-            return f"its {differing} differs from image to image"
+        if differing := [name for name in OF_PSF if name in self.blur.spreads]:
+            return f"its {differing[0].removesuffix('_px')} differs from image to image"
         if self.blur.radius_px * self.output.size / WIDTH_OF_RADIUS < 0.5:
             return "its blur is smaller than a pixel"
         if self.blur.depth or self.blur.layers != 1:
             return "its radius varies with depth"
         if self.blur.fringe:
             return "its colors have radii of their own"
-        if self.blur.brightness and self.blur.threshold < 255:
+        if self.blur.brightness != 0 and self.blur.threshold != 255:
             return "its highlights are brightened"
         return None
 
@@ -159,7 +161,12 @@ def the_only_set(blurred_dir: Path) -> str:
 
 def _no_such_set(blurred_dir: Path, pattern: str, found: Sequence[str]) -> str:
     blur = blur_of_name(pattern)
+    recipe = pattern.partition("-")[0].partition("*")[0]
     there = f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
+    if blur is None and recipe in RECIPES:
+        if any(name.startswith(f"{recipe}-") for name in found):
+            return f'{there}; name all of the recipe with KERNEL="{recipe}-*"'
+        return f"{there}; run `make blur KERNEL={recipe} DRAWS=12`"
     if blur is None:
         return f"{there}; name one of those with KERNEL=.., or make another with `make blur`"
     return f"{there}; run `{' '.join(['make blur', *blur.make_words])}`"

@@ -37,6 +37,8 @@ class Spread(tuple[Part, ...]):
         """
         if len(plain) == 2 and not any(isinstance(part, (list, tuple, str)) for part in plain):
             plain = [plain]
+        if not plain or not all(isinstance(part, str) or len(part) in (1, 2) for part in plain):
+            raise ValueError(f"{plain} is neither a range nor a choice")
         return cls(
             part if isinstance(part, str) else (float(part[0]), float(part[-1])) for part in plain
         )
@@ -98,7 +100,7 @@ def _part(text: str) -> Part:
     match = _RANGE.fullmatch(text)
     low, high = (float(match[1]), float(match[2])) if match else (float(text),) * 2
     if not (math.isfinite(low) and math.isfinite(high) and (low < high or not match)):
-        raise ValueError(f"expected a number, a range from low to high or a choice, got {text}")
+        raise ValueError(f"{text} is no range from low to high")
     return low + 0.0, high + 0.0
 
 

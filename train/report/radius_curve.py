@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from prepare.records.atomic import write_json
+from prepare.records.blur_settings import LensBlur
 from prepare.records.errors import DamagedRecordError, explain_damage
 from train.records import read_object
+
+# What is left out of a curve's blur, so that evaluations of before a setting existed fit in.
+DEFAULTS = asdict(LensBlur()) | {"recipe": ""}
 
 
 def write_curve(
@@ -61,6 +66,7 @@ def _curves(evaluations: Sequence[dict], trained_kernels: Sequence[str]) -> dict
         blur = dict(evaluation["blur"])
         blur.pop("kernel", None)
         radius_px = blur.pop("radius_px", None)
+        blur = {name: value for name, value in blur.items() if value != DEFAULTS.get(name)}
         if evaluation["step"] != step or not isinstance(radius_px, int | float):
             continue
         curve = curves.setdefault(json.dumps(blur, sort_keys=True), {"blur": blur, "points": []})
