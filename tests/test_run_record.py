@@ -121,5 +121,7 @@ def test_a_run_of_before_a_setting_goes_on_by_the_command_that_began_it(tmp_path
     settings = pipeline.recipe(args)
     assert (settings.start, settings.scales) == ("discs", 1.0)
     check_unchanged(tmp_path / "old", RunRecord(settings, ("disc-r30",), 64, "sharp"))
+    new = pipeline.build_parser().parse_args(["train", "--run", "new", "--runs-dir", str(tmp_path)])
+    assert pipeline.recipe(new) == PRESETS["sharp"]
     args.start = "lenses"  # as typed
     assert pipeline.recipe(args).start == "lenses"

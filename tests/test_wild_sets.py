@@ -167,7 +167,10 @@ def test_other_names_are_none_of_a_recipe(name):
         (["--linear", "yes"], "--linear must be 0 or 1, got yes"),
         (["--noise", "gaussian"], "--noise must be a number between 0 and 100, got gaussian"),
         (["--noise-kind", "gaussian,salt"], "--noise-kind must be gaussian or"),
-        (["--noise", "5-"], "expected a number, a range as in 10-40, or a choice as in 0,5-8"),
+        (
+            ["--noise", "5-"],
+            "expected a number, a range as in 10-40, low to high, or a choice as in 0,5-8",
+        ),
         (["--layers", "2", "--depth", "maps"], "--layers must be 1 with --depth"),
     ],
 )

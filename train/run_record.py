@@ -137,10 +137,11 @@ def _check_version(path: Path, content: dict) -> None:
 
 def older_defaults(run_dir: Path, typed: Collection[str]) -> dict[str, Any]:
     """What a run was begun with of settings that did not exist then and were not typed now."""
+    path = run_dir / "settings.json"
     try:
-        content = read_object(run_dir / "settings.json", "")
+        content = read_object(path, "") if path.exists() else BEFORE_IT_EXISTED
     except (DamagedRecordError, OSError):
-        return {}  # none was begun, or reading it says what is wrong
+        return {}  # reading it again says what is wrong
     absent = BEFORE_IT_EXISTED.keys() - content.keys() - set(typed)
     return {name: BEFORE_IT_EXISTED[name] for name in sorted(absent)}
 
