@@ -106,6 +106,7 @@ def evaluate_real_run(run_dir: Path, real_dir: Path, *, dry_run: bool = False) -
     pairs = find_real_pairs(real_dir)
     for pair in pairs:
         read_real_pair(pair)  # what is wrong is told before the long work
+    load_tensorflow()
     from train.evaluate_real import evaluate_real, summary_of
     from train.restore.onnx_file import open_engine
     from train.restore.restore import restore
