@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 from keras import layers, ops
 
+from train.restore.export import radii_told
 from train.restore.onnx_graph import onnx_of
 from train.restore.onnx_layers import UnknownLayerError
 
@@ -87,5 +88,7 @@ def test_radius_and_certainty_are_mean_and_spread() -> None:
 
 def test_a_network_that_tells_no_radius_has_one_output() -> None:
     inputs = keras.Input((None, None, 3))
-    model = onnx_of(keras.Model(inputs, layers.ReLU()(inputs)), (0.0, 2.0, 8.0))
+    network = keras.Model(inputs, layers.ReLU()(inputs))
+    assert radii_told(network) == ()
+    model = onnx_of(network, radii_told(network))
     assert [output.name for output in model.graph.output] == ["restored"]

@@ -6,6 +6,7 @@ from helpers.engines import engine_of
 from scipy.signal import fftconvolve
 
 from prepare.records.psf import disc_psf
+from train.networks.blurs import BANKS
 from train.networks.generators import build_residual
 from train.restore.engine import Engine
 from train.restore.restore import restore
@@ -14,8 +15,10 @@ from train.restore.scales import enlarged, halved, look
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """The residual generator before any training: the classical inverse alone."""
-    return engine_of(build_residual(8, 1, seed=0), tmp_path_factory.mktemp("run") / "untrained")
+    """A generator before any training, the classical inverse alone, that knows hard discs best."""
+    return engine_of(
+        build_residual(8, 1, 0, BANKS["discs"]), tmp_path_factory.mktemp("run") / "untrained"
+    )
 
 
 def leaves(side: int, seed: int = 0) -> np.ndarray:
