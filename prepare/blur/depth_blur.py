@@ -1,11 +1,10 @@
 """A blur that varies with distance: the photograph in layers, each blurred by its own radius."""
 
-import hashlib
-
 import cv2
 import numpy as np
 
 from prepare.blur.blur_downsample import Lens, blur_and_average
+from prepare.blur.grain import generator_of
 
 MAX_LAYERS_EACH_SIDE = 16  # of the focal distance; the radius of a layer errs by half a step
 BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their quotient steady
@@ -67,8 +66,7 @@ def random_depth(side: int, num_layers: int, seed_text: str) -> tuple[np.ndarray
     Returns:
         uint8, shape (side, side), 0 near, 255 far; and the focus, 0 or 255.
     """
-    digest = hashlib.sha256(f"depth {seed_text}".encode()).digest()
-    generator = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+    generator = generator_of(f"depth {seed_text}")
     focus = float(generator.choice((0, 255)))
     between = np.sort(generator.integers(0, 256, num_layers - 1))[::-1]
     levels = [255, *between] if focus == 0 else [*between, 0]

@@ -8,6 +8,12 @@ import numpy as np
 from prepare.records.blur_settings import LensBlur
 
 
+def generator_of(seed_text: str) -> np.random.Generator:
+    """Random numbers that depend on a text alone, on any machine."""
+    digest = hashlib.sha256(seed_text.encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
 def grain(seed_text: str, values: np.ndarray, blur: LensBlur) -> np.ndarray:
     """Random offsets to add to encoded values at the size that is written.
 
@@ -24,8 +30,7 @@ def grain(seed_text: str, values: np.ndarray, blur: LensBlur) -> np.ndarray:
         float32, shape (size, size, 3), or (size, size, 1) if the same for all three channels of a
         pixel, 255 = white.
     """
-    digest = hashlib.sha256(seed_text.encode()).digest()
-    generator = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+    generator = generator_of(seed_text)
     shape = (*values.shape[:2], 1 if blur.monochromatic else 3)
     if blur.noise_kind == "uniform":
         offsets = generator.random(shape, dtype=np.float32) * 2 - 1
