@@ -39,7 +39,8 @@ SETTINGS = TrainSettings(
     sample_every=2,
 )
 # Of a tensor's norm. Statistics over few and small pictures make more of a last bit than none do.
-TOLERANCE = {"none": 3e-4, "instance": 3e-4, "batch": 5e-3}
+# Second moments are means of squares, whose errors are twice as large.
+TOLERANCE = {"none": 6e-4, "instance": 6e-4, "batch": 5e-3}
 
 
 @pytest.fixture(scope="module")
