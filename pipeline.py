@@ -36,7 +36,7 @@ from train import TrainError
 from train.settings import PRESETS, TrainSettings
 from train.start import folder_of, taken_over
 
-FORMATS = ("savedmodel", "onnx", "tflite")
+KINDS = ("savedmodel", "onnx", "tflite", "run")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
 DEMO = {"run": "demo", "data_dir": Path("data/demo"), "runs_dir": Path("tf_checkpoints/demo")}
 DEMO |= {"steps": 600, "sample_every": 100, "log_every": 20}
@@ -184,8 +184,8 @@ def build_parser() -> Parser:
     add_evaluate(add(evaluate))
     add_sets(add(report), "to report on (default: all that were evaluated)")
     add_deblur(add(deblur))
-    text = "to write (default: all)"
-    add(export).add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help=text)
+    text = "to write (default: all but run)"
+    add(export).add_argument("--formats", nargs="+", choices=KINDS, default=KINDS[:3], help=text)
     add(compare).add_argument("--with", dest="runs", nargs="+", required=True, help="their names")
     command = add(run_all, "all")
     add_dataset(command)

@@ -90,7 +90,8 @@ def test_damaged_photographs_are_pairs_or_listed(tmp_path_factory, capsys, conte
 def engine(tmp_path_factory):
     """One that changes nothing."""
     picture = keras.Input((None, None, 3))
-    generator = keras.Model(picture, keras.layers.Activation("linear")(picture))
+    same = keras.layers.Activation("linear")(picture)
+    generator = keras.Model(picture, same, name="residual")
     return engine_of(generator, tmp_path_factory.mktemp("engine") / "linear.onnx")
 
 

@@ -5,6 +5,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from prepare.records.atomic import named_errors
@@ -83,7 +84,7 @@ def export_run(
 
     Args:
         run_dir: holds the run; gets the folder `export`.
-        formats: some of `train.restore.export.FORMATS`.
+        formats: some of those of `train.restore.export.NEEDED`.
 
     Raises:
         TrainError: if the run has no checkpoint, or a format is not written right.
@@ -93,6 +94,7 @@ def export_run(
     from train.pictures import read_picture
     from train.restore.export import export, sweep
     from train.restore.onnx_file import notes_of, weights_note
+    from train.restore.small_run import write_small_run
 
     weights = weights_note(run_dir)
     generator, step, record = load_generator(run_dir)
@@ -106,5 +108,7 @@ def export_run(
     pictures = [read_picture(path) for path in pairs.blurred[0]]
     with only_writer(out_dir, "make export"):
         sweep(out_dir)
-        notes = notes_of(weights, step, record.settings.generator)
-        export(generator, out_dir, pictures, formats, notes)
+        kind = record.settings.generator
+        small = partial(write_small_run, run_dir=run_dir, step=step, kind=kind)
+        notes = notes_of(weights, step, kind)
+        export(generator, out_dir, pictures, formats, notes, run=small)

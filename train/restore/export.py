@@ -23,8 +23,10 @@ from train.restore.onnx_file import NAME
 
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
 NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
+NEEDED |= {"run": NEEDED["onnx"]}
 
 Forward = Callable[[np.ndarray], np.ndarray]  # (1, height, width, 3), -1..1, to the same
+Write = Callable[[keras.Model, Path, tuple], Forward]  # of a generator, a folder, a picture's shape
 
 
 class ExportError(TrainError):
@@ -37,6 +39,7 @@ def export(
     pictures: Sequence[np.ndarray],
     formats: Sequence[str],
     notes: Mapping[str, str] | None = None,
+    **others: Write,
 ) -> dict[str, float]:
     """Writes the generator in each format, loads it again in its own runtime, and compares.
 
@@ -44,8 +47,9 @@ def export(
         generator: the trained network.
         out_dir: gets `savedmodel/`, `generator.onnx` and `generator.tflite`.
         pictures: blurred test pictures, uint8, (height, width, 3), of one size.
-        formats: some of "savedmodel", "onnx" and "tflite".
+        formats: some of "savedmodel", "onnx", "tflite" and the names of `others`.
         notes: what ONNX says of itself, see `train.restore.onnx_file.notes_of`.
+        **others: what writes and loads further formats, by name.
 
     Returns:
         for each format, its largest difference from the original over all pixels, of 0..1.
@@ -57,10 +61,11 @@ def export(
     _check_packages(formats)
     signed = [picture[None].astype(np.float32) / 127.5 - 1 for picture in pictures]
     expected = [generator(picture, training=False).numpy() for picture in signed]
-    writers: dict[str, Callable[..., Forward]] = {
+    writers: dict[str, Write] = {
         "savedmodel": write_savedmodel,
         "onnx": partial(write_onnx, notes=notes or {}),
         "tflite": write_tflite,
+        **others,
     }
     differences = {}
     for name in formats:
@@ -82,7 +87,7 @@ def export(
 def sweep(out_dir: Path) -> None:
     """Removes what a killed export left half written; for who holds the lock of its folder."""
     remove_old_parts(out_dir)
-    for path in out_dir.glob(".savedmodel-*"):
+    for path in [*out_dir.glob(".savedmodel-*"), *out_dir.glob(".run-*")]:
         shutil.rmtree(path)
 
 
@@ -141,11 +146,11 @@ def write_onnx(
     return _forward_onnx(path)
 
 
-def onnx_bytes(generator: keras.Model, notes: Mapping[str, str]) -> bytes:
-    """The generator as the content of an ONNX file."""
+def onnx_bytes(generator: keras.Model, notes: Mapping[str, str], half: bool = False) -> bytes:
+    """The generator as the content of an ONNX file; see `train.restore.onnx_graph.onnx_of`."""
     from train.restore.onnx_graph import onnx_of
 
-    return onnx_of(generator, radii_told(generator), notes).SerializeToString()
+    return onnx_of(generator, radii_told(generator), notes, half).SerializeToString()
 
 
 def radii_told(generator: keras.Model) -> tuple[float, ...]:

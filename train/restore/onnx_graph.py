@@ -22,7 +22,10 @@ OPSET = 17
 
 
 def onnx_of(
-    generator: keras.Model, radii_px: Sequence[float] = (), notes: Mapping[str, str] | None = None
+    generator: keras.Model,
+    radii_px: Sequence[float] = (),
+    notes: Mapping[str, str] | None = None,
+    half: bool = False,
 ) -> onnx.ModelProto:
     """The generator as an ONNX model of the same input and output.
 
@@ -30,6 +33,7 @@ def onnx_of(
         generator: the trained network.
         radii_px: those whose probabilities the generator tells, in order; none if it tells none.
         notes: what the file says of itself, as metadata.
+        half: stores weights in half precision; what is computed stays in single.
 
     Returns:
         a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1. With
@@ -60,7 +64,7 @@ def onnx_of(
     if probs is not None:
         _add_radius(graph, names[id(probs)], radii_px)
         outputs |= dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
-    notes = dict(notes or {})
+    graph, notes = graph.halved() if half else graph, dict(notes or {})
     if probs is not None:
         told = {name: outputs[name] for name in ("radius_px", "certainty")}
         part = _model(graph.leading_to(told), generator, told, {})

@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
+
+SINGLE = TensorProto.FLOAT
+LONGEST_HALVED = 3  # pixels
 
 
 class Graph:
@@ -41,3 +44,18 @@ class Graph:
     def initializers(self) -> list[onnx.TensorProto]:
         """The weights as the file holds them."""
         return [numpy_helper.from_array(array, name) for name, array in self.weights.items()]
+
+    def halved(self) -> "Graph":
+        """The same with small filters in half precision, made single again when loaded.
+
+        Long filters invert a blur: what they add up cancels, and rounding would not.
+        """
+        graph = Graph()
+        for name, array in self.weights.items():
+            if array.ndim == 4 and array.shape[-1] <= LONGEST_HALVED:
+                graph.nodes.append(helper.make_node("Cast", [f"{name}_half"], [name], to=SINGLE))
+                graph.weights[f"{name}_half"] = array.astype(np.float16)
+            else:
+                graph.weights[name] = array
+        graph.nodes += self.nodes
+        return graph
