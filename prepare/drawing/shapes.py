@@ -73,7 +73,9 @@ SHAPES = (_blob, _polygon, _box, _round, _blade, _band, _ragged)
 SHAPE_ODDS = (0.28, 0.16, 0.16, 0.08, 0.12, 0.12, 0.08)
 
 
-def draw_outline(rng: np.random.Generator, odds: Sequence[float] | np.ndarray = SHAPE_ODDS) -> np.ndarray:
+def draw_outline(
+    rng: np.random.Generator, odds: Sequence[float] | np.ndarray = SHAPE_ODDS
+) -> np.ndarray:
     """One outline of any kind, turned at random.
 
     Args:
