@@ -1,4 +1,4 @@
-"""Where originals come from: FFHQ, a folder of photographs, or portraits drawn on the spot.
+"""Where originals come from: FFHQ, a folder of photographs, or pictures drawn on the spot.
 
 A source is a generator of `Original`s, each ready to be read. It is pulled until enough of them
 could be used, so it may offer more than is asked for and never does work that nobody wants.
@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from tqdm import tqdm
 
 from prepare import PrepareError
-from prepare.drawing.portrait import portrait
+from prepare.drawing.sample import drawn
 from prepare.ffhq.estimate import download_plan
 from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
 from prepare.ffhq.metadata import FACIAL_RECOGNITION_NOTICE, wanted_ids
@@ -38,7 +38,7 @@ class SourceSettings:
     num_images: int  # in all
     from_dir: Path | None  # the photographs of source "folder"
     keep: bool  # whether downloads and drawings stay once their pairs are made
-    seed: int  # of drawn portraits
+    seed: int  # of drawn pictures
     ffhq: FfhqSettings
 
 
@@ -137,7 +137,7 @@ def check_wanted(wanted: SourceSettings) -> None:
 
 
 def check_same_source(manifest_path: Path, source: str) -> None:
-    """Makes sure that drawn and real portraits, say, do not mix unnoticed.
+    """Makes sure that drawn and real pictures, say, do not mix unnoticed.
 
     Raises:
         MixedSourcesError: if the manifest holds images of another kind than the source's.
@@ -194,17 +194,17 @@ def originals_at_hand(
 def sample_originals(
     originals_dir: Path, seed: int, done_ids: Collection[str]
 ) -> Iterator[Original]:
-    """Drawn portraits without end, each drawn when a worker first asks for it."""
+    """Drawn portraits and scenes without end, each drawn when a worker first asks for it."""
     for index in itertools.count():
         image_id = f"sample-{seed}-{index:05d}"
         path = originals_dir / f"{image_id}.png"
         if image_id not in done_ids:
-            draw = functools.partial(_draw_portrait, path, index, seed)
+            draw = functools.partial(_draw_sample, path, index, seed)
             yield Original(image_id, path, "sample", materialize=draw)
 
 
-def _draw_portrait(path: Path, index: int, seed: int) -> None:
+def _draw_sample(path: Path, index: int, seed: int) -> None:
     if not path.exists():
         buffer = io.BytesIO()
-        PillowImage.fromarray(portrait(index, seed)).save(buffer, "PNG", compress_level=1)
+        PillowImage.fromarray(drawn(index, seed)).save(buffer, "PNG", compress_level=1)
         write_bytes(path, buffer.getvalue())

@@ -9,6 +9,7 @@ from prepare.drawing import backdrops
 from prepare.drawing.hair import HairShell, draw_beard, draw_hair
 from prepare.drawing.portrait import portrait
 from prepare.drawing.sitter import BEARDS, HAIR_STYLES, draw_pose, draw_sitter
+from prepare.drawing.skin import draw_head
 
 
 def high_frequency_energy(image):
@@ -112,3 +113,26 @@ def test_every_backdrop_fills_the_canvas(draw_backdrop):
     draw_backdrop(np.random.default_rng(0), canvas)
     assert (canvas.max(axis=2) > 0).mean() > 0.98
     assert canvas.std() > 5
+
+
+def test_some_skin_is_smooth_and_some_is_not():
+    rng = np.random.default_rng(0)
+    traits = replace(draw_sitter(rng), age=0.8, freckles=0.8)
+    pose = draw_pose(rng, 512)
+    detail = []
+    for amount in (0.0, 1.0):
+        canvas = np.zeros((512, 512, 3), np.uint8)
+        sitter = replace(traits, skin_detail=amount)
+        draw_head(np.random.default_rng(1), canvas, pose, sitter, lambda albedo: None)
+        left, top = pose.to_px((-0.7, -0.9)).astype(int)
+        right, bottom = pose.to_px((0.7, -0.5)).astype(int)
+        detail.append(high_frequency_energy(canvas[top:bottom, left:right]))
+    assert detail[0] < detail[1] / 10
+
+
+def test_backdrops_lie_at_many_depths():
+    """Beside the head, some are nearly sharp and some without any detail."""
+    edges = [portrait(index, side=256)[20:160, :24] for index in range(24)]
+    energy = [high_frequency_energy(cv2.GaussianBlur(edge, (0, 0), 1)) for edge in edges]
+    assert min(energy) < 2
+    assert max(energy) > 40

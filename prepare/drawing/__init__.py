@@ -1,1 +1,1 @@
-"""Drawn portraits: sitter, skin, features, hair, clothes and what stands behind."""
+"""Drawn portraits (sitter, skin, features, hair, clothes, backdrop) and scenes of dead leaves."""

@@ -222,4 +222,13 @@ def studio(rng: np.random.Generator, canvas: np.ndarray) -> None:
     canvas[:] = cv2.addWeighted(layer, 0.4, canvas, 0.6, 0)
 
 
-BACKDROPS = (bokeh, bricks, foliage, bookshelf, signs, window, tiles, studio)
+def wall(rng: np.random.Generator, canvas: np.ndarray) -> None:
+    """A plain wall, unevenly lit."""
+    color = _muted(rng, 50, 225)
+    _gradient(canvas, color * rng.uniform(0.7, 1.2), color * rng.uniform(0.6, 1))
+    along = np.linspace(-1, 1, canvas.shape[1], dtype=np.float32)
+    fall = (1 + rng.normal(0, 0.15) * along)[None, :].repeat(len(canvas), axis=0)
+    shade(canvas, fall * (1 + 0.1 * smooth_noise(rng, canvas.shape[0], 0.4, 1)))
+
+
+BACKDROPS = (bokeh, bricks, foliage, bookshelf, signs, window, tiles, studio, wall, wall)

@@ -85,12 +85,18 @@ def _twill(rng: np.random.Generator, cloth: np.ndarray, colors: np.ndarray) -> N
     shade(cloth, 1 + 0.16 * weave * (0.7 + 0.5 * smooth_noise(rng, side, 0.01, 2)))
 
 
+def _plain(rng: np.random.Generator, cloth: np.ndarray, colors: np.ndarray) -> None:
+    """Smooth cloth with soft folds."""
+    cloth[:] = colors[0]
+    shade(cloth, 1 + 0.12 * smooth_noise(rng, cloth.shape[0], 0.07, 1))
+
+
 def draw_garment(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter) -> None:
     """Draws shoulders and a garment with its neckline in place."""
     side, unit_px = pose.side, pose.eye_distance_px
     colors = np.array(FABRIC_COLORS, float)[rng.permutation(len(FABRIC_COLORS))[:3]]
     cloth = np.zeros_like(canvas)
-    pattern = (_knit, _stripes, _checks, _print, _twill)[rng.integers(5)]
+    pattern = (_knit, _stripes, _checks, _print, _twill, _plain)[rng.integers(6)]
     pattern(rng, cloth, colors)
     shade(cloth, 0.82 + 0.25 * smooth_noise(rng, side, 0.12, 3))
     neck = 0.66 + 0.14 * sitter.masculine

@@ -1,14 +1,14 @@
 """Draws portraits, so that the whole pipeline runs with no network.
 
 Nobody is portrayed: faces, hair, clothes and places are lines and polygons placed by chance. They
-are as detailed at pixel scale as photographs, so that a lens blur takes as much from them.
+are as detailed at pixel scale as photographs, so that a lens blur takes as much from them, and as
+smooth where photographs are: how much skin and backdrop show, each portrait draws.
 """
 
-import cv2
 import numpy as np
 
 from prepare.drawing import backdrops, clothes, eyes, features, hair, skin
-from prepare.drawing.canvas import shade
+from prepare.drawing.canvas import check_side, shade, soften
 from prepare.drawing.sitter import Pose, Sitter, draw_pose, draw_sitter
 
 GRAIN_LEVELS = 1.2  # standard deviation of the film grain, of 255: far below the detail
@@ -31,8 +31,7 @@ def portrait(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     Raises:
         ValueError: if the side is odd or smaller than 64.
     """
-    if side < 64 or side % 2:
-        raise ValueError(f"side must be an even number of at least 64 pixels, got {side}")
+    check_side(side)
     rng = np.random.default_rng([seed, index])
     sitter, pose = draw_sitter(rng), draw_pose(rng, side)
     canvas = np.zeros((side, side, 3), np.uint8)
@@ -42,10 +41,10 @@ def portrait(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
 
 
 def _draw_backdrop(rng: np.random.Generator, canvas: np.ndarray) -> None:
-    """Draws one of the places, a little out of focus as behind a person close to the camera."""
+    """Draws one of the places, from nearly sharp to far out of focus behind a close person."""
     backdrops.BACKDROPS[rng.integers(len(backdrops.BACKDROPS))](rng, canvas)
-    softness_px = rng.uniform(0.0003, 0.003) * canvas.shape[0]
-    canvas[:] = cv2.GaussianBlur(canvas, (0, 0), softness_px)
+    softness = np.exp(rng.uniform(np.log(0.0005), np.log(0.04)))
+    soften(canvas, softness * canvas.shape[0])
 
 
 def _draw_person(rng: np.random.Generator, canvas: np.ndarray, pose: Pose, sitter: Sitter) -> None:
@@ -86,9 +85,9 @@ def _draw_accessories(
 
 
 def _finish(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
-    """Darkens the corners a little and adds grain."""
+    """Exposes the picture, darkens its corners a little and adds grain."""
     side = canvas.shape[0]
     along = np.linspace(-1, 1, side, dtype=np.float32) ** 2
-    shade(canvas, 1 - 0.1 * (along[:, None] + along[None, :]))
+    shade(canvas, rng.uniform(1, 1.45) * (1 - 0.1 * (along[:, None] + along[None, :])))
     grain = rng.standard_normal((side, side, 1), dtype=np.float32) * GRAIN_LEVELS
     return np.clip(canvas + grain + 0.5, 0, 255).astype(np.uint8)

@@ -90,6 +90,7 @@ class Sitter:
     lip_fullness: float  # factor
     eye_opening: float  # factor
     light: np.ndarray  # unit vector towards the light: right, down, to the viewer
+    skin_detail: float  # 0 smooth .. 1 with every pore, freckle and wrinkle
 
 
 def draw_pose(rng: np.random.Generator, side: int) -> Pose:
@@ -152,4 +153,5 @@ def draw_sitter(rng: np.random.Generator) -> Sitter:
         lip_fullness=rng.uniform(0.75, 1.2) + 0.2 * darkness - 0.1 * masculine,
         eye_opening=rng.uniform(0.8, 1.15),
         light=light / np.linalg.norm(light),
+        skin_detail=rng.random(),
     )

@@ -128,12 +128,13 @@ def render_skin(
 def _mottle(rng: np.random.Generator, albedo: np.ndarray, sitter: Sitter) -> None:
     """Uneven color, from patches down to pores."""
     side = albedo.shape[0]
-    shade(albedo, 1 + 0.03 * smooth_noise(rng, side, 0.06, 3))
-    shade(albedo, 1 + (0.025 + 0.02 * sitter.age) * smooth_noise(rng, side, 0.006, 2))
+    shade(albedo, 1 + 0.03 * smooth_noise(rng, side, 0.06, 2))
+    pores = (0.025 + 0.02 * sitter.age) * sitter.skin_detail
+    shade(albedo, 1 + pores * smooth_noise(rng, side, 0.006, 2))
 
 
 def _freckles(rng: np.random.Generator, albedo: np.ndarray, pose: Pose, sitter: Sitter) -> None:
-    for _ in range(int(220 * sitter.freckles)):
+    for _ in range(int(220 * sitter.freckles * sitter.skin_detail)):
         center = rng.normal((0, 0.4), (0.55, 0.25))
         size = rng.uniform(0.008, 0.02)
         spot = pose.to_px(ellipse(center, size, size, 8), 0.3)
@@ -161,7 +162,7 @@ def _wrinkles(rng: np.random.Generator, albedo: np.ndarray, pose: Pose, sitter: 
         width_px = rng.uniform(0.006, 0.014) * pose.eye_distance_px
         stroke(painted, pose.to_px(moved(curve, 0, 0.016), 0.3), sitter.skin * 1.12, width_px)
         stroke(painted, pose.to_px(curve, 0.3), sitter.skin * (0.72, 0.62, 0.58), width_px)
-    strength = 0.04 + 0.6 * sitter.age
+    strength = (0.04 + 0.6 * sitter.age) * sitter.skin_detail
     albedo[:] = cv2.addWeighted(painted, strength, albedo, 1 - strength, 0)
 
 
