@@ -1,6 +1,7 @@
 """Sets whose settings are drawn for each image, from `make blur` to `make train`."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,6 +126,14 @@ def test_only_what_changes_the_psf_takes_it_away():
     for name in ("radius_px", "blades", "softness"):
         why = KernelRecord(LensBlur(**{name: Spread([(3, 5), (6, 8)])}), output).why_no_psf()
         assert "differs from image to image" in why
+
+
+def test_every_image_can_be_drawn_for_however_long_what_is_drawn_is():
+    longest = {"brightness": 33.33, "threshold": 240.44, "noise": 1.11, "coarseness": 0.77}
+    longest |= {"softness": 22.22, "rim": -33.33, "vignetting": 33.33, "fringe": -9.99}
+    longest |= {"gamma": 2.22, "linear": True, "sharpening": 44.44, "jpeg": 77, "layers": 3}
+    settings = replace(WILD, radius_px=Spread.of_text("10-46"), **longest)
+    assert all(settings.drawn_for(f"{index:05d}").noise == 1.11 for index in range(50))
 
 
 def test_a_sharp_draw_is_the_sharp_half_itself():

@@ -209,7 +209,8 @@ class LensBlur:
         }
         if values.get("radius_px") == 0 and self.recipe:
             return LensBlur(0)  # as sharp as the sharp half, and equal to it
-        return replace(self, **values, recipe="", draw=1) if values else self
+        # What is drawn is no set, whose name would have to fit a folder.
+        return replace(self, **values, recipe="drawn", draw=1) if values else self
 
     def drawn_values(self, image_id: str) -> dict[str, Any]:
         """What was drawn for one image, by setting."""

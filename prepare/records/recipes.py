@@ -7,7 +7,7 @@ from prepare.records.spread import Spread
 # camera encodes it; edges of the blur are anything from hard to Gaussian; apertures have any shape;
 # one picture in seven is sharp, so that a network learns to leave such alone.
 WILD = LensBlur(
-    radius_px=Spread.of_text("0,2-46,2-46,2-46,2-46,2-46,2-20"),
+    radius_px=Spread.of_text("0,2-46,2-46,2-46,2-30,4-20,4-12"),
     blades=Spread.of_text("0,0,0,5-9"),
     curvature=Spread.of_text("0-100"),
     rotation=Spread.of_text("0-360"),
@@ -25,7 +25,7 @@ WILD = LensBlur(
     layers=Spread.of_text("1,1,2,3"),
     coarseness=Spread.of_text("0,0-0.8"),
     sharpening=Spread.of_text("0,0,0,0,20-80"),
-    jpeg=Spread.of_text("0,0,60-98"),
+    jpeg=Spread.of_text("0,30-75,30-75,60-98"),
     subsampling=Spread.of_text("0,1"),
     recipe="wild",
 )
