@@ -135,10 +135,14 @@ class LensBlur:
             object.__setattr__(self, "focus", 0.0)
 
     @property
+    def values(self) -> dict[str, Drawn]:
+        """All settings by name, in their order."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @property
     def spreads(self) -> dict[str, Spread]:
         """The settings that are drawn for each image, by name."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, Spread)}
+        return {name: value for name, value in self.values.items() if isinstance(value, Spread)}
 
     @property
     def name(self) -> str:

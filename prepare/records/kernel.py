@@ -40,9 +40,7 @@ class KernelRecord:
         """What `kernel.json` holds, as it reads back: what is drawn is a list."""
         blur = {
             name: value.plain if isinstance(value, Spread) else value
-            for name, value in (
-                (each.name, getattr(self.blur, each.name)) for each in fields(self.blur)
-            )
+            for name, value in self.blur.values.items()
         }
         record = {"kernel": self.blur.name} | blur | asdict(self.output)
         return json.loads(json.dumps(record | {"border": "replicate"}))
