@@ -10,6 +10,7 @@ from prepare.doubles import remove_doubles
 from prepare.folder import changed_photographs
 from prepare.pairs import write_pairs
 from prepare.records.data_folder import DataFolder
+from prepare.records.journal import journal_path
 from prepare.records.lock import only_writer
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
 from prepare.sources import SourceSettings
@@ -117,7 +118,8 @@ def remove_pairs(
         report: prints one line.
     """
     with _writing(data, "make clean-pairs", dry_run or not data.path.exists()):
-        for path in (data.sharp, data.blurred, data.manifest, data.rejected):
+        journal = journal_path(data.manifest)
+        for path in (data.sharp, data.blurred, data.manifest, journal, data.rejected):
             if os.path.lexists(path):
                 report(f"removing {path}")
                 if dry_run:

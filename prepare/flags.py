@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.settings import FfhqSettings
 from prepare.records.blur_settings import MOST_DRAWS, LensBlur, OutputSettings
+from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError, require
 from prepare.records.fields import choices_of
 from prepare.records.recipes import RECIPES
@@ -168,16 +169,10 @@ def add_dataset(parser: argparse.ArgumentParser, num_images: int | None = None) 
 
 def add_blur(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say how the blurred sets are made, see `blurs_from`."""
-    add_radius(
-        parser,
-        "radii of the sets: pixels of a 1024-wide original, a range 10-40, or a choice 0,5-8",
-    )
-    parser.add_argument(
-        "--kernel",
-        choices=tuple(RECIPES),
-        default=None,
-        help="a recipe that says what every setting of the blur is drawn from",
-    )
+    text = "radii of the sets: pixels of a 1024-wide original, a range 10-40, or a choice 0,5-8"
+    add_radius(parser, text)
+    text = "a recipe that says what every setting of the blur is drawn from"
+    parser.add_argument("--kernel", choices=tuple(RECIPES), default=None, help=text)
     parser.add_argument(
         "--draws",
         type=parse_count,
@@ -218,6 +213,8 @@ def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
 def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
     """One blur for each radius asked for, or of a recipe; with draws, each so many times.
 
+    What changes nothing is left out, see `DataFolder.blur_to_make`.
+
     Raises:
         SettingError: if a setting makes no sense.
     """
@@ -232,7 +229,8 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
         depth = args.depth_dir is not None
         blurs = [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
     last = min(args.draws, MOST_DRAWS + 1)  # which is refused
-    return [blur.with_draw(draw) for blur in blurs for draw in range(1, last + 1)]
+    drawn = [blur.with_draw(draw) for blur in blurs for draw in range(1, last + 1)]
+    return [DataFolder(args.data_dir).blur_to_make(blur) for blur in drawn]
 
 
 def _blur_flags() -> list[str]:

@@ -4,7 +4,7 @@ What is done is decided by what lies on disk, image by image, so an interrupted 
 it stopped and a repeated one does nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -18,24 +18,15 @@ from prepare import PrepareError
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.doubles import SplitKeeper, same_bytes_as
 from prepare.originals import Original
+from prepare.pair_records import PairRecords
 from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
-from prepare.records.atomic import sync_disk, write_bytes
-from prepare.records.blur_settings import LensBlur
+from prepare.records.atomic import write_bytes
 from prepare.records.data_folder import DataFolder
 from prepare.records.hashing import sha256_of
-from prepare.records.manifest import (
-    ImageRecord,
-    read_manifest,
-    split_of,
-    write_lines,
-    write_manifest,
-)
-from prepare.records.rejected import read_rejected, rejected_key, write_rejected
+from prepare.records.manifest import ImageRecord, split_of
 from prepare.sets import SetSettings, remove_pictures
-
-SAVE_EVERY = 200  # images between two writings of the manifest; a kill costs at most so many
 
 
 @dataclass(frozen=True)
@@ -48,42 +39,6 @@ class _Job:
     keeper: SplitKeeper
     keep_sharp: bool
     drop_below: Path | None
-
-
-class _Records:
-    """The manifest and the list of the rejected, in memory until they are saved."""
-
-    def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
-        self.data = data
-        self.drawn = [blur for blur in blurs if blur.spreads]
-        self.images = read_manifest(data.manifest)
-        self.rejected = read_rejected(data.rejected)
-
-    def accept(self, original: Original, image: ImageRecord) -> None:
-        """Adds an image whose pictures were written."""
-        self.images[image.id] = image
-        self.rejected.pop(rejected_key(original.id, original.path), None)
-
-    def forget(self, image_id: str) -> bool:
-        """Removes an image; says whether it was there."""
-        return self.images.pop(image_id, None) is not None
-
-    def reject(self, original: Original, reason: str) -> None:
-        """Lists an original that cannot be used."""
-        self.rejected[rejected_key(original.id, original.path)] = reason
-
-    def save(self) -> None:
-        """Writes the records, once the pictures that they name are on the disk."""
-        sync_disk()
-        write_manifest(self.data.manifest, self.images)
-        write_rejected(self.data.rejected, self.rejected)
-
-    def save_drawn(self) -> None:
-        """Writes what was drawn for every image: once, as it follows from the ids alone."""
-        for blur in self.drawn:
-            path = self.data.blurred / blur.name / "manifest.jsonl"
-            lines = ({"id": i} | blur.drawn_values(i) for i in sorted(self.images))
-            write_lines(path, lines)
 
 
 def write_pairs(
@@ -116,7 +71,7 @@ def write_pairs(
         OSError: if a picture cannot be written.
     """
     cv2.setNumThreads(1)  # the parallelism is over images
-    records = _Records(data, sets.blurs)
+    records = PairRecords(data, sets.blurs)
     keeper = SplitKeeper(records.images.values())
     job = _Job(data, sets, _depth_maps_in(sets.depth_dir), keeper, keep_sharp, drop_below)
     num_made = 0
@@ -127,8 +82,6 @@ def write_pairs(
                 records.accept(original, outcome)
                 num_made += 1
                 progress.update()
-                if num_made % SAVE_EVERY == 0:
-                    records.save()
             else:
                 stale = not original.problem and not keep_sharp
                 if stale and records.forget(original.id):
@@ -136,13 +89,12 @@ def write_pairs(
                 records.reject(original, str(outcome))
     finally:
         progress.close()
-        records.save()
-        records.save_drawn()
+        records.finish()
     return num_made
 
 
 def _until_enough(
-    job: _Job, records: _Records, originals: Iterable[Original], num_wanted: int
+    job: _Job, records: PairRecords, originals: Iterable[Original], num_wanted: int
 ) -> Iterator[tuple[Original, ImageRecord | UnusablePhotograph]]:
     """Outcomes as they come, never starting more than can still be wanted."""
     source, workers = enumerate(originals), job.sets.workers

@@ -5,23 +5,10 @@ import os
 import resource
 
 import pytest
-from helpers.downloads import DATA, QUICK, check, fetch, fetched
-from helpers.ffhq_server import FfhqServer
+from helpers.downloads import DATA, check, fetch, fetched
 
 from prepare.http.download import fetch_blocks, fetch_file
-from prepare.http.request import Client, DownloadError, IntegrityError, RefusedError
-
-
-@pytest.fixture
-def server():
-    with FfhqServer({"file.bin": DATA}) as server:
-        yield server
-
-
-@pytest.fixture
-def client():
-    with Client(QUICK) as client:
-        yield client
+from prepare.http.request import DownloadError, IntegrityError, RefusedError
 
 
 def test_file_arrives_whole_in_one_request(client, server, tmp_path):

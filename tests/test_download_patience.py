@@ -4,24 +4,11 @@ import threading
 import time
 
 import pytest
-from helpers.downloads import DATA, QUICK, fetch, fetched
-from helpers.ffhq_server import FfhqServer
+from helpers.downloads import DATA, fetch, fetched
 
 from prepare.http.download import fetch_blocks
 from prepare.http.request import Client, DownloadError
 from prepare.http.retry import RetryPolicy
-
-
-@pytest.fixture
-def server():
-    with FfhqServer({"file.bin": DATA}) as server:
-        yield server
-
-
-@pytest.fixture
-def client():
-    with Client(QUICK) as client:
-        yield client
 
 
 def test_retry_after_in_seconds_is_obeyed(client, server, tmp_path):

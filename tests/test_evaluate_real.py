@@ -164,6 +164,30 @@ def test_sets_beside_real_pairs_link_to_them(trained, pairs_dir, tmp_path):
     )
 
 
+def test_a_set_and_real_pairs_never_share_an_evaluation(trained, pairs_dir, tmp_path, capsys):
+    folder = shutil.copytree(trained, tmp_path / "folder")
+    shutil.copytree(  # pictures blurred elsewhere, which may have any name
+        folder / "data" / "blurred_resized" / "disc-r30",
+        folder / "data" / "blurred_resized" / "real-pairs",
+        ignore=shutil.ignore_patterns("*.json"),
+    )
+    evaluation = folder / "runs" / "run-01" / "evaluation"
+    of_set, of_pairs = ("--kernel", "real-pairs"), ("--real", str(pairs_dir))
+    assert command(folder, "evaluate", *of_set, *of_pairs) == 1
+    assert not evaluation.exists()
+    for first, second in ((of_set, of_pairs), (of_pairs, of_set)):
+        assert command(folder, "evaluate", *first) == 0
+        before = (evaluation / "real-pairs" / "metrics.json").read_bytes()
+        capsys.readouterr()
+        assert command(folder, "evaluate", *second) == 1
+        assert "rename the folder pairs of the pairs" in capsys.readouterr().err
+        assert (evaluation / "real-pairs" / "metrics.json").read_bytes() == before
+        shutil.rmtree(evaluation)
+    assert command(folder, "evaluate", *of_pairs) == 0
+    (evaluation / "real-pairs" / "metrics.json").write_text("damaged")  # of pairs or of a set
+    assert command(folder, "evaluate", *of_pairs) == 0
+
+
 @pytest.mark.parametrize("what", ["folder", "run", "size"])
 def test_what_is_wrong_is_one_line(trained, pairs_dir, tmp_path, capsys, what):
     real = shutil.copytree(pairs_dir, tmp_path / "pairs")

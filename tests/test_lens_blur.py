@@ -12,6 +12,7 @@ from skimage.color import rgb2xyz
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.records.blur_settings import LensBlur
 from prepare.records.psf import aperture_psf
+from prepare.records.spread import Spread
 
 
 def photo_of(height: int, seed: int = 0) -> np.ndarray:
@@ -53,6 +54,46 @@ def test_different_settings_have_different_names():
     blurs = {LensBlur(**dict(zip(choices, c, strict=True))) for c in product(*choices.values())}
     assert len({blur.name for blur in blurs}) == len(blurs)
     assert all("/" not in blur.name and " " not in blur.name for blur in blurs)
+
+
+IDLE = [
+    ({"gamma": 2.2}, {}),
+    ({"jpeg": 0, "subsampling": True}, {}),
+    ({"curvature": 40, "rotation": 10}, {}),
+    ({"curvature": 40, "rotation": 10, "vignetting": 30}, {"rotation": 10, "vignetting": 30}),
+    ({"brightness": 20}, {}),
+    ({"threshold": 200}, {}),
+    ({"noise_kind": "photon", "monochromatic": True, "coarseness": 1}, {}),
+    (
+        {"radius_px": 0, "blades": 6, "curvature": 9, "rotation": 8, "softness": 7, "rim": 6,
+         "vignetting": 5, "fringe": 4, "linear": True, "gamma": 2},
+        {"radius_px": 0, "linear": True, "gamma": 2},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "same"), IDLE)
+def test_settings_that_change_no_picture_are_left_out_and_change_none(settings, same):
+    blur, plain = LensBlur(**settings), LensBlur(**same)
+    assert blur.without_idle == plain == plain.without_idle
+    one, other = blur_and_reduce(photo_of(256), [blur, plain], 64, "a")
+    np.testing.assert_array_equal(one, other)
+
+
+def test_settings_that_may_change_pictures_stay():
+    for settings in (
+        {"gamma": Spread([(1.8, 2.4)])},  # drawn: its name may be a set's that is there
+        {"gamma": 2.2, "linear": Spread([(0, 0), (1, 1)])},
+        {"curvature": 40, "blades": Spread([(0, 0), (6, 6)])},
+        {"curvature": 40, "rotation": 10, "blades": 6},
+        {"radius_px": 0, "blades": 6, "layers": 2},
+        {"radius_px": 0, "blades": 6, "depth": True},
+        {"brightness": 20, "threshold": 200},
+        {"noise": 1, "noise_kind": "photon", "monochromatic": True, "coarseness": 1},
+        {"jpeg": 90, "subsampling": True},
+        {"recipe": "wild", "gamma": 2.2},
+    ):
+        assert LensBlur(**settings).without_idle == LensBlur(**settings)
 
 
 def test_equal_settings_are_equal_however_they_are_written():

@@ -10,6 +10,7 @@ from helpers.make_calls import words_of
 import pipeline
 from prepare.flags import blurs_from, settings_from
 from prepare.records.blur_settings import OutputSettings
+from prepare.records.data_folder import DataFolder
 from prepare.records.fields import choices_of
 from prepare.records.kernel import KernelRecord
 from train.run_record import RunRecord
@@ -32,26 +33,37 @@ def drawn_record(rng):
     return KernelRecord(drawn_blur(rng), output)
 
 
-def record_from(words):
+def record_from(words, *more):
     """The one set that the command line makes of these words."""
-    args = pipeline.build_parser().parse_args(words)
+    args = pipeline.build_parser().parse_args([*words, *map(str, more)])
     [blur] = blurs_from(args)
     return KernelRecord(blur, settings_from(args, OutputSettings()))
 
 
-def test_command_of_a_set_makes_that_very_set():
+def test_command_of_a_set_makes_that_very_set(tmp_path):
+    rng, data = np.random.default_rng(1), DataFolder(tmp_path)
+    for _ in range(300):
+        record = drawn_record(rng)
+        (data.blurred / record.blur.name).mkdir(parents=True, exist_ok=True)
+        again = record_from(flags_of(record.make_command), "--data-dir", data.path)
+        assert again == record, record.make_command
+        assert again.blur.name == record.blur.name
+
+
+def test_command_of_a_set_makes_it_where_it_is_missing_without_what_changes_nothing(tmp_path):
     rng = np.random.default_rng(1)
     for _ in range(300):
         record = drawn_record(rng)
-        again = record_from(flags_of(record.make_command))
-        assert again == record, record.make_command
-        assert again.blur.name == record.blur.name
+        wanted = replace(record, blur=record.blur.without_idle)
+        for asked in (record, wanted):
+            assert record_from(flags_of(asked.make_command), "--data-dir", tmp_path) == wanted
 
 
 def test_make_understands_the_command_as_it_is_shown(clone):
     rng = np.random.default_rng(2)
     for _ in range(4):
         record = drawn_record(rng)
+        record = replace(record, blur=record.blur.without_idle)
         assert record_from(words_of(clone, *shlex.split(record.make_command)[1:])) == record
     run = RunRecord(
         TrainSettings(steps=7, turns=False, from_run="the $HOME one"),

@@ -132,13 +132,29 @@ def test_the_newest_run_else_the_one_in_the_box(tmp_path: Path) -> None:
     (box_dir / "export").mkdir(parents=True)
     (box_dir / "export" / "generator.onnx").touch()
     assert choose_run(runs_dir, None, box_dir) == (box_dir, "the network in the box")
-    for age, name in enumerate(("new", "old", "pretrained")):
+    for age, name in enumerate(("new", "old", "older")):
         (runs_dir / name).mkdir(parents=True)
         (runs_dir / name / "ckpt-1.index").touch()
         os.utime(runs_dir / name / "ckpt-1.index", (1e9 - age, 1e9 - age))
-    os.utime(runs_dir / "pretrained" / "ckpt-1.index", (2e9, 2e9))
     (runs_dir / "empty").mkdir()
     assert choose_run(runs_dir, None, box_dir) == (runs_dir / "new", "the newest run")
+
+
+def test_only_the_run_in_the_box_is_passed_over_not_another_of_its_name(tmp_path: Path) -> None:
+    runs_dir, box_dir = tmp_path / "runs", tmp_path / "project" / "pretrained"
+    for run_dir in (box_dir, runs_dir / "pretrained"):
+        run_dir.mkdir(parents=True)
+        (run_dir / "ckpt-1.index").touch()
+    box = (box_dir, "the network in the box")
+    assert choose_run(runs_dir, None, box_dir) == (runs_dir / "pretrained", "the newest run")
+    assert choose_run(box_dir.parent, None, box_dir) == box
+    other_way = box_dir.parent / ".." / "project"
+    assert choose_run(other_way, None, box_dir) == box
+    (box_dir.parent / "mine").mkdir()
+    (box_dir.parent / "mine" / "ckpt-1.index").touch()
+    os.utime(box_dir.parent / "mine" / "ckpt-1.index", (1e9, 1e9))  # older than the box
+    mine = (box_dir.parent / "mine", "the newest run")
+    assert choose_run(box_dir.parent, None, box_dir) == mine
 
 
 def test_restoring_loads_no_tensorflow_nor_what_the_small_environment_lacks(

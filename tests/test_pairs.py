@@ -162,7 +162,7 @@ def test_depth_map_is_found_by_id_and_its_absence_is_a_reason(tmp_path, original
 
 def test_manifest_is_saved_now_and_then(tmp_path, originals, monkeypatch):
     """A kill costs the records of so many images at most."""
-    monkeypatch.setattr("prepare.pairs.SAVE_EVERY", 2)
+    monkeypatch.setattr("prepare.pair_records.SAVE_EVERY", 2)
     path, seen = tmp_path / "manifest.jsonl", []
 
     def watched():

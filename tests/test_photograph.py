@@ -2,12 +2,11 @@
 
 import io
 import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
-from helpers.photographs import cmyk_profile, gray_profile
+from helpers.photographs import cmyk_profile, encoded, gray_profile, picture, png_with, saved
 from PIL import Image, ImageCms
 
 from prepare.photograph import (
@@ -17,25 +16,6 @@ from prepare.photograph import (
     square_crop,
 )
 from prepare.photographs.photograph import UnusablePhotograph
-
-
-def picture(height: int = 24, width: int = 32) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def saved(tmp_path, image: Image.Image, name: str, **options):
-    path = tmp_path / name
-    image.save(path, **options)
-    return path
-
-
-def png_with_chunk(photo: np.ndarray, kind: bytes, body: bytes) -> bytes:
-    """A PNG with one more chunk behind its header."""
-    buffer = io.BytesIO()
-    Image.fromarray(photo).save(buffer, "PNG")
-    data = buffer.getvalue()
-    chunk = struct.pack(">I", len(body)) + kind + body
-    return data[:33] + chunk + struct.pack(">I", zlib.crc32(kind + body)) + data[33:]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])
@@ -118,13 +98,14 @@ def test_color_profile_is_converted(tmp_path):
 def test_plain_png_with_several_harmless_chunks_takes_the_same_values(tmp_path):
     for kind, body in ((b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 45455))):
         path = tmp_path / "a.png"
-        path.write_bytes(png_with_chunk(picture(), kind, body))
+        path.write_bytes(png_with(encoded(picture(), "PNG"), (kind, body)))
         np.testing.assert_array_equal(read_u8(path), picture())
 
 
 def test_other_gamma_is_converted(tmp_path):
     photo = np.full((8, 8, 3), 128, np.uint8)
-    (tmp_path / "a.png").write_bytes(png_with_chunk(photo, b"gAMA", struct.pack(">I", 100000)))
+    gamma = b"gAMA", struct.pack(">I", 100000)
+    (tmp_path / "a.png").write_bytes(png_with(encoded(photo, "PNG"), gamma))
     # Linear light of 128 / 255 is 188 as IEC 61966-2-1 encodes it.
     np.testing.assert_array_equal(read_u8(tmp_path / "a.png"), np.full((8, 8, 3), 188))
 

@@ -1,36 +1,15 @@
 """Photographs that are refused, with the reason: none of them is guessed at."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from helpers.photographs import chunk, encoded, picture, png_with, saved
 from PIL import Image, ImageCms
 
-from prepare.photograph import (
-    read_u8,
-)
+from prepare.photograph import read_u8
 from prepare.photographs.photograph import UnusablePhotograph
-
-
-def picture(height: int = 24, width: int = 32) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def saved(tmp_path, image: Image.Image, name: str, **options):
-    path = tmp_path / name
-    image.save(path, **options)
-    return path
-
-
-def png_with_chunk(photo: np.ndarray, kind: bytes, body: bytes) -> bytes:
-    """A PNG with one more chunk behind its header."""
-    buffer = io.BytesIO()
-    Image.fromarray(photo).save(buffer, "PNG")
-    data = buffer.getvalue()
-    chunk = struct.pack(">I", len(body)) + kind + body
-    return data[:33] + chunk + struct.pack(">I", zlib.crc32(kind + body)) + data[33:]
 
 
 def refused(path) -> str:
@@ -41,7 +20,8 @@ def refused(path) -> str:
 
 
 def test_high_dynamic_range_is_refused(tmp_path):
-    (tmp_path / "a.png").write_bytes(png_with_chunk(picture(), b"cICP", bytes([9, 16, 0, 1])))
+    png = png_with(encoded(picture(), "PNG"), (b"cICP", bytes([9, 16, 0, 1])))
+    (tmp_path / "a.png").write_bytes(png)
     assert "HDR" in refused(tmp_path / "a.png")
 
 
@@ -101,10 +81,8 @@ def test_what_is_no_image_is_refused(tmp_path):
 
 def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path):
     header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n"
-    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")):
-        checksum = struct.pack(">I", zlib.crc32(kind + body))
-        data += struct.pack(">I", len(body)) + kind + body + checksum
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
     (tmp_path / "a.png").write_bytes(data)
     assert "more than 80,000,000 pixels" in refused(tmp_path / "a.png")
 

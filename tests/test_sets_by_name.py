@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders, writ
 
 import pipeline
 from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.kernel import KernelRecord, NoSuchSetError, choose_sets, the_only_set
+from prepare.records.data_folder import DataFolder
+from prepare.records.kernel import (
+    KernelRecord,
+    NoSuchSetError,
+    choose_sets,
+    read_kernel,
+    set_names,
+    the_only_set,
+)
 from train.run_record import RunRecord, write_run
 from train.settings import TrainSettings
 
@@ -150,6 +159,35 @@ def test_name_and_command_say_the_settings():
         }
         radius_px = radius if len(radius) > 1 else radius[0]
         assert LensBlur(radius_px, depth=depth, **(numbers | switches)) == blur
+
+
+def test_what_changes_nothing_makes_no_other_set(folder, tmp_path, capsys):
+    """But a set that an older version named by it stays, and is the one that is meant."""
+    data = DataFolder(shutil.copytree(folder / "data", tmp_path / "data", symlinks=True))
+    before = set(set_names(data.blurred))
+    words = ["--data-dir", data.path, "--size", 32, "--blades", 6, "--gamma", 2.2, "--jpeg", 0]
+    assert "0 blurred copies to make for hexagon-r33.5" in run(
+        capsys, "blur", *words, "--radius", 33.5
+    )
+    assert set(set_names(data.blurred)) == before
+    older = LensBlur(33.5, blades=6, gamma=2.2)
+    (data.blurred / "hexagon-r33.5").rename(data.blurred / older.name)
+    KernelRecord(older, OutputSettings(32)).write(data.blurred / older.name)
+    assert "0 blurred copies to make for hexagon-r33.5-gamma2.2" in run(
+        capsys, "blur", *words, "--radius", 33.5
+    )
+    assert choose_sets(data.blurred, ["hexagon-r33.5-gamma2.2"]) == [older.name]
+    record = read_kernel(data.blurred / older.name)
+    assert record.blur == older == LensBlur.from_name(older.name)
+    assert "RADIUS=33.5 BLADES=6 GAMMA=2.2" in record.make_command
+
+
+def test_missing_set_is_made_by_the_name_of_equal_pictures(tmp_path):
+    with pytest.raises(NoSuchSetError, match=r"run `make blur RADIUS=45`, as disc-r45$"):
+        choose_sets(tmp_path, ["disc-r45-gamma2"])
+    (tmp_path / "disc-r45").mkdir()
+    with pytest.raises(NoSuchSetError, match=r"its pictures would be those of disc-r45$"):
+        choose_sets(tmp_path, ["disc-r45-gamma2"])
 
 
 @pytest.mark.parametrize("name", ["", "disc", "disc-r", "disc-r-5", "disc-r030", "heart-r30", "x"])

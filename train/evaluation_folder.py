@@ -25,7 +25,7 @@ PRODUCTS = ("metrics.json", "per_image.csv", "report.html", *SUFFIXES)
 
 
 class EvaluationPlaceError(TrainError):
-    """Something that is no evaluation stands where one is to go."""
+    """Something that is no evaluation, or none of the same kind, stands where one is to go."""
 
 
 def begin(place: Path) -> Path:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from prepare.records.atomic import named_errors
 from prepare.records.data_folder import DataFolder
+from prepare.records.errors import DamagedRecordError
 from prepare.records.kernel import choose_sets, read_kernel
 from prepare.records.lock import only_writer
-from train.evaluation_folder import begin, evaluated_in, publish
+from train.evaluation_folder import EvaluationPlaceError, begin, evaluated_in, publish
 from train.pairs import Pairs, find_pairs, read_split
 from train.pictures import Restore
 from train.quiet_tensorflow import load_tensorflow
@@ -44,10 +45,11 @@ def evaluate_run(
 
     Raises:
         PrepareError: if a set is not there, or another process evaluates this run.
-        TrainError: if the run has no checkpoint, or pictures are missing.
+        TrainError: if the run has no checkpoint, pictures are missing, or a set would share an
+            evaluation with a folder of real pairs.
     """
     if real_dir:
-        evaluate_real_run(run_dir, real_dir, dry_run=dry_run)
+        evaluate_real_run(run_dir, real_dir, choose_sets(data.blurred, patterns), dry_run=dry_run)
         if not patterns:
             return
     load_tensorflow()
@@ -68,7 +70,7 @@ def evaluate_run(
     of_run = {"step": step, "weights": weights_sha256(generator), "seed": record.settings.seed}
     evaluations_dir, restore = run_dir / "evaluation", partial(restore_picture, generator)
     with _being_written(evaluations_dir):
-        folders = [begin(evaluations_dir / name) for name in set_names]
+        folders = [_begin(evaluations_dir / name, real=False) for name in set_names]
         for folder in folders:
             print(said[folder.name])
             _score_set(restore, pairs[folder.name], folder, data, of_run)
@@ -92,17 +94,24 @@ def _score_set(
     print(table_of(content["rows"]))
 
 
-def evaluate_real_run(run_dir: Path, real_dir: Path, *, dry_run: bool = False) -> None:
+def evaluate_real_run(
+    run_dir: Path, real_dir: Path, beside: Sequence[str] = (), *, dry_run: bool = False
+) -> None:
     """Scores a run on pairs of real photographs and writes the report; needs no data folder.
 
     Args:
         run_dir: holds the run.
         real_dir: holds the pairs; see `train.real_pairs`.
+        beside: names of the sets that are to be scored next.
 
     Raises:
         PrepareError: if another process evaluates this run.
-        TrainError: if the run has no checkpoint, or the folder holds no pairs that can be scored.
+        TrainError: if the run has no checkpoint, the folder holds no pairs that can be scored, or a
+            set's evaluation stands where theirs is to go.
     """
+    name = f"real-{real_dir.resolve().name}"
+    if name in beside:
+        raise _shared(run_dir / "evaluation" / name)
     pairs = find_real_pairs(real_dir)
     for pair in pairs:
         read_real_pair(pair)  # what is wrong is told before the long work
@@ -111,7 +120,6 @@ def evaluate_real_run(run_dir: Path, real_dir: Path, *, dry_run: bool = False) -
     from train.restore.onnx_file import open_engine
     from train.restore.restore import restore
 
-    name = f"real-{real_dir.resolve().name}"
     print(f"{run_dir.name}: {len(pairs)} real pairs of {real_dir}")
     if dry_run:
         return
@@ -120,7 +128,7 @@ def evaluate_real_run(run_dir: Path, real_dir: Path, *, dry_run: bool = False) -
     context |= {"weights": engine.notes["weights"], "seed": record.settings.seed if record else 0}
     evaluations_dir = run_dir / "evaluation"
     with _being_written(evaluations_dir):
-        folder = begin(evaluations_dir / name)
+        folder = _begin(evaluations_dir / name, real=True)
         print(
             summary_of(
                 evaluate_real(lambda picture: restore(engine, picture)[0], pairs, folder, context)
@@ -129,6 +137,22 @@ def evaluate_real_run(run_dir: Path, real_dir: Path, *, dry_run: bool = False) -
         write_real_report(run_dir, folder)
         publish([folder], evaluations_dir, with_curve=False)
     print(f"report: {evaluations_dir / name / 'report.html'}")
+
+
+def _begin(place: Path, *, real: bool) -> Path:
+    """As `begin`, but never over an evaluation of the other kind."""
+    folder = begin(place)
+    with contextlib.suppress(DamagedRecordError):  # it is replaced, whatever it was of
+        if (place / "metrics.json").exists() and is_real(place) != real:
+            raise _shared(place)
+    return folder
+
+
+def _shared(place: Path) -> EvaluationPlaceError:
+    return EvaluationPlaceError(
+        f"{place} would hold the evaluations of a set and of a folder of real pairs; rename the "
+        f"folder {place.name.removeprefix('real-')} of the pairs"
+    )
 
 
 @contextlib.contextmanager

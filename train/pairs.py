@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from prepare.records.hashing import hash_of
-from prepare.records.kernel import read_kernel
+from prepare.records.kernel import KernelRecord, read_kernel
 from prepare.records.manifest import read_manifest
 from train import TrainError
 
@@ -90,8 +90,9 @@ def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]
             "pairs, or remove what you put there"
         )
     sharp, *blurred = (tuple(map(str, column)) for column in paths)
-    symmetry, any_scale = _symmetry(blurred_dirs), _any_scale(blurred_dirs)
-    return Pairs(tuple(ids), sharp, tuple(blurred), size[0], *symmetry, any_scale)
+    records = [read_kernel(folder) for folder in blurred_dirs]
+    any_scale = all(record and "radius_px" in record.blur.spreads for record in records)
+    return Pairs(tuple(ids), sharp, tuple(blurred), size[0], *_symmetry(records), any_scale)
 
 
 def _how_to_make(folder: Path) -> str:
@@ -102,21 +103,15 @@ def _how_to_make(folder: Path) -> str:
     return f"run `{record.make_command}` to make missing pictures"
 
 
-def _symmetry(blurred_dirs: Sequence[Path]) -> tuple[bool, bool]:
+def _symmetry(records: Sequence[KernelRecord | None]) -> tuple[bool, bool]:
     """Whether the blurs of all sets are the same in a mirror, and after a quarter turn.
 
     Of a set without a record, as of pictures blurred elsewhere, the former is taken for granted.
     """
-    symmetries = [record.blur.symmetry for record in map(read_kernel, blurred_dirs) if record]
+    symmetries = [record.blur.symmetry for record in records if record]
     mirror = all(mirror for mirror, _ in symmetries)
     turn = all(turn for _, turn in symmetries)
-    return mirror, turn and len(symmetries) == len(blurred_dirs)
-
-
-def _any_scale(blurred_dirs: Sequence[Path]) -> bool:
-    """Whether the blurs of all sets have radii that are drawn, so that none is the right one."""
-    records = [read_kernel(folder) for folder in blurred_dirs]
-    return all(record and "radius_px" in record.blur.spreads for record in records)
+    return mirror, turn and len(symmetries) == len(records)
 
 
 def size_of(path: str | Path, whole: bool = False) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """What each setting of a lens blur may be."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from prepare.records.errors import require
@@ -28,6 +29,17 @@ LIMITS = {  # of the numbers; what is drawn lies between them as well
     "jpeg": (0, 100),
 }
 SWITCHES = ("monochromatic", "linear", "subsampling")
+APERTURE = ("blades", "curvature", "rotation", "softness", "rim", "vignetting")
+IDLE = (  # settings that change no picture where others have these values
+    ((*APERTURE, "fringe"), {"radius_px": 0, "layers": 1, "depth": False}),
+    (("curvature",), {"blades": 0}),
+    (("rotation",), {"blades": 0, "vignetting": 0}),
+    (("brightness",), {"threshold": 255}),
+    (("threshold",), {"brightness": 0}),
+    (("gamma",), {"linear": False}),
+    (("noise_kind", "monochromatic", "coarseness"), {"noise": 0}),
+    (("subsampling",), {"jpeg": 0}),
+)
 WHOLE = {"blades", "layers", "jpeg", *SWITCHES}  # drawn as whole numbers
 
 
@@ -56,6 +68,17 @@ def settled(name: str, value: Any) -> Any:
     if name in WHOLE:
         return int(value) if value == value // 1 else value
     return float(value) + 0.0
+
+
+def idle_settings(values: Mapping[str, Any]) -> set[str]:
+    """The settings, of all settings by name, that change no picture; none that is drawn."""
+    return {
+        name
+        for names, where in IDLE
+        if all(values[other] == value for other, value in where.items())
+        for name in names
+        if not isinstance(values[name], Spread)
+    }
 
 
 def check_value(name: str, value: Any) -> None:

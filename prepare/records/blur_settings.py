@@ -5,12 +5,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from prepare.records.blur_limits import (
+    APERTURE,
     LIMITS,
     NOISE_KINDS,
     SHAPES,
     SWITCHES,
     WHOLE,
     check_value,
+    idle_settings,
     settled,
     shown,
 )
@@ -135,10 +137,23 @@ class LensBlur:
             object.__setattr__(self, "focus", 0.0)
 
     @property
+    def values(self) -> dict[str, Drawn]:
+        """All settings by name, in their order."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @property
+    def without_idle(self) -> "LensBlur":
+        """The settings that give the same pictures, those that change nothing at their default."""
+        idle = set() if self.recipe else idle_settings(self.values)
+        at_default: dict[str, Any] = {
+            each.name: each.default for each in fields(self) if each.name in idle
+        }
+        return replace(self, **at_default)
+
+    @property
     def spreads(self) -> dict[str, Spread]:
         """The settings that are drawn for each image, by name."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, Spread)}
+        return {name: value for name, value in self.values.items() if isinstance(value, Spread)}
 
     @property
     def name(self) -> str:
@@ -220,8 +235,7 @@ class LensBlur:
     @property
     def aperture(self) -> Aperture:
         """Shape of the PSF, of settings without spreads."""
-        names = ("blades", "curvature", "rotation", "softness", "rim", "vignetting")
-        return Aperture(*(getattr(self, name) for name in names))
+        return Aperture(*(getattr(self, name) for name in APERTURE))
 
     @property
     def symmetry(self) -> tuple[bool, bool]:

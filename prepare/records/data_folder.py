@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from prepare.records.blur_settings import LensBlur
+
 
 @dataclass(frozen=True)
 class DataFolder:
@@ -42,6 +44,13 @@ class DataFolder:
     def blurred_path(self, set_name: str, image_id: str) -> Path:
         """The blurred picture of an image in one set."""
         return self.blurred / set_name / f"{image_id}.jpg"
+
+    def blur_to_make(self, blur: LensBlur) -> LensBlur:
+        """The settings of the set that is made of those asked for: equal pictures, one set.
+
+        A set that an older version named by settings that change nothing stays the one meant.
+        """
+        return blur if (self.blurred / blur.name).is_dir() else blur.without_idle
 
     def made_at_ns(self, image_id: str) -> int:
         """When the sharp picture was last written, in nanoseconds."""

@@ -40,9 +40,7 @@ class KernelRecord:
         """What `kernel.json` holds, as it reads back: what is drawn is a list."""
         blur = {
             name: value.plain if isinstance(value, Spread) else value
-            for name, value in (
-                (each.name, getattr(self.blur, each.name)) for each in fields(self.blur)
-            )
+            for name, value in self.blur.values.items()
         }
         record = {"kernel": self.blur.name} | blur | asdict(self.output)
         return json.loads(json.dumps(record | {"border": "replicate"}))
@@ -169,4 +167,8 @@ def _no_such_set(blurred_dir: Path, pattern: str, found: Sequence[str]) -> str:
         return f"{there}; run `make blur KERNEL={recipe} DRAWS=12`"
     if blur is None:
         return f"{there}; name one of those with KERNEL=.., or make another with `make blur`"
-    return f"{there}; run `{' '.join(['make blur', *blur.make_words])}`"
+    same = blur.without_idle
+    if same.name in found:
+        return f"{there}; its pictures would be those of {same.name}"
+    called = f", as {same.name}" if same != blur else ""
+    return f"{there}; run `{' '.join(['make blur', *same.make_words])}`{called}"

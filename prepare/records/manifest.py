@@ -1,5 +1,6 @@
 """The record of a data folder: which images it holds, their side of the split, and their origin."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -7,11 +8,13 @@ from pathlib import Path
 
 from prepare.records.atomic import write_text
 from prepare.records.hashing import hash_of
+from prepare.records.journal import changes_of, journal_path, read_journal
 from prepare.records.json_file import damaged, lines_of, parse_json, read_record
 from prepare.records.names import check_id
 
 WAY_OUT = "run `make clean-pairs`, then `make dataset` makes it again"
 MAX_SIDE_PX = 1 << 31
+FORGOTTEN = "forgotten"  # key of a journal's line
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,12 @@ def read_lines(path: Path) -> list[dict]:
     Raises:
         DamagedRecordError: if it holds anything else.
     """
+    return _objects(path, read_record(path, WAY_OUT) or "")
+
+
+def _objects(path: Path, text: str) -> list[dict]:
     try:
-        return [dict(parse_json(line)) for line in lines_of(read_record(path, WAY_OUT) or "")]
+        return [dict(parse_json(line)) for line in lines_of(text)]
     except (ValueError, TypeError) as error:
         raise damaged(path, WAY_OUT) from error
 
@@ -61,15 +68,35 @@ def write_lines(path: Path, objects: Iterable[Mapping]) -> None:
 def read_manifest(path: Path) -> dict[str, ImageRecord]:
     """The images of a data folder by id; empty when there are none.
 
+    What a command at work, or one that was killed, has added in the journal counts as well.
+
     Raises:
         DamagedRecordError: if a line does not describe an image.
     """
+    journal = read_journal(path, WAY_OUT)
+    text = read_record(path, WAY_OUT) or ""
     try:
-        return {line["id"]: ImageRecord(**line) for line in read_lines(path)}
+        images = {line["id"]: ImageRecord(**line) for line in _objects(path, text)}
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, WAY_OUT) from error
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # a torn line; it is the last
+        for change in changes_of(journal, text):
+            if FORGOTTEN in change:
+                images.pop(change[FORGOTTEN], None)
+            else:
+                images[change["id"]] = ImageRecord(**change)
+    return images
+
+
+def forgotten(image_id: str) -> dict[str, str]:
+    """The line of a manifest's journal that takes an image out of it."""
+    return {FORGOTTEN: image_id}
 
 
 def write_manifest(path: Path, images: Mapping[str, ImageRecord]) -> None:
-    """Writes the images in the order of their ids, so that equal content is equal bytes."""
+    """Writes the images in the order of their ids, so that equal content is equal bytes.
+
+    The journal of the manifest before is removed, whose changes the images hold.
+    """
     write_lines(path, (asdict(images[image_id]) for image_id in sorted(images)))
+    journal_path(path).unlink(missing_ok=True)

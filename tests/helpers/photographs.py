@@ -36,6 +36,13 @@ def encoded(pixels: np.ndarray, kind: str, **options) -> bytes:
     return file.getvalue()
 
 
+def saved(tmp_path: Path, image: Image.Image, name: str, **options) -> Path:
+    """Path of the file that Pillow writes of it."""
+    path = tmp_path / name
+    image.save(path, **options)
+    return path
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     """A PNG chunk."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -11,7 +11,8 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
     Args:
         runs_dir: the user's runs.
         run: the name of one; None takes the newest that has weights, else the one in the box.
-        box_dir: the run that comes with the project.
+        box_dir: the run that comes with the project, passed over where it lies among the user's;
+            one of theirs may have its name.
 
     Raises:
         NoWeightsError: if there is none at all.
@@ -21,7 +22,7 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
     ages = {
         run_dir: path.stat().st_mtime
         for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())
-        if run_dir.name != box_dir.name and (path := _trained(run_dir))
+        if run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir))
     }
     if ages:
         return max(ages, key=ages.__getitem__), "the newest run"

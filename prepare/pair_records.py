@@ -1,0 +1,83 @@
+"""What a data folder is told of the pairs that are made: its manifest, and who was rejected."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from prepare.originals import Original
+from prepare.records.atomic import sync_disk
+from prepare.records.blur_settings import LensBlur
+from prepare.records.data_folder import DataFolder
+from prepare.records.journal import Journal
+from prepare.records.manifest import (
+    ImageRecord,
+    forgotten,
+    read_manifest,
+    write_lines,
+    write_manifest,
+)
+from prepare.records.rejected import read_rejected, rejected_key, write_rejected
+
+SAVE_EVERY = 200  # images between two savings; a kill costs the records of at most so many
+REASONS_AT_ONCE = 8  # of so many reasons one has changed before all are written
+
+
+class PairRecords:
+    """The manifest and the list of the rejected, in memory and, now and then, on the disk.
+
+    Saving takes time in proportion to what is new: the manifest is written once, then its changes
+    go to its journal. All reasons are written again each time that they have grown by a share; a
+    killed command may lose that share, and the next one finds it again.
+    """
+
+    def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
+        self.data = data
+        self.drawn = [blur for blur in blurs if blur.spreads]
+        self.images = read_manifest(data.manifest)
+        self.rejected = read_rejected(data.rejected)
+        self._journal: Journal | None = None
+        self._changes: list[dict] = []  # of the manifest, since they were saved
+        self._num_accepted = self._num_reasons = 0  # the latter since they were saved
+
+    def accept(self, original: Original, image: ImageRecord) -> None:
+        """Adds an image whose pictures were written; saves now and then."""
+        self.images[image.id] = image
+        self._changes.append(asdict(image))
+        reason = self.rejected.pop(rejected_key(original.id, original.path), None)
+        self._num_reasons += reason is not None
+        self._num_accepted += 1
+        if self._num_accepted % SAVE_EVERY == 0:
+            self._save()
+
+    def forget(self, image_id: str) -> bool:
+        """Removes an image; says whether it was there."""
+        if self.images.pop(image_id, None) is None:
+            return False
+        self._changes.append(forgotten(image_id))
+        return True
+
+    def reject(self, original: Original, reason: str) -> None:
+        """Lists an original that cannot be used."""
+        self.rejected[rejected_key(original.id, original.path)] = reason
+        self._num_reasons += 1
+
+    def finish(self) -> None:
+        """Writes all records anew, and what was drawn for each image, which follows from its id."""
+        sync_disk()  # the pictures that they name
+        write_manifest(self.data.manifest, self.images)
+        write_rejected(self.data.rejected, self.rejected)
+        for blur in self.drawn:
+            path = self.data.blurred / blur.name / "manifest.jsonl"
+            lines = ({"id": i} | blur.drawn_values(i) for i in sorted(self.images))
+            write_lines(path, lines)
+
+    def _save(self) -> None:
+        sync_disk()  # the pictures that the records name
+        if self._journal is None:
+            write_manifest(self.data.manifest, self.images)
+            self._journal = Journal(self.data.manifest)
+        else:
+            self._journal.add(self._changes)
+        self._changes = []
+        if self._num_reasons * REASONS_AT_ONCE > len(self.rejected):
+            write_rejected(self.data.rejected, self.rejected)
+            self._num_reasons = 0
