@@ -139,8 +139,8 @@ LOCK-restore = --group restore --constraints requirements/cpu.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo dataset blur train evaluate report deblur export compare all test lint \
-        fuzz bench lock clean-pairs
+.PHONY: help setup demo dataset blur train evaluate report deblur export pretrained compare all test \
+        lint fuzz bench lock clean-pairs
 
 # The folder of this file if -f named it from another: there make starts anew.
 spaced := $(subst <<,,$(subst << ,<<,<<$(MAKEFILE_LIST)))
@@ -207,6 +207,20 @@ deblur: $(RESTORER) ## restores IN=photo.jpg, or a folder, into OUT=restored; CO
 
 export: $(READY) ## the trained generator as SavedModel, ONNX and TFLite, each checked; FORMATS=..
 	$(PIPELINE)
+
+# How the network in the box is made. Its long run stays in data/drawn, which may be deleted.
+DRAWN = --data-dir data/drawn
+BOX   = tf_checkpoints/pretrained
+pretrained: $(READY) ## the network in the box again, from drawn pictures alone: about an hour
+	$(CHECK)
+	.venv/bin/python pipeline.py dataset $(DRAWN) --source sample --num-images 240
+	.venv/bin/python pipeline.py blur $(DRAWN) --kernel wild --draws 8
+	.venv/bin/python pipeline.py train $(DRAWN) --runs-dir data/drawn/runs --run pretrained \
+	  --kernel 'wild-*' --preset faithful --channels 48 --steps 6000 --sample-every 1000
+	.venv/bin/python pipeline.py export $(DRAWN) --runs-dir data/drawn/runs --run pretrained \
+	  --formats run
+	rm -rf $(BOX)/ckpt-best $(BOX)/export
+	cp -R data/drawn/runs/pretrained/export/run/. $(BOX)
 
 compare: $(READY) ## the evaluated runs WITH="run-01 run-02" in one table and one page
 	$(PIPELINE)

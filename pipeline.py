@@ -78,7 +78,7 @@ def train(args: argparse.Namespace) -> None:
         print(described(settings))
     from train.stages import train_run
 
-    other = folder_of(args.runs_dir, settings.from_run, BOX_DIR)
+    other = folder_of(args.runs_dir, settings.from_run, BOX_DIR) if settings.from_run else None
     train_run(
         *places(args), set_names, settings, preset=args.preset, from_dir=other, dry_run=args.dry_run
     )
@@ -103,7 +103,7 @@ def deblur(args: argparse.Namespace) -> None:
     from train.restore.stage import Wanted, deblur_photographs
 
     run = args.runs_dir, args.run, BOX_DIR
-    wanted = Wanted(args.strength, args.compare, args.map)
+    wanted = Wanted(args.strength, args.compare, args.map, args.detail)
     deblur_photographs(run, args.photographs, args.out, wanted, dry_run=args.dry_run)
 
 
@@ -214,6 +214,8 @@ def add_deblur(parser: Parser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     text = "0 leaves a photograph as it is, 1 restores"
     parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
+    text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
+    parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
     text = "also write before and after side by side"
     parser.add_argument("--compare", action="store_true", help=text)
     parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from helpers.pair_files import tree, write_matched_folders
-from helpers.runs import IDS, SETTINGS, folders_of, run
+from helpers.runs import IDS, SETTINGS, run
 
 import pipeline
 from train.checkpoints import load_generator
@@ -28,6 +29,7 @@ def runs_dir(data_dir, tmp_path_factory):
 
 
 def export(data_dir, runs_dir):
+    keras.utils.clear_session()  # layers are numbered as in a process of their own
     words = ["export", "--run", "whole", "--formats", "run"]
     assert pipeline.main([*words, "--runs-dir", str(runs_dir), "--data-dir", str(data_dir)]) == 0
 
@@ -54,7 +56,6 @@ def test_it_is_the_same_each_time_and_takes_less_room(data_dir, runs_dir):
 
 
 def test_another_run_starts_from_it(data_dir, runs_dir):
-    pairs, _ = folders_of(data_dir)
     settings = replace(SETTINGS, from_run="small", steps=SETTINGS.steps + 1)
     run(runs_dir / "next", data_dir, settings, from_dir=runs_dir / "small")
     assert load_generator(runs_dir / "next")[2].from_step == SETTINGS.steps

@@ -8,7 +8,7 @@ from helpers.pair_files import tree, write_matched_folders
 import pipeline
 from train.run_record import RunRecord, read_run, write_run
 from train.settings import TrainSettings
-from train.start import folder_of
+from train.start import UnfitStartError, folder_of, taken_over
 
 OTHER = TrainSettings(channels=8, blocks=3, start="discs", steps=2)
 
@@ -142,9 +142,13 @@ def test_record_of_before_there_was_a_start_still_reads(train, runs_dir):
     assert "  channels = 8\n" in train("--from-run", "other")
 
 
+def test_run_of_the_box_is_never_trained_itself(tmp_path):
+    with pytest.raises(UnfitStartError, match="RUN=mine FROM_RUN=pretrained"):
+        taken_over(tmp_path, "pretrained", tmp_path / "pretrained", {})
+
+
 def test_run_of_the_box_is_known_by_its_name_wherever_runs_lie(tmp_path):
     box_dir = tmp_path / "project" / "pretrained"
-    assert folder_of(tmp_path, None, box_dir) is None
     assert folder_of(tmp_path, "mine", box_dir) == tmp_path / "mine"
     assert folder_of(tmp_path, "pretrained", box_dir) == box_dir
     (tmp_path / "pretrained").mkdir()

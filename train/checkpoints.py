@@ -16,6 +16,7 @@ from train.run_record import RunRecord, read_run
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
+BEST, PIXEL = "ckpt-best", "ckpt-pixel"  # folders of the best one, and of `save_pixel_average`
 NAME = re.compile(r"ckpt-(\d+)")
 
 
@@ -33,7 +34,7 @@ def manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
 
 def best_manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
     """Keeps the one checkpoint that validated best, in a folder of its own."""
-    folder = run_dir / "ckpt-best"
+    folder = run_dir / BEST
     _mend_list(folder)
     return tf.train.CheckpointManager(state.checkpoint(), str(folder), 1, checkpoint_name="ckpt")
 
@@ -51,6 +52,17 @@ def save(manager: tf.train.CheckpointManager, step: int) -> None:
         raise OSError(
             f"{manager.directory}: the checkpoint of step {step} cannot be written ({reason})"
         ) from error
+
+
+def save_generator(generator: keras.Model, folder: Path, step: int) -> None:
+    """Writes a checkpoint of an averaged generator alone, the only one of its folder.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    _mend_list(folder)
+    saved = tf.train.Checkpoint(step=tf.Variable(step, dtype=tf.int64), averaged=generator)
+    save(tf.train.CheckpointManager(saved, str(folder), 1, checkpoint_name="ckpt"), step)
 
 
 def checkpoints_in(folder: Path) -> list[str]:
@@ -137,7 +149,7 @@ def _restore_beside_training(checkpoint: tf.train.Checkpoint, folder: Path) -> N
 def sweep(run_dir: Path) -> None:
     """Removes what a killed training left half written; for who holds the run's lock."""
     remove_old_parts(run_dir)
-    for folder in (run_dir, run_dir / "ckpt-best"):
+    for folder in (run_dir, run_dir / BEST, run_dir / PIXEL):
         for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -167,20 +179,36 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
         DamagedSettingsError: if its settings cannot be read.
     """
     record = read_run(run_dir)
-    for folder in (run_dir / "ckpt-best", run_dir):
+    for folder in (run_dir / BEST, run_dir):
         if record and checkpoints_in(folder):
-            step = tf.Variable(0, dtype=tf.int64)
-            generator = build_generator(record.settings)
             try:
-                _restore_beside_training(tf.train.Checkpoint(step=step, averaged=generator), folder)
+                return *_averaged_in(folder, record), record
             except NoCheckpointError:
                 if folder == run_dir:
                     raise
                 continue  # the newest may be whole where the best is not
-            return generator, int(step.numpy()), record
     raise NoCheckpointError(
         f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
     )
+
+
+def load_pixel_average(run_dir: Path) -> keras.Model:
+    """The generator as it was before the adversarial term of its run set in.
+
+    Raises:
+        NoCheckpointError: if it cannot be read.
+    """
+    record = read_run(run_dir)
+    if record is None:
+        raise NoCheckpointError(f"no run in {run_dir}; run `make train RUN={run_dir.name}` first")
+    return _averaged_in(run_dir / PIXEL, record)[0]
+
+
+def _averaged_in(folder: Path, record: RunRecord) -> tuple[keras.Model, int]:
+    step = tf.Variable(0, dtype=tf.int64)
+    generator = build_generator(record.settings)
+    _restore_beside_training(tf.train.Checkpoint(step=step, averaged=generator), folder)
+    return generator, int(step.numpy())
 
 
 def weights_sha256(generator: keras.Model) -> str:

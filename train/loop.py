@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from train import TrainError
-from train.checkpoints import best_manager_of, manager_of, save
+from train.checkpoints import PIXEL, best_manager_of, manager_of, save, save_generator
 from train.dataset import explain_damaged_picture, training_batches
 from train.distribution import (
     build_maximum,
@@ -99,12 +99,15 @@ def train(
         partial(training_batches, pairs, settings, first_step, num_steps)
     )
     train_step = build_train_step(state, settings, strategy)
+    gan_start_step = settings.gan_start_step(num_steps)
     recorder = Recorder(run_dir, state, settings, len(pairs.ids), writes)
     began_s = saved_s = time.monotonic()
 
     with explain_damaged_picture(pairs), deferred_interrupts() as interrupts, recorder:
         for step, (blurred, sharp) in enumerate(recorder.timed(batches), first_step + 1):
-            train_step(blurred, sharp, step >= settings.gan_start_step(num_steps))
+            if writes and 1 < step == gan_start_step:  # what DETAIL goes back to
+                save_generator(state.ema_generator, run_dir / PIXEL, step - 1)
+            train_step(blurred, sharp, step >= gan_start_step)
             recorder.bar.update()
             is_last = step == num_steps
 

@@ -19,16 +19,14 @@ class UnfitStartError(TrainError):
     """A run cannot start from the run that is named."""
 
 
-def folder_of(runs_dir: Path, name: str | None, box_dir: Path) -> Path | None:
-    """The folder of the run to start from, if one is named.
+def folder_of(runs_dir: Path, name: str, box_dir: Path) -> Path:
+    """The folder of a run that is read.
 
     Args:
         runs_dir: the user's runs.
         name: of the run.
         box_dir: the run that comes with the project, known by its name among all runs.
     """
-    if name is None:
-        return None
     folder = runs_dir / name
     return box_dir if name == box_dir.name and not folder.exists() else folder
 
@@ -58,10 +56,15 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
     begun = read_run(run_dir)
     begun_from = begun.settings.from_run if begun else None
     name = begun_from if wanted is None else Path(wanted).as_posix()
-    folder = folder_of(runs_dir, name, box_dir)
     older = older_defaults(run_dir, typed)
-    if name is None or folder is None:
+    if run_dir.resolve() == box_dir.resolve():
+        raise UnfitStartError(
+            f"{run_dir} comes with the project and stays as it is; go on from it in a run of your "
+            f"own: `make train RUN=mine FROM_RUN={run}`"
+        )
+    if name is None:
         return older
+    folder = folder_of(runs_dir, name, box_dir)
     if folder.resolve() == run_dir.resolve():
         raise UnfitStartError(
             f"{run_dir} cannot start from itself; give the new run another name (RUN=...)"

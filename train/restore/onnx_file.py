@@ -63,14 +63,22 @@ def notes_of(weights: str, step: int, generator: str) -> dict[str, str]:
     return {"format": FORMAT, "weights": weights, "step": str(step), "multiple": multiple}
 
 
-def open_engine(run_dir: Path) -> Engine:
+def open_engine(run_dir: Path, detail: float = 1.0) -> Engine:
     """A run's generator, from its ONNX file, which is written if it is missing or older.
+
+    Args:
+        run_dir: the run.
+        detail: how much of what the adversarial term did to the weights is kept, 0..1 (network
+            interpolation, Wang et al., ESRGAN, Sec. 3.4). Each has a file of its own.
 
     Raises:
         NoWeightsError: if the run has none, or what it takes to write the file is not installed.
         TrainError: see `train.checkpoints.load_generator`.
     """
     weights, path = weights_note(run_dir), run_dir / "export" / NAME
+    if detail < 1:
+        path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
+        weights = _note_of_both(run_dir, weights, path)
     engine = _read(path)
     if engine and weights in ("", engine.notes["weights"]):
         return engine
@@ -85,10 +93,23 @@ def open_engine(run_dir: Path) -> Engine:
             f"setup`, then the same command again (or `make export RUN={run_dir.name}`)"
         )
     print(f"{run_dir.name}: its weights are new; writing {path}")
-    content = _exported(run_dir, weights)
+    content = _exported(run_dir, weights, detail)
     engine = Engine(content)
     _keep(path, content)
     return engine
+
+
+def _note_of_both(run_dir: Path, weights: str, path: Path) -> str:
+    """`weights_note` of a run's own weights and of those before its adversarial term."""
+    pixel = next(iter((run_dir / "ckpt-pixel").glob("ckpt-*.index")), None)
+    if pixel:
+        return f"{weights} {sha256_of(pixel)}"
+    if path.is_file():
+        return ""  # a copy of the file alone
+    raise NoWeightsError(
+        f"{run_dir.name} has one network, not two to choose between: it was trained without the "
+        "adversarial term, or by an older version; leave DETAIL out"
+    )
 
 
 def _read(path: Path) -> Engine | None:
@@ -100,14 +121,17 @@ def _read(path: Path) -> Engine | None:
     return engine if engine and engine.notes.get("format") == FORMAT else None
 
 
-def _exported(run_dir: Path, weights: str) -> bytes:
+def _exported(run_dir: Path, weights: str, detail: float) -> bytes:
     from train.quiet_tensorflow import load_tensorflow
 
     load_tensorflow()
-    from train.checkpoints import load_generator
+    from train.checkpoints import load_generator, load_pixel_average
     from train.restore.export import onnx_bytes
 
     generator, step, record = load_generator(run_dir)
+    if detail < 1:
+        both = zip(load_pixel_average(run_dir).get_weights(), generator.get_weights(), strict=True)
+        generator.set_weights([(1 - detail) * pixel + detail * own for pixel, own in both])
     return onnx_bytes(generator, notes_of(weights, step, record.settings.generator))
 
 

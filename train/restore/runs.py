@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from train.restore.onnx_file import NAME, NoWeightsError, weights_path
+from train.start import folder_of
 
 
 def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, str]:
@@ -18,7 +19,7 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
         NoWeightsError: if there is none at all.
     """
     if run is not None:
-        return runs_dir / run, ""
+        return folder_of(runs_dir, run, box_dir), ""
     ages = {
         run_dir: path.stat().st_mtime
         for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())

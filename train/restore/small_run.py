@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from prepare.records.atomic import write_bytes
+from train.checkpoints import BEST, save_generator
 from train.restore.engine import Engine
 from train.restore.export import Forward, onnx_bytes
 from train.restore.onnx_file import NAME, notes_of, weights_note
@@ -37,11 +37,8 @@ def write_small_run(
         part_dir.mkdir()
         for name in RECORDS:
             shutil.copyfile(run_dir / name, part_dir / name)
-        best_dir = part_dir / "ckpt-best"
-        saved = tf.train.Checkpoint(step=tf.Variable(step, dtype=tf.int64), averaged=generator)
-        manager = tf.train.CheckpointManager(saved, str(best_dir), 1, checkpoint_name="ckpt")
-        manager.save(checkpoint_number=step)
-        (best_dir / "checkpoint").unlink()  # holds times, and says no more than the folder does
+        save_generator(generator, part_dir / BEST, step)
+        (part_dir / BEST / "checkpoint").unlink()  # holds times, and tells no more than the folder
         notes = notes_of(weights_note(part_dir), step, kind)
         write_bytes(part_dir / "export" / NAME, onnx_bytes(generator, notes, half=True))
         shutil.rmtree(path, ignore_errors=True)

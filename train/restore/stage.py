@@ -18,6 +18,7 @@ class Wanted:
     strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores
     compare: bool = False  # also before and after side by side
     radius_map: bool = False  # also a map of the blur
+    detail: float = 1.0  # 0 for nothing but what the pixels say, 1 for all that the run learned
 
 
 def deblur_photographs(
@@ -47,7 +48,7 @@ def deblur_photographs(
     if dry_run:
         print(f"{name}: {len(targets)} to restore into {out_dir}")
         return
-    engine = open_engine(run_dir)
+    engine = open_engine(run_dir, wanted.detail)
     print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
     with named_errors(out_dir):
         remove_old_parts(out_dir, below=False)
