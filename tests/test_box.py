@@ -1,0 +1,66 @@
+"""The network in the box: small, whole, and what its card says."""
+
+import re
+import shutil
+
+import numpy as np
+from helpers.pair_files import ROOT
+
+import pipeline
+from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.drawing.sample import drawn
+from prepare.records.blur_settings import LensBlur
+from train.checkpoints import load_generator, restore_picture, weights_sha256
+from train.metrics import psnr_db
+from train.restore import onnx_file
+from train.restore.onnx_file import open_engine
+from train.restore.restore import restore
+from train.restore.runs import choose_run
+
+BOX_DIR = pipeline.BOX_DIR
+CARD = (BOX_DIR / "README.md").read_text()
+CHECKED = {"index": 1000, "seed": 1}  # of a portrait that it was not trained on
+SIZE = 256
+
+
+def test_it_is_small():
+    parts = [path for path in BOX_DIR.rglob("*") if path.is_file()]
+    kept = [path for path in parts if "evaluation" not in path.parts]
+    assert sum(path.stat().st_size for path in kept) < 6e6
+
+
+def test_its_card_names_its_weights():
+    generator, step, record = load_generator(BOX_DIR)
+    assert weights_sha256(generator) in CARD
+    assert f"{step} steps" in CARD
+    assert record.content["size"] == SIZE
+
+
+def test_it_restores_where_nothing_is_trained_and_without_tensorflow(tmp_path, monkeypatch):
+    run_dir, reason = choose_run(tmp_path, None, BOX_DIR)
+    assert (run_dir, reason) == (BOX_DIR, "the network in the box")
+    assert choose_run(tmp_path, "pretrained", BOX_DIR)[0] == BOX_DIR
+    monkeypatch.setattr(onnx_file, "NEEDED", ("no_such_package",))
+    shutil.copytree(BOX_DIR, tmp_path / "box", copy_function=shutil.copyfile)  # as a clone has it
+    assert open_engine(tmp_path / "box").tells_radius
+
+
+def test_a_checked_picture_comes_back_as_well_as_the_card_says():
+    photo = drawn(**CHECKED)
+    sharp = reduce_photo(photo, SIZE)
+    (blurred,) = blur_and_reduce(photo, [LensBlur(30, linear=True)], SIZE, "checked")
+    told = re.search(r"drawn portrait of ([\d.]+) dB comes back at ([\d.]+)", CARD)
+    restored, _ = restore(open_engine(BOX_DIR), blurred)
+    values = [psnr_db(picture, sharp) for picture in (blurred, restored)]
+    np.testing.assert_allclose(values, [float(value) for value in told.groups()], atol=0.02)
+    whole = restore_picture(load_generator(BOX_DIR)[0], blurred)  # by the checkpoint alone
+    assert abs(psnr_db(whole, sharp) - values[1]) < 0.5
+
+
+def test_its_recipe_is_what_make_runs():
+    recipe = (ROOT / "Makefile").read_text().split("\npretrained:", 1)[1].split("\n\n", 1)[0]
+    record = load_generator(BOX_DIR)[2]
+    assert f"--channels {record.settings.channels}" in recipe
+    assert f"--steps {record.settings.steps}" in recipe
+    assert f"--preset {record.preset}" in recipe
+    assert f"--draws {len(record.kernels)}" in recipe
