@@ -71,8 +71,7 @@ def open_engine(run_dir: Path) -> Engine:
         TrainError: see `train.checkpoints.load_generator`.
     """
     weights, path = weights_note(run_dir), run_dir / "export" / NAME
-    engine = _read(path)
-    if engine and weights in ("", engine.notes["weights"]):
+    if engine := _fitting(path, weights):
         return engine
     if not weights:
         raise NoWeightsError(
@@ -89,6 +88,17 @@ def open_engine(run_dir: Path) -> Engine:
     engine = Engine(content)
     _keep(path, content)
     return engine
+
+
+def written_engine(run_dir: Path) -> Engine | None:
+    """A run's generator, if its ONNX file is there and no older than its weights."""
+    return _fitting(run_dir / "export" / NAME, weights_note(run_dir))
+
+
+def _fitting(path: Path, weights: str) -> Engine | None:
+    """What the file holds, if it was made of these weights; of any, where there are none."""
+    engine = _read(path)
+    return engine if engine and weights in ("", engine.notes["weights"]) else None
 
 
 def _read(path: Path) -> Engine | None:
