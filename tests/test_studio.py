@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.command_line import error_of, run
-from helpers.pair_files import photo_u8, write_photos
+from helpers.pair_files import photo_u8
 from helpers.photographs import chunk
-from helpers.plain_run import write_plain_run
 from helpers.ports import free_ports
-from helpers.studio import RunningStudio
+from helpers.studio import RunningStudio, write_places
 from PIL import Image
 
 from prepare.records.lock import only_writer
@@ -27,18 +26,7 @@ BLUR = {"radius_px": 60, "blades": 5, "noise": 2, "linear": True}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten originals with one set, a run that restores, and a photograph to restore."""
-    folder = tmp_path_factory.mktemp("studio")
-    photos = write_photos(folder / "photos", [f"{index:02d}.png" for index in range(10)])
-    words = ["--num-images", 10, "--source", "folder", "--from", photos, "--size", 32]
-    run("dataset", *words, "--data-dir", folder / "data")
-    write_plain_run(folder / "runs" / "run-01")
-    log = "step,epoch,l1,validation_psnr_db\n1,1,0.5,20.5\n2,1,0.4,21.25\n"
-    (folder / "runs" / "run-01" / "log.csv").write_text(log)
-    exif = Image.Exif()
-    exif[0x010F] = "Maker"
-    Image.fromarray(photo_u8(3, 200, 300)).save(folder / "IMG 1.jpg", exif=exif, quality=95)
-    return folder
+    return write_places(tmp_path_factory.mktemp("studio"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,25 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from helpers.command_line import command
+from PIL import Image
+
+from helpers.command_line import command, run
+from helpers.pair_files import photo_u8, write_photos
+from helpers.plain_run import write_plain_run
+
+
+def write_places(folder: Path) -> Path:
+    """Ten originals with one set, a run that restores, and a photograph to restore."""
+    photos = write_photos(folder / "photos", [f"{index:02d}.png" for index in range(10)])
+    words = ["--num-images", 10, "--source", "folder", "--from", photos, "--size", 32]
+    run("dataset", *words, "--data-dir", folder / "data")
+    write_plain_run(folder / "runs" / "run-01")
+    log = "step,epoch,l1,validation_psnr_db\n1,1,0.5,20.5\n2,1,0.4,21.25\n"
+    (folder / "runs" / "run-01" / "log.csv").write_text(log)
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    Image.fromarray(photo_u8(3, 200, 300)).save(folder / "IMG 1.jpg", exif=exif, quality=95)
+    return folder
 
 
 class Answered(NamedTuple):

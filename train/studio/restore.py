@@ -21,7 +21,7 @@ from train.studio.jobs import Command
 from train.studio.photographs import Kept, data_url, shown
 from train.studio.places import Places, variable
 
-CROP_PX = 320  # side of a crop that is shown at once
+CROP_PX = 256  # side of a crop that is shown at once
 CONTEXT_PX = 64  # on each of its sides: restored with it, and cut off
 MOST_NAMES = 100  # of results of photographs that are called the same
 

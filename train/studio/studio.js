@@ -173,7 +173,7 @@ takes(restoring.panel, async (photo) => {
   $("#restore-of").textContent = described(photo);
   $("#finder").src = `photographs/${photo.photo}/before`;
   $("#crop").hidden = $(".shown").hidden = !$("#run");
-  $("#restore-start").disabled = !$("#run");
+  allow();
   $("#download").hidden = true;
   for (const each of all("input[name=shown]")) each.disabled = each.value !== "crop";
   $("input[name=shown][value=crop]").checked = true;
@@ -214,14 +214,16 @@ function restored(result) {
 }
 
 // The one command that runs beside the page.
-let announced = "";
+let announced = "", busy = false;
+function allow(running = busy) {
+  busy = running;
+  $("#blur-start").disabled = busy || !$("#blur-start").value;
+  $("#restore-start").disabled = busy || !restoring.photo || !$("#run");
+}
 function showJob(told) {
   for (const each of all(".job")) each.hidden = true;
   const running = told.state === "running";
-  for (const each of all("#blur-start, #restore-start")) {
-    if (running) { each.dataset.waits = each.disabled ? "" : "1"; each.disabled = true; }
-    else if (each.dataset.waits) { each.disabled = false; delete each.dataset.waits; }
-  }
+  allow(running);
   if (told.state === "none") return;
   const box = $(`#${told.kind}-job`), bar = $("progress", box);
   box.hidden = false;
