@@ -23,11 +23,12 @@ of-demo        = $(of-all)
 of-evaluate    = $(of-runs) RADIUS KERNEL REAL
 of-report      = $(of-runs) RADIUS KERNEL
 of-deblur      = OUT $(of-runs) STRENGTH DETAIL COMPARE MAP
+of-studio      = OUT PORT $(of-runs)
 of-export      = $(of-runs) FORMATS
 of-compare     = WITH RUNS $(of-every)
 of-clean-pairs = $(of-every)
 KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH UPGRADE EXAMPLES $(of-all) $(of-evaluate) \
-           $(of-deblur) $(of-export) $(of-compare))
+           $(of-deblur) $(of-studio) $(of-export) $(of-compare))
 
 # How a value is read: a list of words, a path, a path where it has a slash, a yes (1) or a no (0)
 # that stands for a bare flag. Every other is one word, spaces and all.
@@ -139,8 +140,8 @@ LOCK-restore = --group restore --constraints requirements/cpu.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo dataset blur train evaluate report deblur export pretrained compare all test \
-        lint fuzz bench lock clean-pairs
+.PHONY: help setup demo dataset blur train evaluate report deblur studio export pretrained compare \
+        all test lint fuzz bench lock clean-pairs
 
 # The folder of this file if -f named it from another: there make starts anew.
 spaced := $(subst <<,,$(subst << ,<<,<<$(MAKEFILE_LIST)))
@@ -204,6 +205,9 @@ report: $(READY) ## the page again, without evaluating
 deblur: VENV = $(patsubst %/,%,$(dir $(RESTORER)))
 deblur: $(RESTORER) ## restores IN=photo.jpg, or a folder, into OUT=restored; COMPARE=1, MAP=1
 	$(PIPELINE) $(call one-word,IN,$(call typed,IN))
+
+studio: $(READY) ## a page on 127.0.0.1: blur with a live preview, restore, runs; PORT=8765
+	$(PIPELINE)
 
 export: $(READY) ## the trained generator as SavedModel, ONNX and TFLite, each checked; FORMATS=..
 	$(PIPELINE)

@@ -25,7 +25,6 @@ from prepare.flags import (
     described,
     in_words_of_flags,
     parse_seed,
-    parse_share,
     set_names_from,
     settings_from,
 )
@@ -33,6 +32,7 @@ from prepare.records.blur_settings import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError
 from train import TrainError
+from train.flags import add_deblur, add_studio
 from train.settings import PRESETS, TrainSettings
 from train.start import folder_of, taken_over
 
@@ -105,6 +105,16 @@ def deblur(args: argparse.Namespace) -> None:
     run = args.runs_dir, args.run, BOX_DIR
     wanted = Wanted(args.strength, args.compare, args.map, args.detail)
     deblur_photographs(run, args.photographs, args.out, wanted, dry_run=args.dry_run)
+
+
+def studio(args: argparse.Namespace) -> None:
+    """serves a page to this machine: blur with a live preview, restore, runs"""
+    from prepare.preview import preview
+    from train.studio.places import Places
+    from train.studio.server import serve
+
+    data, runs = DataFolder(args.data_dir), (args.runs_dir, args.run, BOX_DIR)
+    serve(Places(Path(__file__), data, runs, args.out, preview), args.port, dry_run=args.dry_run)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -184,6 +194,7 @@ def build_parser() -> Parser:
     add_evaluate(add(evaluate))
     add_sets(add(report), "to report on (default: all that were evaluated)")
     add_deblur(add(deblur))
+    add_studio(add(studio))
     text = "to write (default: all but run)"
     add(export).add_argument("--formats", nargs="+", choices=KINDS, default=KINDS[:3], help=text)
     add(compare).add_argument("--with", dest="runs", nargs="+", required=True, help="their names")
@@ -207,19 +218,6 @@ def add_evaluate(parser: Parser) -> None:
     add_sets(parser, "to score on (default: those of the training, or with --real none)")
     text = "folder of real pairs <name>_blurred.*, <name>_sharp.*, and _mask.* where to score"
     parser.add_argument("--real", type=Path, help=text)
-
-
-def add_deblur(parser: Parser) -> None:
-    parser.add_argument("photographs", type=Path, nargs="+", help="files or folders")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    text = "0 leaves a photograph as it is, 1 restores"
-    parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
-    text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
-    parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
-    text = "also write before and after side by side"
-    parser.add_argument("--compare", action="store_true", help=text)
-    parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")
-    parser.set_defaults(run=None)  # the newest, or the one in the box
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

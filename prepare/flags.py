@@ -129,14 +129,6 @@ def parse_seed(text: str) -> int:
     return int(text)
 
 
-def parse_share(text: str) -> float:
-    """A number from 0 to 1."""
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
-    return share
-
-
 def parse_bool(text: str) -> bool:
     """0 or 1."""
     if text not in ("0", "1"):

@@ -13,7 +13,8 @@ from prepare.records.atomic import write_json, write_text
 from train.evaluate import METRICS
 from train.pictures import write_picture
 from train.report.charts import histogram, line_chart, nice_ticks
-from train.report.page import NoEvaluationError, training_charts, write_report
+from train.report.page import NoEvaluationError, write_report
+from train.report.training import training_charts
 
 NASTY = "<img src=x onerror=alert(1)>"  # no slash, which no file name may hold
 needs_browser = pytest.mark.skipif(not browser_is_installed(), reason="needs chromium-driver")

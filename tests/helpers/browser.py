@@ -1,5 +1,6 @@
 """A real browser for tests: Chromium without a window, driven by its own driver over HTTP."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ def _chromium() -> str | None:
 class Browser:
     """One window; a context manager that ends the browser it began."""
 
-    def __init__(self, width: int = 1000, height: int = 900) -> None:
+    def __init__(self, width: int = 1000, height: int = 900, phone: bool = False) -> None:
         self.process = subprocess.Popen(
             [shutil.which("chromedriver"), "--port=0"], stdout=subprocess.PIPE, text=True
         )
@@ -35,8 +36,12 @@ class Browser:
                 break
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         arguments.append(f"--window-size={width},{height}")
+        options: dict = {"binary": _chromium(), "args": arguments}
+        if phone:  # a window is never as narrow as that
+            metrics = {"width": width, "height": height, "pixelRatio": 2.0, "touch": True}
+            options["mobileEmulation"] = {"deviceMetrics": metrics}
         wanted = {
-            "goog:chromeOptions": {"binary": _chromium(), "args": arguments},
+            "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
         }
         answer = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
@@ -53,10 +58,23 @@ class Browser:
             self.process.wait(10)
             self.process.stdout.close()
 
-    def open(self, page: Path) -> None:
-        """Opens a file and waits until it is loaded."""
-        self._call("POST", f"{self.session}/url", {"url": page.resolve().as_uri()})
+    def open(self, page: Path | str) -> None:
+        """Opens a file or an address and waits until it is loaded."""
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self._call("POST", f"{self.session}/url", {"url": url})
         time.sleep(0.1)
+
+    def wait_for(self, script: str, seconds: float = 60) -> object:
+        """The value of a script in the page, once that is anything that counts as true."""
+        until = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            assert time.monotonic() < until, script
+            time.sleep(0.05)
+        return value
+
+    def picture(self) -> bytes:
+        """A PNG of what the window shows."""
+        return base64.b64decode(self._call("GET", f"{self.session}/screenshot"))
 
     def run(self, script: str) -> object:
         """The value a script returns in the page."""

@@ -10,10 +10,11 @@ from prepare.records.errors import explain_damage
 from prepare.records.kernel import read_kernel
 from train import TrainError
 from train.metrics import MOST_PSNR_DB
-from train.records import read_log, read_object, read_table
+from train.records import read_object, read_table
 from train.report.charts import histogram, line_chart
 from train.report.real_page import real_evaluations
 from train.report.template import METRIC_NAMES, OLD_METRICS, data_url, template
+from train.report.training import training_charts
 from train.run_record import read_run
 
 CASES_A_GROUP = 3  # best, median and worst: 9 cases of 3 pictures, the page's only pictures
@@ -85,30 +86,6 @@ def _commands(run_dir: Path, blurred_dir: Path) -> list[str]:
     if run:
         commands.append(run.make_command(run_dir.name))
     return [*commands, f'make evaluate RUN={run_dir.name} KERNEL="{blurred_dir.name}"']
-
-
-def training_charts(log_path: Path) -> list[dict]:
-    """Charts of the losses and the validation scores, from as much of `log.csv` as there is."""
-    rows = read_log(log_path, "bring it back, or remove it to have the page without it")
-
-    def series(column: str) -> list[tuple[float, float]]:
-        return [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
-
-    charts = [
-        line_chart("validation PSNR, dB", "step", {"restored": series("validation_psnr_db")}),
-        line_chart("validation HaarPSI", "step", {"restored": series("validation_haarpsi")}),
-        line_chart("mean absolute error, of 2", "step", {"l1": series("l1")}),
-        line_chart(
-            "adversarial losses",
-            "step",
-            {
-                "generator": series("adversarial_loss"),
-                "discriminator": series("discriminator_loss"),
-            },
-            note="both are ln 2 = 0.69 where the discriminator cannot tell",
-        ),
-    ]
-    return [chart for chart in charts if chart["lines"]]
 
 
 def _radius_charts(content: dict, kernel: str) -> list[dict]:

@@ -34,10 +34,10 @@ RIPPLES_NOTE = (
 )
 
 
-def template(name: str) -> jinja2.Template:
-    """A template of this folder, with everything that is put into it escaped."""
+def template(name: str, *folders: Path) -> jinja2.Template:
+    """A template of these folders, or else of this one; what is put into it is escaped."""
     templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -79,8 +79,7 @@ def open_engine(run_dir: Path, detail: float = 1.0) -> Engine:
     if detail < 1:
         path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
         weights = _note_of_both(run_dir, weights, path)
-    engine = _read(path)
-    if engine and weights in ("", engine.notes["weights"]):
+    if engine := _fitting(path, weights):
         return engine
     if not weights:
         raise NoWeightsError(
@@ -97,6 +96,17 @@ def open_engine(run_dir: Path, detail: float = 1.0) -> Engine:
     engine = Engine(content)
     _keep(path, content)
     return engine
+
+
+def written_engine(run_dir: Path) -> Engine | None:
+    """A run's generator, if its ONNX file is there and no older than its weights."""
+    return _fitting(run_dir / "export" / NAME, weights_note(run_dir))
+
+
+def _fitting(path: Path, weights: str) -> Engine | None:
+    """What the file holds, if it was made of these weights; of any, where there are none."""
+    engine = _read(path)
+    return engine if engine and weights in ("", engine.notes["weights"]) else None
 
 
 def _note_of_both(run_dir: Path, weights: str, path: Path) -> str:

@@ -22,7 +22,7 @@ def restore(
         engine: the generator.
         photo: uint8 or uint16, (height, width, 3), RGB.
         strength: share of the change that is made, 0..1.
-        name: of the photograph, beside the bar that counts tiles.
+        name: of the photograph, beside the bar that counts tiles; without one there is no bar.
 
     Returns:
         the same shape and type, and the blur that was seen, None for a generator that tells none.
@@ -39,7 +39,7 @@ def restore(
     total = sum(num_tiles(height, width, multiple) for height, width, _ in sizes)
     restored = np.empty_like(photo)
     peak = np.iinfo(photo.dtype).max
-    with tqdm(total=total, desc=name, unit="tile", disable=None) as progress:
+    with tqdm(total=total, desc=name, unit="tile", disable=None if name else True) as progress:
         coarse = _coarse_change(engine, scales[1:], multiple, progress)
         for top, change in _changes(engine, scales[0], coarse, multiple, progress):
             rows = slice(top, top + len(change))

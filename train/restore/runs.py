@@ -20,18 +20,23 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
     """
     if run is not None:
         return folder_of(runs_dir, run, box_dir), ""
-    ages = {
-        run_dir: path.stat().st_mtime
-        for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())
-        if run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir))
-    }
-    if ages:
-        return max(ages, key=ages.__getitem__), "the newest run"
+    if found := runs_with_weights(runs_dir, box_dir):
+        return found[0], "the newest run"
     if _trained(box_dir):
         return box_dir, "the network in the box"
     raise NoWeightsError(
         f"no run in {runs_dir} to restore with; run `make train` first, or name one with RUN=.."
     )
+
+
+def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:
+    """Folders of the user's runs that can restore, without the one in the box; newest first."""
+    ages = {
+        run_dir: path.stat().st_mtime
+        for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())
+        if run_dir.name != box_dir.name and (path := _trained(run_dir))
+    }
+    return sorted(ages, key=ages.__getitem__, reverse=True)
 
 
 def _trained(run_dir: Path) -> Path | None:

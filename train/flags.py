@@ -1,0 +1,43 @@
+"""The flags of the subcommands that restore."""
+
+import argparse
+from pathlib import Path
+
+from train.studio import FIRST_PORT
+
+
+def add_deblur(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say what is restored, and how."""
+    parser.add_argument("photographs", type=Path, nargs="+", help="files or folders")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    text = "0 leaves a photograph as it is, 1 restores"
+    parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
+    text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
+    parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
+    text = "also write before and after side by side"
+    parser.add_argument("--compare", action="store_true", help=text)
+    parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")
+    parser.set_defaults(run=None)  # the newest, or the one in the box
+
+
+def add_studio(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say where the page is, and where restored photographs go."""
+    text = f"of 127.0.0.1 (default: {FIRST_PORT}, or a free one where that is taken)"
+    parser.add_argument("--port", type=parse_port, help=text)
+    parser.add_argument("--out", type=Path, default=Path("restored"), help="folder of the results")
+    parser.set_defaults(run=None)  # the newest, or the one in the box
+
+
+def parse_share(text: str) -> float:
+    """A number from 0 to 1."""
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
+    return share
+
+
+def parse_port(text: str) -> int:
+    """A whole number from 1 to 65535."""
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 65535, got {text}")
+    return int(text)

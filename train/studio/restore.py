@@ -1,0 +1,172 @@
+"""Restores a crop at once, and whole photographs by `deblur` itself."""
+
+import os
+import shlex
+import threading
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train import TrainError
+from train.restore.engine import Engine
+from train.restore.onnx_file import weights_note, written_engine
+from train.restore.radius_map import described
+from train.restore.restore import restore
+from train.restore.runs import choose_run, runs_with_weights
+from train.restore.targets import NothingRestoredError, Target, plan
+from train.studio import Refused
+from train.studio.jobs import Command
+from train.studio.photographs import Kept, data_url, shown
+from train.studio.places import Places, variable
+
+CROP_PX = 256  # side of a crop that is shown at once
+CONTEXT_PX = 64  # on each of its sides: restored with it, and cut off
+MOST_NAMES = 100  # of results of photographs that are called the same
+
+
+class Restorer:
+    """The runs that restore, and the generator that was used last."""
+
+    def __init__(self, places: Places) -> None:
+        self.places, self.lock = places, threading.Lock()
+        self.loaded: tuple[Path, str, Engine] | None = None
+        self.results: dict[str, Target] = {}
+
+    @property
+    def runs(self) -> dict[str, tuple[Path, str]]:
+        """Folders of the runs by name, each with why it is taken if no other is named."""
+        runs_dir, run, box_dir = self.places.runs
+        found = {folder.name: (folder, "") for folder in runs_with_weights(runs_dir, box_dir)}
+        try:
+            chosen, reason = choose_run(runs_dir, run, box_dir)
+        except TrainError:
+            return found
+        first = {chosen.name: (chosen, reason)} if run is None or run in found else {}
+        return first | {name: each for name, each in found.items() if name not in first}
+
+    def folder_of(self, run: object) -> Path:
+        """The folder of a run.
+
+        Raises:
+            Refused: if it is none that restores.
+        """
+        found = self.runs.get(run) if isinstance(run, str) else None
+        if found is None:
+            raise Refused(HTTPStatus.NOT_FOUND, f"no run is called {run}; train one: `make train`")
+        return found[0]
+
+    def preview(self, pixels: np.ndarray, run: object, place: tuple[float, float]) -> dict:
+        """A crop before and after, as the page shows it.
+
+        Args:
+            pixels: uint8 or uint16, (H, W, 3), RGB, of the photograph.
+            run: name of a run.
+            place: of the middle of the crop: from the left and from the top, 0..1.
+
+        Returns:
+            "ready" is false where the run's ONNX file is still to be written, which only a
+            restoring does; otherwise before, after, what was seen, and the crop's box in shares.
+        """
+        run_dir = self.folder_of(run)
+        with self.lock:  # one at a time, as each takes all cores
+            engine = self._engine(run_dir)
+            if engine is None:
+                return {"ready": False}
+            inner, outer = _boxes(pixels.shape[:2], place)
+            region = np.ascontiguousarray(pixels[outer])
+            restored, seen = restore(engine, region)
+        rows, columns = (
+            slice(own.start - around.start, own.stop - around.start)
+            for own, around in zip(inner, outer, strict=True)
+        )
+        before, after = (data_url(shown(each[rows, columns])) for each in (region, restored))
+        height, width = pixels.shape[:2]
+        (top, bottom), (left, right) = ((each.start, each.stop) for each in inner)
+        shares = [top / height, bottom / height, left / width, right / width]
+        text = described(seen) if seen else "this network tells no radius"
+        return {"ready": True, "before": before, "after": after, "seen": text, "box": shares}
+
+    def _engine(self, run_dir: Path) -> Engine | None:
+        """The run's generator, loaded once; None if its file is still to be written."""
+        weights = weights_note(run_dir)
+        if self.loaded is None or self.loaded[:2] != (run_dir, weights):
+            self.loaded = None
+            engine = written_engine(run_dir)
+            self.loaded = (run_dir, weights, engine) if engine else None
+        return self.loaded[2] if self.loaded else None
+
+    def job(self, photo: Kept, run: object, strength: float) -> Command:
+        """The command that restores a photograph, as typed and as run, and what comes of it.
+
+        Raises:
+            Refused: if there is no such run, or the strength is not between 0 and 1.
+        """
+        run_dir = self.folder_of(run)
+        if not 0 <= strength <= 1:
+            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "strength must be between 0 and 1")
+        out_dir, share = self.places.out_dir, f"{strength:g}"
+        target = self._target(photo)
+        shown_words = ["make deblur", f"IN={shlex.quote(target.source.name)}"]
+        shown_words += [*variable("OUT", out_dir, "restored"), f"RUN={shlex.quote(run_dir.name)}"]
+        shown_words += variable("RUNS", run_dir.parent, "tf_checkpoints")
+        shown_words += [*variable("STRENGTH", share, "1"), "MAP=1"]
+        where = ("--out", out_dir, "--runs-dir", run_dir.parent, "--run", run_dir.name)
+        words = self.places.command(
+            "deblur", *where, "--strength", share, "--map", target.source.absolute()
+        )
+        self.results[photo.key] = target
+
+        def result() -> dict[str, Any]:
+            has_map = bool(target.radius_map and target.radius_map.is_file())
+            made = {"file": str(target.result), "map": has_map}
+            return {"photo": photo.key, "strength": strength} | made
+
+        return " ".join(shown_words), words, result
+
+    def result_of(self, key: str) -> Target:
+        """What was made of a photograph.
+
+        Raises:
+            Refused: if nothing was.
+        """
+        target = self.results.get(key)
+        if target is None or not target.result.is_file():
+            raise Refused(HTTPStatus.NOT_FOUND, "this photograph has not been restored yet")
+        return target
+
+    def _target(self, photo: Kept) -> Target:
+        """Where the result goes; beside those of other photographs of the same name.
+
+        Results are called as their sources, so an upload gets further names, never files over
+        another's result.
+        """
+        problem = ""
+        for number in range(1, MOST_NAMES):
+            source = photo.path
+            if number > 1:
+                source = source.with_name(f"{source.stem}-{number}{source.suffix}")
+            if not source.exists():
+                os.link(photo.path, source)
+            try:
+                (target,) = plan([source], self.places.out_dir, radius_map=True)
+            except NothingRestoredError as error:
+                problem = str(error)
+                continue
+            return target
+        raise Refused(HTTPStatus.CONFLICT, problem)
+
+
+Box = tuple[slice, slice]  # rows and columns
+
+
+def _boxes(size: tuple[int, ...], place: tuple[float, float]) -> tuple[Box, Box]:
+    """Rows and columns of a crop, without and with what lies around it."""
+    inner, outer = [], []
+    for side, share in zip(size, reversed(place), strict=True):
+        length = min(side, CROP_PX)
+        start = round(min(max(0.0, share * side - length / 2), side - length))
+        inner.append(slice(start, start + length))
+        outer.append(slice(max(0, start - CONTEXT_PX), min(side, start + length + CONTEXT_PX)))
+    return (inner[0], inner[1]), (outer[0], outer[1])
