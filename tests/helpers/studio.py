@@ -45,9 +45,11 @@ class Answered(NamedTuple):
 class RunningStudio:
     """A `pipeline.py studio` in a process of its own; a context manager that ends it by Ctrl-C."""
 
-    def __init__(self, folder: Path, *words: object) -> None:
-        places = ["--data-dir", folder / "data", "--runs-dir", folder / "runs"]
-        words = (*places, "--out", folder / "restored", *words)
+    def __init__(self, folder: Path | None, *words: object) -> None:
+        """Starts it over the places in a folder; over those that are the default without one."""
+        if folder:
+            places = ["--data-dir", folder / "data", "--runs-dir", folder / "runs"]
+            words = (*places, "--out", folder / "restored", *words)
         self.process = subprocess.Popen(
             command("studio", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
