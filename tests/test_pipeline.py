@@ -154,15 +154,6 @@ def test_only_rocm_needs_amds_tensorflow_to_be_named():
     assert "tensorflow" not in locked
 
 
-def test_every_command_of_the_readme_exists():
-    text = (ROOT / "README.md").read_text()
-    quoted = re.findall(r"`+[^`]+`+", text) + re.findall(r"^(?:\$ |    )?make .*$", text, re.M)
-    targets = {t for each in quoted for t in re.findall(r"\bmake ([a-z][a-z-]*)", each)}
-    assert {"demo", "dataset", "train", "test"} <= targets <= set(make_targets())
-    modules = re.findall(r"python -m ([a-z_.]+)", text)
-    assert all((ROOT / f"{module.replace('.', '/')}.py").exists() for module in modules)
-
-
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
