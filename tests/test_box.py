@@ -1,7 +1,9 @@
 """The network in the box: small, whole, and what its card says."""
 
 import re
+import shlex
 import shutil
+import subprocess
 
 import numpy as np
 from helpers.pair_files import ROOT
@@ -58,9 +60,15 @@ def test_a_checked_picture_comes_back_as_well_as_the_card_says():
 
 
 def test_its_recipe_is_what_make_runs():
-    recipe = (ROOT / "Makefile").read_text().split("\npretrained:", 1)[1].split("\n\n", 1)[0]
+    done = subprocess.run(["make", "-n", "pretrained"], cwd=ROOT, capture_output=True, text=True)
+    recipe = done.stdout.replace("\\\n", " ")
+    calls = re.findall(r"^\.venv/bin/python pipeline\.py (.*)$", recipe, re.MULTILINE)
+    parsed = [pipeline.build_parser().parse_args(shlex.split(call)) for call in calls]
+    assert [args.subcommand for args in parsed] == ["dataset", "blur", "train", "export"]
+    drawing, blurring, training, _ = parsed
     record = load_generator(BOX_DIR)[2]
-    assert f"--channels {record.settings.channels}" in recipe
-    assert f"--steps {record.settings.steps}" in recipe
-    assert f"--preset {record.preset}" in recipe
-    assert f"--draws {len(record.kernels)}" in recipe
+    assert len(record.kernels) == blurring.draws
+    assert record.preset == training.preset
+    for name in ("channels", "steps", "sample_every"):
+        assert getattr(record.settings, name) == getattr(training, name)
+    assert f"{drawing.num_images} pictures" in CARD
