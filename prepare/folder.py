@@ -1,6 +1,7 @@
 """Photographs of the user's own folder: found, linked by id, never copied or changed."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from prepare.originals import Original
 from prepare.photographs import listing
 from prepare.records.data_folder import DataFolder
 from prepare.records.hashing import sha256_of
-from prepare.records.manifest import read_manifest
+from prepare.records.manifest import ImageRecord, read_manifest
 from prepare.records.names import why_no_id
 
 
@@ -54,26 +55,27 @@ def folder_originals(
             f"--num-images asks for {num_images}, but --from {folder} holds {len(paths)} "
             f"photographs; add some, or ask for N={len(paths)}"
         )
-    links = LinkFolder(originals_dir)
+    links, places = LinkFolder(originals_dir), RealPlaces()
     taken: dict[str, Path] = {}
     # Where a disk does not tell case, the pictures of FACE would replace those of face.
     in_any_case = {image_id.casefold(): image_id for image_id in sorted(done_ids, reverse=True)}
     for path in paths:
-        if reason := why_no_id(path.stem):
-            yield Original(path.stem, path, "folder", problem=f"its name {reason}; rename it")
+        image_id = path.stem
+        if reason := why_no_id(image_id):
+            yield Original(image_id, path, "folder", problem=f"its name {reason}; rename it")
             continue
-        if path.stem in taken:
-            problem = f"id {path.stem} is taken by {taken[path.stem]}; rename one of them"
-            yield Original(path.stem, path, "folder", problem=problem)
+        if image_id in taken:
+            problem = f"id {image_id} is taken by {taken[image_id]}; rename one of them"
+            yield Original(image_id, path, "folder", problem=problem)
             continue
-        taken[path.stem] = path
-        if path.stem in done_ids:
+        taken[image_id] = path
+        if image_id in done_ids:
             continue
-        if (other := in_any_case.setdefault(path.stem.casefold(), path.stem)) != path.stem:
+        if (other := in_any_case.setdefault(image_id.casefold(), image_id)) != image_id:
             problem = f"differs from {other} by case alone; rename one of them"
-            yield Original(path.stem, path, "folder", problem=problem)
+            yield Original(image_id, path, "folder", problem=problem)
         else:
-            yield Original(path.stem, links.link(path.name, _absolute(path)), "folder")
+            yield Original(image_id, links.link(path.name, places.of(path)), "folder")
 
 
 def changed_photographs(
@@ -91,30 +93,42 @@ def changed_photographs(
     """
     if folder is None or not folder.is_dir() or is_ffhq_copy(folder):
         return set()
-    images = read_manifest(data.manifest)
-    links = LinkFolder(data.originals / "folder")
+    images: dict[str, ImageRecord] | None = None  # read where they are needed
+    links, places = LinkFolder(data.originals / "folder"), RealPlaces()
     first: dict[str, Path] = {}
     for path in photographs_in(folder):
         first.setdefault(path.stem, path)
     changed = set()
     for image_id in sorted(first.keys() & set(done_ids)):
-        path, name = _absolute(first[image_id]), first[image_id].name
-        moved = not links.leads_to(name, path)
+        real_path, name = places.of(first[image_id]), first[image_id].name
+        moved = not links.leads_to(name, real_path)
         if moved and relink:
-            links.link(name, path)
+            links.link(name, real_path)
         # The change time, not the modification time: a file moved into place keeps the latter.
         with contextlib.suppress(OSError):
-            if not moved and path.stat().st_ctime_ns < data.made_at_ns(image_id):
+            if not moved and os.stat(real_path).st_ctime_ns < data.made_at_ns(image_id):
                 continue
-            if sha256_of(path) == images[image_id].sha256:
+            images = images or read_manifest(data.manifest)
+            if sha256_of(Path(real_path)) == images[image_id].sha256:
                 continue
         changed.add(image_id)  # also one that cannot be read any more: it is told why
     return changed
 
 
-def _absolute(path: Path) -> Path:
-    """Where links lead, as far as they do: one may lead to itself."""
-    return Path(os.path.realpath(path))
+class RealPlaces:
+    """Where files really are; of those in one folder, the folder is looked for once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: Path) -> str:
+        """Where links lead, as far as they do: one may lead to itself."""
+        folder, name = os.path.split(path)
+        if os.path.islink(path):
+            return os.path.realpath(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
 
 
 class LinkFolder:
@@ -122,27 +136,36 @@ class LinkFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._by_id: dict[str, set[str]] = {}
-        if path.is_dir():
-            with os.scandir(path) as entries:
+        self._place = os.fspath(path)
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, set[str]]:
+        """Names of the links that are there, by id; a call for many is one look."""
+        by_id: dict[str, set[str]] = {}
+        if self.path.is_dir():
+            with os.scandir(self.path) as entries:
                 for entry in entries:
                     if entry.is_symlink():
-                        self._by_id.setdefault(Path(entry.name).stem, set()).add(entry.name)
+                        by_id.setdefault(Path(entry.name).stem, set()).add(entry.name)
+        return by_id
 
-    def leads_to(self, name: str, target: Path) -> bool:
+    def leads_to(self, name: str, target: str | Path) -> bool:
         """Whether a link of that name leads to `target`."""
-        link = self.path / name
-        return link.is_symlink() and Path(os.readlink(link)) == target
+        try:
+            found = os.readlink(os.path.join(self._place, name))
+        except OSError:  # it is no link
+            return False
+        return found == target or Path(found) == Path(target)
 
-    def link(self, name: str, target: Path) -> Path:
+    def link(self, name: str, target: str | Path) -> Path:
         """A link of that name to `target`; other links of its id are removed."""
-        self.path.mkdir(parents=True, exist_ok=True)
         names = self._by_id.setdefault(Path(name).stem, set())
         for other in sorted(names):
             if other != name or not self.leads_to(name, target):
                 (self.path / other).unlink()
                 names.remove(other)
         if name not in names:
+            self.path.mkdir(parents=True, exist_ok=True)
             (self.path / name).symlink_to(target)
             names.add(name)
         return self.path / name

@@ -1,5 +1,6 @@
 """Which pairs and blurred sets of a data folder are there, and with which settings."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,12 +28,11 @@ class MixedSettingsError(PrepareError):
 
 def complete_ids(data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
     """Ids in the manifest whose sharp and blurred pictures are all there and whole."""
-    return {
-        image_id
-        for image_id in read_manifest(data.manifest)
-        if _is_whole_jpeg(data.sharp_path(image_id))
-        and all(_is_whole_jpeg(data.blurred_path(blur.name, image_id)) for blur in blurs)
-    }
+    folders = [data.sharp, *(data.blurred / blur.name for blur in blurs)]
+    ids = set(read_manifest(data.manifest))
+    for folder in map(os.fspath, folders):
+        ids = {image_id for image_id in ids if _is_whole_jpeg(f"{folder}/{image_id}.jpg")}
+    return ids
 
 
 def remove_pictures(data: DataFolder, image_id: str) -> None:
@@ -42,14 +42,20 @@ def remove_pictures(data: DataFolder, image_id: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_whole_jpeg(path: Path) -> bool:
+def _is_whole_jpeg(path: str) -> bool:
+    """Whether a file begins and ends as a JPEG; without a buffer, as there are many."""
     try:
-        with path.open("rb") as file:
-            start = file.read(2)
-            file.seek(-2, 2)
-            return start == b"\xff\xd8" and file.read(2) == b"\xff\xd9"
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # should it be a pipe
     except OSError:
         return False
+    try:
+        start = os.read(descriptor, 2)
+        os.lseek(descriptor, -2, os.SEEK_END)
+        return start == b"\xff\xd8" and os.read(descriptor, 2) == b"\xff\xd9"
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = False) -> None:

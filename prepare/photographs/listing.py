@@ -26,7 +26,7 @@ def photographs_in(folder: str | Path, recursive: bool = False) -> list[Path]:
     Raises:
         OSError: if the folder, or one below it, cannot be read.
     """
-    found: list[Path] = []
+    found: list[str] = []
     folders, seen = [os.fspath(folder)], set()
     while folders:
         current = folders.pop()
@@ -34,15 +34,17 @@ def photographs_in(folder: str | Path, recursive: bool = False) -> list[Path]:
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
+        below = []
         with os.scandir(current) as entries:
-            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name), reverse=True):
+            for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if _is_folder(entry):
-                    folders += [entry.path] if recursive else []
+                    below.append(entry.path)
                 elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                    found.append(Path(entry.path))
-    return sorted(found, key=os.fsencode)
+                    found.append(entry.path)
+        folders += sorted(below, key=os.fsencode, reverse=True) if recursive else []
+    return [Path(path) for path in sorted(found, key=os.fsencode)]
 
 
 def shown_name(path: str | Path) -> str:

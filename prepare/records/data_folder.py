@@ -1,5 +1,7 @@
 """Where everything lies in a data folder."""
 
+import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +19,12 @@ class DataFolder:
         """Holds one folder a source."""
         return self.path / "originals"
 
-    @property
+    @functools.cached_property
     def sharp(self) -> Path:
         """Holds the sharp pictures."""
         return self.path / "not_blurred_resized"
 
-    @property
+    @functools.cached_property
     def blurred(self) -> Path:
         """Holds one folder a blurred set."""
         return self.path / "blurred_resized"
@@ -54,4 +56,4 @@ class DataFolder:
 
     def made_at_ns(self, image_id: str) -> int:
         """When the sharp picture was last written, in nanoseconds."""
-        return self.sharp_path(image_id).stat().st_mtime_ns
+        return os.stat(f"{self.sharp}/{image_id}.jpg").st_mtime_ns

@@ -21,7 +21,7 @@ def parse_json(text: str) -> Any:
             UTF-8 and finite numbers: NaN, 1e999, half of a surrogate pair.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=finite_number)
+        value = _DECODER.decode(text)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
@@ -94,3 +94,6 @@ def finite_number(digits: str) -> float:
 def damaged(path: Path, way_out: str) -> DamagedRecordError:
     """The error that says so."""
     return DamagedRecordError(f"{path} is damaged; {way_out}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=finite_number)  # once for all lines

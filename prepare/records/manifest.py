@@ -30,9 +30,13 @@ class ImageRecord:
 
     def __post_init__(self) -> None:
         check_id(self.id)
-        words, numbers = (self.source, self.sha256), (self.width, self.height)
-        are_right = all(isinstance(word, str) for word in words) and self.split in ("train", "test")
-        if not are_right or not all(type(n) is int and 0 < n < MAX_SIDE_PX for n in numbers):
+        kinds = (type(self.source), type(self.sha256), type(self.width), type(self.height))
+        if (
+            kinds != (str, str, int, int)
+            or self.split not in ("train", "test")
+            or not 0 < self.width < MAX_SIDE_PX
+            or not 0 < self.height < MAX_SIDE_PX
+        ):
             raise ValueError(f"{self.id!r} is no image")
 
 
@@ -50,12 +54,8 @@ def read_lines(path: Path) -> list[dict]:
     Raises:
         DamagedRecordError: if it holds anything else.
     """
-    return _objects(path, read_record(path, WAY_OUT) or "")
-
-
-def _objects(path: Path, text: str) -> list[dict]:
     try:
-        return [dict(parse_json(line)) for line in lines_of(text)]
+        return [dict(parse_json(line)) for line in lines_of(read_record(path, WAY_OUT) or "")]
     except (ValueError, TypeError) as error:
         raise damaged(path, WAY_OUT) from error
 
@@ -75,8 +75,10 @@ def read_manifest(path: Path) -> dict[str, ImageRecord]:
     """
     journal = read_journal(path, WAY_OUT)
     text = read_record(path, WAY_OUT) or ""
+    images: dict[str, ImageRecord] = {}
     try:
-        images = {line["id"]: ImageRecord(**line) for line in _objects(path, text)}
+        for line in map(parse_json, lines_of(text)):
+            images[line["id"]] = ImageRecord(**line)
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, WAY_OUT) from error
     with contextlib.suppress(KeyError, TypeError, ValueError):  # a torn line; it is the last

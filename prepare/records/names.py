@@ -14,7 +14,7 @@ def why_no_id(text: object) -> str | None:
     """
     if not isinstance(text, str):
         return "is no text"
-    if text in ("", ".", "..") or any(letter in text for letter in SEPARATORS):
+    if text in ("", ".", "..") or not SEPARATORS.isdisjoint(text):
         return "is empty, or leads to another folder"
     try:
         num_bytes = len(f"{text}.jpg".encode())

@@ -1,0 +1,27 @@
+"""What `make dataset` does for every photograph beside its pictures, for `bench_scale`."""
+
+import hashlib
+from collections import deque
+from pathlib import Path
+
+from prepare.folder import folder_originals
+from prepare.originals import Original
+from prepare.pair_records import PairRecords
+from prepare.records.data_folder import DataFolder
+from prepare.records.manifest import ImageRecord, split_of
+
+
+def link_photographs(photos: Path, data: DataFolder, num_images: int) -> None:
+    """Links each photograph of a flat folder."""
+    links = data.originals / "folder"
+    deque(folder_originals(photos, links, num_images, ()), maxlen=0)
+
+
+def record_pairs(data: DataFolder, ids: list[str]) -> None:
+    """Writes the manifest, with all savings, as making the pairs of these photographs does."""
+    records = PairRecords(data, [])
+    for image_id in ids:
+        sha256 = hashlib.sha256(image_id.encode()).hexdigest()
+        image = ImageRecord(image_id, split_of(image_id), "folder", sha256, 1024, 1024)
+        records.accept(Original(image_id, data.originals / image_id, "folder"), image)
+    records.finish()
