@@ -133,10 +133,9 @@ const shown = () => $("input[name=shown]:checked").value;
 function showRestored() {
   const { photo, crop, result } = restoring, isMap = shown() === "map", whole = shown() === "whole";
   $("#map").hidden = !isMap;
-  $("#restore-stage").hidden = isMap;
-  if (isMap) { $("#map").src = `photographs/${photo.photo}/map?${result.count}`; return; }
-  compare.hidden = whole ? !result : !crop;
-  $(".empty", restoring.panel).hidden = !compare.hidden;
+  if (isMap) $("#map").src = `photographs/${photo.photo}/map?${result.count}`;
+  compare.hidden = isMap || (whole ? !result : !crop);
+  $(".empty", restoring.panel).hidden = isMap || !compare.hidden;
   if (compare.hidden) return;
   const [width, height] = whole ? [photo.width, photo.height] : [crop.width, crop.height];
   compare.style.aspectRatio = `${width} / ${height}`;
@@ -161,6 +160,7 @@ const previewCrop = newest(async () => {
     } else {
       const [top, bottom, left, right] = told.box;
       const frame = $(".finder span").style;
+      $(".finder span").hidden = false;
       [frame.top, frame.left] = [`${100 * top}%`, `${100 * left}%`];
       [frame.height, frame.width] = [`${100 * (bottom - top)}%`, `${100 * (right - left)}%`];
       restoring.crop = { ...told, width: (right - left) * photo.width, height: (bottom - top) * photo.height };
