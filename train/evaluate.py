@@ -5,7 +5,7 @@ import io
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
@@ -62,7 +62,9 @@ def evaluate(
         what `metrics.json` holds.
     """
     begun_s = time.monotonic()
-    baselines, record = tuned_baselines(kernel, list(_first_pictures(tuning)))
+    paths = islice(zip(tuning.blurred[0], tuning.sharp, strict=True), MOST_TUNING_IMAGES)
+    first = [(read_picture(blurred), read_picture(sharp)) for blurred, sharp in paths]
+    baselines, record = tuned_baselines(kernel, first)
     methods = {"restored": restore} | baselines
     content = kernel.content if kernel else {}
     subject = {"context": context, "blur": content, "images": pairs.ids, "size": pairs.size}
@@ -116,12 +118,6 @@ def _score(
         scores[f"{row}_ripples"] = metrics.ripples(picture, blurred, sharp)
     log.add(image_id, pair, scores)
     return {"id": image_id} | scores
-
-
-def _first_pictures(pairs: Pairs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    paths = zip(pairs.blurred[0], pairs.sharp, strict=True)
-    for blurred_path, sharp_path in islice(paths, MOST_TUNING_IMAGES):
-        yield read_picture(blurred_path), read_picture(sharp_path)
 
 
 def _in_threads(score: Callable[[str, str, str], dict], pairs: Pairs) -> list[dict]:

@@ -24,8 +24,6 @@ from train.report.radius_curve import write_curve
 from train.report.real_page import is_real, write_real_report
 from train.run_record import read_run
 
-SCORED_ON = ("test", "train")  # the latter tunes the classical methods
-
 
 def evaluate_run(
     run_dir: Path,
@@ -57,12 +55,12 @@ def evaluate_run(
 
     generator, step, record = load_generator(run_dir)
     set_names = choose_sets(data.blurred, patterns or record.kernels)
-    split = read_split(data.manifest)
+    test, tuning = _ids_scored_on(data)
     pairs = {
-        name: [find_pairs(split[side], data.sharp, [data.blurred / name]) for side in SCORED_ON]
+        name: [find_pairs(ids, data.sharp, [data.blurred / name]) for ids in (test, tuning)]
         for name in set_names
     }
-    num = len(split["test"])
+    num = len(test)
     said = {name: f"{run_dir.name}, step {step}: {num} test images of {name}" for name in pairs}
     if dry_run:
         print("\n".join(said.values()))
@@ -80,6 +78,14 @@ def evaluate_run(
         publish(folders, evaluations_dir)
     for name in set_names:
         print(f"report: {evaluations_dir / name / 'report.html'}")
+
+
+def _ids_scored_on(data: DataFolder) -> tuple[list[str], list[str]]:
+    """The test images, and the few training images that the classical methods are tuned on."""
+    from train.evaluate import MOST_TUNING_IMAGES
+
+    split = read_split(data.manifest)
+    return split["test"], split["train"][:MOST_TUNING_IMAGES]
 
 
 def _score_set(

@@ -13,11 +13,13 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.doubles import warning_of_doubles
 from prepare.records.kernel import choose_sets, the_only_set
 from prepare.records.lock import only_writer
+from train.memory import check_cache
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
 from train.run_record import RunRecord, read_run
 from train.settings import TrainSettings
 
+LEARNED_ON = ("train", "validation")
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
 
 
@@ -43,7 +45,8 @@ def train_run(
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
-        TrainError: see `train.loop.train`.
+        TrainError: see `train.loop.train`; or if the pictures are to be kept in memory, and do
+            not fit into it.
     """
     begun = read_run(run_dir)
     wanted = patterns or (begun.kernels if begun else [the_only_set(data.blurred)])
@@ -52,8 +55,8 @@ def train_run(
     split = read_split(data.manifest)
     if warning := warning_of_doubles(data.manifest):
         print(warning)
-    pairs = find_pairs(split["train"], data.sharp, blurred_dirs)
-    validation = find_pairs(split["validation"], data.sharp, blurred_dirs)
+    pairs, validation = (find_pairs(split[each], data.sharp, blurred_dirs) for each in LEARNED_ON)
+    check_cache(pairs, settings.cache)
     print(
         f"{run_dir.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
         f"{', '.join(set_names)}, {settings.total_steps(len(pairs.ids))} steps of {settings.batch}"
