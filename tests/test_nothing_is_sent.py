@@ -22,7 +22,7 @@ def test_onnx_runtime_reports_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", ["onnx_file", "engine", "export"])
+@pytest.mark.parametrize("module", ["onnx_file", "engine"])
 def test_it_is_told_before_it_is_loaded(module: str) -> None:
     code = f"import os, sys\nimport train.restore.{module}\n"
     code += "assert 'onnxruntime' in sys.modules\nassert os.environ['ORT_DISABLE_TELEMETRY']"

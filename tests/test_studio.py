@@ -105,7 +105,7 @@ def test_a_crop_is_restored_at_once(studio: RunningStudio, folder: Path) -> None
     photo = studio.upload(folder / "IMG 1.jpg")
     asked = {"photo": photo["photo"], "run": "run-01", "across": 1.0, "down": 0.5}
     told = studio.post("restore/preview", asked).json
-    assert told["box"] == [0, 1, 0, 1]  # of a photograph no larger than a crop
+    assert told["box"] == pytest.approx([0, 1, 44 / 300, 1])  # 256 pixels wide, and no higher
     assert "blur of 3.0 to 3.0 pixels" in told["seen"]
     before, after = (
         np.asarray(Image.open(io.BytesIO(picture_in(told[name]))), int)

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -99,5 +100,5 @@ class RunningStudio:
     def finished_job(self) -> dict:
         """What is told of the job that runs, once it has ended."""
         while (told := self.ask("GET", "job").json)["state"] == "running":
-            pass
+            time.sleep(0.1)
         return told
