@@ -95,9 +95,8 @@ def train(
         return False
 
     # Data, records and the compiled step.
-    batches = strategy.distribute_datasets_from_function(
-        partial(training_batches, pairs, settings, first_step, num_steps)
-    )
+    make_batches = partial(training_batches, pairs, settings, first_step, num_steps)
+    batches = strategy.distribute_datasets_from_function(make_batches)
     train_step = build_train_step(state, settings, strategy)
     gan_start_step = settings.gan_start_step(num_steps)
     recorder = Recorder(run_dir, state, settings, len(pairs.ids), writes)

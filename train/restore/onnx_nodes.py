@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 SINGLE = TensorProto.FLOAT
-LONGEST_HALVED = 3  # pixels
+HALVED = 3  # side of the filters that lose nothing by half precision, pixels
 
 
 class Graph:
@@ -46,13 +46,14 @@ class Graph:
         return [numpy_helper.from_array(array, name) for name, array in self.weights.items()]
 
     def halved(self) -> "Graph":
-        """The same with small filters in half precision, made single again when loaded.
+        """The same with filters of 3x3 pixels in half precision, made single again when loaded.
 
-        Long filters invert a blur: what they add up cancels, and rounding would not.
+        They are nearly all there is. Longer ones invert a blur: what they add up cancels, and what
+        rounding adds would not. Those of one pixel weigh the guess of the blur.
         """
         graph = Graph()
         for name, array in self.weights.items():
-            if array.ndim == 4 and array.shape[-1] <= LONGEST_HALVED:
+            if array.ndim == 4 and array.shape[-1] == HALVED:
                 graph.nodes.append(helper.make_node("Cast", [f"{name}_half"], [name], to=SINGLE))
                 graph.weights[f"{name}_half"] = array.astype(np.float16)
             else:
