@@ -51,7 +51,7 @@ def test_a_checked_picture_comes_back_as_well_as_the_card_says():
     photo = drawn(**CHECKED)
     sharp = reduce_photo(photo, SIZE)
     (blurred,) = blur_and_reduce(photo, [LensBlur(30, linear=True)], SIZE, "checked")
-    told = re.search(r"drawn portrait of ([\d.]+) dB comes back at ([\d.]+)", CARD)
+    told = re.search(r"drawn portrait of (\d+\.\d+) dB comes back at (\d+\.\d+)", CARD)
     restored, _ = restore(open_engine(BOX_DIR), blurred)
     values = [psnr_db(picture, sharp) for picture in (blurred, restored)]
     np.testing.assert_allclose(values, [float(value) for value in told.groups()], atol=0.02)
