@@ -184,7 +184,7 @@ $(READY): requirements/$(device).lock
 	@touch $@
 
 demo: default-N =
-demo: $(READY) ## the whole pipeline on drawn portraits, offline, in minutes
+demo: $(READY) ## the whole pipeline on drawn pictures, offline, in minutes
 	$(PIPELINE)
 
 dataset: $(READY) ## N originals and their pairs; SOURCE=ffhq, mirror, drive, sample, folder FROM=..

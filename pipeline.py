@@ -145,7 +145,7 @@ def run_all(args: argparse.Namespace) -> None:
 
 
 def demo(args: argparse.Namespace) -> None:
-    """the whole chain offline: drawn portraits, pairs, a short training, evaluation, report"""
+    """the whole chain offline: drawn pictures, pairs, a short training, evaluation, report"""
     run_all(args)
 
 
