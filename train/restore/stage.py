@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prepare.records.atomic import named_errors, remove_old_parts
+from train.restore import BOX_STRENGTH
 from train.restore.onnx_file import open_engine
 from train.restore.photographs import deblur
 from train.restore.runs import choose_run
@@ -15,7 +16,7 @@ from train.restore.targets import plan
 class Wanted:
     """What is made of photographs."""
 
-    strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores
+    strength: float | None = None  # 0 leaves a photograph as it is, 1 restores; None: as usual
     compare: bool = False  # also before and after side by side
     radius_map: bool = False  # also a map of the blur
     detail: float = 1.0  # 0 for nothing but what the pixels say, 1 for all that the run learned
@@ -49,7 +50,9 @@ def deblur_photographs(
         print(f"{name}: {len(targets)} to restore into {out_dir}")
         return
     engine = open_engine(run_dir, wanted.detail)
+    usual = BOX_STRENGTH if run_dir.resolve() == places[2].resolve() else 1.0
+    strength = usual if wanted.strength is None else wanted.strength
     print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
     with named_errors(out_dir):
         remove_old_parts(out_dir, below=False)
-        deblur(engine, targets, strength=wanted.strength)
+        deblur(engine, targets, strength=strength)
