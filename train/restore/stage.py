@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prepare.records.atomic import named_errors, remove_old_parts
-from train.restore import BOX_STRENGTH
 from train.restore.onnx_file import open_engine
 from train.restore.photographs import deblur
-from train.restore.runs import choose_run
+from train.restore.runs import choose_run, usual_strength
 from train.restore.targets import plan
 
 
@@ -50,7 +49,7 @@ def deblur_photographs(
         print(f"{name}: {len(targets)} to restore into {out_dir}")
         return
     engine = open_engine(run_dir, wanted.detail)
-    usual = BOX_STRENGTH if run_dir.resolve() == places[2].resolve() else 1.0
+    usual = usual_strength(run_dir, places[2])
     strength = usual if wanted.strength is None else wanted.strength
     print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
     with named_errors(out_dir):
