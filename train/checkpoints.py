@@ -12,11 +12,10 @@ import tensorflow as tf
 from prepare.records.atomic import remove_old_parts
 from train import TrainError
 from train.networks.generators import build_generator
-from train.run_record import RunRecord, read_run
+from train.run_record import BEST, PIXEL, RunRecord, read_run
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
-BEST, PIXEL = "ckpt-best", "ckpt-pixel"  # folders of the best one, and of `save_pixel_average`
 NAME = re.compile(r"ckpt-(\d+)")
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from train import TrainError
-from train.checkpoints import PIXEL, best_manager_of, manager_of, save, save_generator
+from train.checkpoints import best_manager_of, manager_of, save, save_generator
 from train.dataset import explain_damaged_picture, training_batches
 from train.distribution import (
     build_maximum,
@@ -24,7 +24,7 @@ from train.log import Recorder
 from train.pairs import Pairs
 from train.precision import dtype_policy_scope, enable_determinism, with_precision
 from train.resume import restore_or_start
-from train.run_record import RunRecord, check_unchanged, write_run
+from train.run_record import PIXEL, RunRecord, check_unchanged, write_run
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.train_step import LOSSES, TrainState, build_train_step
 from train.validation import validate

@@ -23,6 +23,8 @@ from train.settings import (
     TrainSettings,
 )
 
+# Folders of a run: its best checkpoint, and the network of before its adversarial term.
+BEST, PIXEL = "ckpt-best", "ckpt-pixel"
 OTHERS = {"size": int, "preset": str, "from_step": int, "from_weights": str}
 NOT_IN_EVERY_RECORD = {"preset": "sharp", "from_step": 0, "from_weights": ""}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from train import TrainError
-from train.run_record import ChangedSettingsError, RunRecord, older_defaults, read_run
+from train.run_record import BEST, ChangedSettingsError, RunRecord, older_defaults, read_run
 from train.settings import TrainSettings
 
 NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # settings taken over
@@ -95,7 +95,7 @@ def _trained(folder: Path) -> RunRecord:
             f"no run {folder.name} in {folder.parent} to start from ({found}); name another with "
             "FROM_RUN=.., or leave it out"
         )
-    if not any([*folder.glob("ckpt-*.index"), *folder.glob("ckpt-best/ckpt-*.index")]):
+    if not any([*folder.glob("ckpt-*.index"), *folder.glob(f"{BEST}/ckpt-*.index")]):
         raise UnfitStartError(
             f"{folder} has no checkpoint to start from; run `make train RUN={folder.name}` first"
         )

@@ -15,6 +15,7 @@ from prepare.records.hashing import sha256_of
 from prepare.records.lock import FolderInUseError, only_writer
 from train import TrainError
 from train.restore.engine import Engine
+from train.run_record import BEST, PIXEL
 from train.settings import SIZE_MULTIPLES
 
 NAME = "generator.onnx"  # in a run's folder `export`
@@ -29,7 +30,7 @@ class NoWeightsError(TrainError):
 
 def weights_path(run_dir: Path) -> Path | None:
     """The index of the checkpoint that a run's generator is taken from; None if it has none."""
-    for folder in (run_dir / "ckpt-best", run_dir):
+    for folder in (run_dir / BEST, run_dir):
         steps = {
             int(path.stem.removeprefix("ckpt-")): path
             for path in folder.glob("ckpt-*.index")
@@ -111,7 +112,7 @@ def _fitting(path: Path, weights: str) -> Engine | None:
 
 def _note_of_both(run_dir: Path, weights: str, path: Path) -> str:
     """`weights_note` of a run's own weights and of those before its adversarial term."""
-    pixel = next(iter((run_dir / "ckpt-pixel").glob("ckpt-*.index")), None)
+    pixel = next(iter((run_dir / PIXEL).glob("ckpt-*.index")), None)
     if pixel:
         return f"{weights} {sha256_of(pixel)}"
     if path.is_file():
