@@ -1,4 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -16,44 +15,6 @@ def high_frequency_energy(image):
     """Mean squared response of the Laplacian, which a smooth image does not excite."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float(np.mean(cv2.Laplacian(gray, cv2.CV_32F) ** 2))
-
-
-def test_portraits_are_the_same_from_any_number_of_workers():
-    alone = [portrait(index, side=128) for index in range(6)]
-    with ThreadPoolExecutor(3) as workers:
-        together = list(workers.map(lambda index: portrait(index, side=128), range(6)))
-    np.testing.assert_array_equal(alone, together)
-
-
-def test_portrait_does_not_depend_on_the_threads_of_opencv():
-    num_threads = cv2.getNumThreads()
-    try:
-        cv2.setNumThreads(1)
-        single = portrait(3, side=512)
-        cv2.setNumThreads(4)
-        np.testing.assert_array_equal(portrait(3, side=512), single)
-    finally:
-        cv2.setNumThreads(num_threads)
-
-
-def test_portraits_differ_between_indexes_and_seeds():
-    base = portrait(0, seed=0, side=128).astype(float)
-    for index, seed in ((1, 0), (0, 1), (1, 1)):
-        other = portrait(index, seed=seed, side=128)
-        assert np.abs(base - other).mean() > 10
-
-
-@pytest.mark.parametrize("side", [64, 256, 1024])
-def test_shape_and_type(side):
-    image = portrait(5, side=side)
-    assert image.shape == (side, side, 3)
-    assert image.dtype == np.uint8
-
-
-@pytest.mark.parametrize("side", [62, 101])
-def test_rejects_sides_it_cannot_draw(side):
-    with pytest.raises(ValueError, match=str(side)):
-        portrait(0, side=side)
 
 
 @pytest.mark.parametrize("index", [0, 2, 5])

@@ -1,5 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 import pytest
@@ -39,44 +37,6 @@ def scenes():
     """Scenes of 512 pixels, reduced to 256 as pairs are."""
     drawings = [scene(index, side=512) for index in range(16)]
     return [cv2.resize(each, (256, 256), interpolation=cv2.INTER_AREA) for each in drawings]
-
-
-def test_scenes_are_the_same_from_any_number_of_workers():
-    alone = [scene(index, side=128) for index in range(6)]
-    with ThreadPoolExecutor(3) as workers:
-        together = list(workers.map(lambda index: scene(index, side=128), range(6)))
-    np.testing.assert_array_equal(alone, together)
-
-
-def test_scene_does_not_depend_on_the_threads_of_opencv():
-    num_threads = cv2.getNumThreads()
-    try:
-        cv2.setNumThreads(1)
-        single = scene(3, side=512)
-        cv2.setNumThreads(4)
-        np.testing.assert_array_equal(scene(3, side=512), single)
-    finally:
-        cv2.setNumThreads(num_threads)
-
-
-def test_scenes_differ_between_indexes_and_seeds():
-    base = scene(0, seed=0, side=128).astype(float)
-    for index, seed in ((1, 0), (0, 1), (1, 1)):
-        assert np.abs(base - scene(index, seed=seed, side=128)).mean() > 10
-
-
-@pytest.mark.parametrize("side", [64, 256, 1024])
-def test_shape_and_type(side):
-    image = scene(5, side=side)
-    assert image.shape == (side, side, 3)
-    assert image.dtype == np.uint8
-
-
-@pytest.mark.parametrize("draw", [scene, drawn])
-@pytest.mark.parametrize("side", [62, 101])
-def test_rejects_sides_it_cannot_draw(draw, side):
-    with pytest.raises(ValueError, match=str(side)):
-        draw(0, side=side)
 
 
 @pytest.mark.parametrize("index", [0, 2, 5])
