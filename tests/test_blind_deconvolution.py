@@ -9,7 +9,7 @@ from scipy.ndimage import correlate, gaussian_filter
 from prepare.records.psf import disc_psf
 from train.metrics import psnr_db
 from train.networks.blind_deconvolution import blind_inverse
-from train.networks.blurs import BANKS, Blur
+from train.networks.blurs import BANKS, Bank, Blur
 from train.networks.deconvolution_filters import (
     RINGS,
     disc_transfer,
@@ -21,14 +21,18 @@ from train.networks.deconvolution_filters import (
 )
 from train.networks.layers import EdgePad, SpaceToDepth
 
-LENSES = BANKS["lenses"]
+LENSES, PHOTOGRAPHS = BANKS["lenses"], BANKS["photographs"]
 RADII = np.array(LENSES.radii)
+
+
+def front_of(bank: Bank) -> keras.Model:
+    blurred = keras.Input((None, None, 3))
+    return keras.Model(blurred, blind_inverse(blurred, bank))
 
 
 @pytest.fixture(scope="module")
 def front() -> keras.Model:
-    blurred = keras.Input((None, None, 3))
-    return keras.Model(blurred, blind_inverse(blurred, LENSES))
+    return front_of(LENSES)
 
 
 def photograph(slope: float = 1.1) -> np.ndarray:
@@ -107,7 +111,7 @@ def test_ring_filters_pass_their_ring_alone() -> None:
 
 
 def test_discriminant_has_a_column_for_every_radius() -> None:
-    for bank, number in ((LENSES, 24), (BANKS["discs"], 22)):
+    for bank, number in ((LENSES, 24), (PHOTOGRAPHS, 24), (BANKS["discs"], 22)):
         weights, offsets = radius_discriminant(bank)
         assert weights.shape == (len(RINGS), number)
         assert offsets.shape == (len(bank.radii),) == (number,)
@@ -144,6 +148,17 @@ def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(front: keras.Model, sig
     assert believed == pytest.approx(2 * sigma, rel=0.2)  # a disc of that variance
     restored = ((signed(blurred) + inverse)[0] * 127.5 + 127.5).round().clip(0, 255)
     assert psnr_db(restored.astype(np.uint8), sharp) > psnr_db(blurred, sharp) + 0.5
+
+
+def test_guess_for_photographs_does_not_take_what_is_smooth_and_noisy_for_blurred() -> None:
+    fixed = front_of(PHOTOGRAPHS)
+    assert not fixed.trainable_weights  # nor does training teach it to
+    rng = np.random.default_rng(0)
+    for radius in (0.0, 2.5, 7.5):
+        noise = 2 * rng.standard_normal((256, 256, 1))
+        seen = (blurred_by(radius, photograph(1.5)) + noise).round().clip(0, 255).astype(np.uint8)
+        believed = fixed(signed(seen))[1].numpy()[..., : len(RADII)].mean((0, 1, 2)) @ RADII
+        assert believed == pytest.approx(radius, abs=1)  # that of the lenses errs by 1 to 2
 
 
 def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model) -> None:

@@ -32,8 +32,10 @@ class TrainSettings:
         64, "of the residual generator; more gain more in runs of an hour or more"
     )
     blocks: int = setting(12, "of the residual generator")
-    start: Literal["lenses", "discs"] = setting(
-        "lenses", "blurs that the residual generator starts from inverses of; discs has hard edges"
+    start: Literal["lenses", "photographs", "discs"] = setting(
+        "lenses",
+        "blurs that the residual generator starts from inverses of; photographs keeps to a guess "
+        "that holds for any; discs has hard edges",
     )
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"
@@ -119,7 +121,7 @@ class TrainSettings:
 PRESETS = {
     "sharp": TrainSettings(),
     # Nothing but what the pixels say: for photographs, whose faces nobody wants invented.
-    "faithful": TrainSettings(gan_weight=0.0),
+    "faithful": TrainSettings(gan_weight=0.0, start="photographs"),
     # Isola et al., arXiv 1611.07004, Sec. 3.3 and appendix. Their resize to 286 before the crop
     # would widen the blur by 12 %, so the same range of shifts is had by padding instead.
     "paper": TrainSettings(

@@ -73,6 +73,7 @@ def _radius_probs(halved: tf.Tensor, bank: Bank) -> tf.Tensor:
         kernel_initializer=keras.initializers.Constant(weights[None, None]),
         bias_initializer=keras.initializers.Constant(offsets),
         dtype="float32",
+        trainable=bank.guess.learns,
     )
     return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(discriminant(logs))
 

@@ -29,13 +29,23 @@ class Blur(NamedTuple):
         return self._replace(radius=self.radius / 2)
 
 
+class Guess(NamedTuple):
+    """How the radius is told, at each place, from the energies of rings of the spectrum."""
+
+    slopes: tuple[float, ...]  # powers of the frequency that energies of sharp pictures fall with
+    noise: float  # what blur does not take, in energies of rounding and JPEG at quality 95
+    trust: float  # in the evidence: rings side by side tell the same twice
+    prior_of_sharp: float  # log odds that a place is
+    learns: bool  # with the network; else it stays as theory has it
+
+
 class Bank(NamedTuple):
     """All blurs that a start knows."""
 
     full_res: tuple[Blur, ...]  # whose inverse works on the picture itself
     half_res: tuple[Blur, ...]  # on the halved one; what lies beyond 4 pixels loses nothing there
     sharp: tuple[Blur, ...]  # what counts as no blur
-    prior_of_sharp: float  # log odds that a place is
+    guess: Guess
     hands_on: bool  # every inverse to the network, not only the sum that it starts from
 
     @property
@@ -52,22 +62,29 @@ class Bank(NamedTuple):
 _DISC, _HARD, _SOFT, _ANY = (0.0,), (0.0, 0.1), (0.25, 0.45, 0.8), (0.0, 0.15, 0.35, 0.7)
 _HARD_RADII = (4.0, 4.5, 5.0, 5.5, 6.0, 6.7, 7.4, 8.2, 9.0, 10.0, 11.0, 12.0)
 _SOFT_RADII = (4.0, 5.0, 6.3, 7.8, 9.7, 12.0)
+_LENSES = Bank(
+    tuple(Blur(radius, _ANY, radius / 10) for radius in (1.5, 2.0, 2.5, 3.0, 3.5)),
+    tuple(Blur(radius, _HARD, 0.25) for radius in _HARD_RADII)
+    + tuple(Blur(radius, _SOFT, radius / 10) for radius in _SOFT_RADII),
+    tuple(Blur(radius, _ANY, 0.0) for radius in (0.0, 0.5, 1.0)),
+    # A soft subject looks like a small blur, and is to be left alone.
+    Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=1.5, learns=True),
+    hands_on=True,
+)
 BANKS = {
     # Hard-edged discs alone: runs of before there was a choice.
     "discs": Bank(
         tuple(Blur(radius, _DISC, 0.25) for radius in (2.0, 2.5, 3.0, 3.5)),
         tuple(Blur(4 + 0.5 * number, _DISC, 0.25) for number in range(17)),
         tuple(Blur(radius, _DISC, 0.0) for radius in (0.0, 0.75, 1.5)),
-        prior_of_sharp=0.0,
+        Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=0.0, learns=True),
         hands_on=False,
     ),
-    # Edges of any kind. A soft subject looks like a small blur, and is to be left alone.
-    "lenses": Bank(
-        tuple(Blur(radius, _ANY, radius / 10) for radius in (1.5, 2.0, 2.5, 3.0, 3.5)),
-        tuple(Blur(radius, _HARD, 0.25) for radius in _HARD_RADII)
-        + tuple(Blur(radius, _SOFT, radius / 10) for radius in _SOFT_RADII),
-        tuple(Blur(radius, _ANY, 0.0) for radius in (0.0, 0.5, 1.0)),
-        prior_of_sharp=1.5,
-        hands_on=True,
+    # Edges of any kind.
+    "lenses": _LENSES,
+    # The same, guessed where pictures are smoother and noisier than those trained on may be. What
+    # is learned about the spectrum of training pictures misleads on others.
+    "photographs": _LENSES._replace(
+        guess=Guess((2.0, 2.6, 3.2), 10.0, 0.5, prior_of_sharp=4.0, learns=False)
     ),
 }

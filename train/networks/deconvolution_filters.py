@@ -100,7 +100,7 @@ def radius_discriminant(bank: Bank) -> tuple[np.ndarray, np.ndarray]:
     """The linear function of a blurred picture's log energies on RINGS that tells its radius.
 
     Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
-    whose energy falls with about the square of the frequency, blurred by each of the bank.
+    whose energy falls with the bank's powers of the frequency, blurred by each of its blurs.
 
     Returns:
         weights, float32, shape (number of RINGS, 1 + number of blurs), and offsets. Their softmax
@@ -108,7 +108,7 @@ def radius_discriminant(bank: Bank) -> tuple[np.ndarray, np.ndarray]:
     """
     frequency = _frequencies(64)
     passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in ring_filters().T])
-    slopes = np.array([frequency**-slope for slope in (1.9, 2.3, 2.7)])
+    slopes = np.array([frequency**-slope for slope in bank.guess.slopes])
     slopes[:, 0, 0] = 0
     slopes /= slopes.sum((1, 2), keepdims=True)
     energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
@@ -117,13 +117,14 @@ def radius_discriminant(bank: Bank) -> tuple[np.ndarray, np.ndarray]:
         halved = [blur.halved for blur in spread]
         transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in halved])
         seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
-        logs = np.log(seen[:, :, None] * energies[:, None] + 3 * FLOOR)
+        logs = np.log(seen[:, :, None] * energies[:, None] + bank.guess.noise * FLOOR)
         groups.append(logs.reshape(-1, len(RINGS)))
     means = np.array([group.mean(0) for group in groups])
     covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(len(RINGS))
     weights = np.linalg.solve(covariance, means.T)
     offsets = -np.einsum("ij,ji->i", means, weights) / 2
-    offsets[0] += bank.prior_of_sharp
+    weights, offsets = bank.guess.trust * weights, bank.guess.trust * offsets
+    offsets[0] += bank.guess.prior_of_sharp
     return weights.astype(np.float32), offsets.astype(np.float32)
 
 
