@@ -3,8 +3,6 @@ import numpy as np
 import pytest
 
 from prepare.drawing.palettes import draw_palette
-from prepare.drawing.portrait import portrait
-from prepare.drawing.sample import drawn
 from prepare.drawing.scene import scene
 from prepare.drawing.shapes import SHAPES, draw_outline
 from prepare.drawing.textures import TEXTURES, TILE_SIDE, draw_texture, smooth_texture
@@ -97,9 +95,3 @@ def test_palettes_hold_as_many_colors_as_asked_for():
     assert palette.shape == (9, 3)
     assert palette.min() >= 0
     assert palette.max() <= 255
-
-
-def test_every_third_sample_is_a_scene():
-    for index in range(6):
-        expected = (portrait, portrait, scene)[index % 3](index, 4, 64)
-        np.testing.assert_array_equal(drawn(index, 4, 64), expected)
