@@ -112,7 +112,7 @@ def test_ring_filters_pass_their_ring_alone() -> None:
 
 def test_discriminant_has_a_column_for_every_radius() -> None:
     for bank, number in ((LENSES, 24), (PHOTOGRAPHS, 24), (BANKS["discs"], 22)):
-        weights, offsets = radius_discriminant(bank)
+        weights, offsets = radius_discriminant(bank, bank.later or bank.guess)
         assert weights.shape == (len(RINGS), number)
         assert offsets.shape == (len(bank.radii),) == (number,)
 
@@ -151,14 +151,21 @@ def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(front: keras.Model, sig
 
 
 def test_guess_for_photographs_does_not_take_what_is_smooth_and_noisy_for_blurred() -> None:
-    fixed = front_of(PHOTOGRAPHS)
-    assert not fixed.trainable_weights  # nor does training teach it to
+    front = front_of(PHOTOGRAPHS)
     rng = np.random.default_rng(0)
     for radius in (0.0, 2.5, 7.5):
         noise = 2 * rng.standard_normal((256, 256, 1))
         seen = (blurred_by(radius, photograph(1.5)) + noise).round().clip(0, 255).astype(np.uint8)
-        believed = fixed(signed(seen))[1].numpy()[..., : len(RADII)].mean((0, 1, 2)) @ RADII
+        believed = front(signed(seen))[1].numpy()[..., : len(RADII)].mean((0, 1, 2)) @ RADII
         assert believed == pytest.approx(radius, abs=1)  # that of the lenses errs by 1 to 2
+
+
+def test_guess_for_photographs_is_that_of_lenses_while_training(front: keras.Model) -> None:
+    other, seen = front_of(PHOTOGRAPHS), signed(blurred_by(5.0, photograph()))
+    for trained, expected in zip(other(seen, training=True), front(seen), strict=True):
+        np.testing.assert_array_equal(trained, expected)
+    assert len(other.trainable_weights) == len(front.trainable_weights)
+    assert len(other.weights) > len(front.weights)
 
 
 def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model) -> None:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from train.networks.blurs import BANKS
 from train.networks.generators import build_residual, build_unet
 from train.restore import export as export_module
 from train.restore.export import ExportError, export
@@ -16,7 +17,7 @@ from train.restore.export import ExportError, export
 @pytest.fixture
 def generator() -> keras.Model:
     """The residual generator with no weight at zero, so that every layer has its say."""
-    network = build_residual(channels=64, num_blocks=12, seed=0)
+    network = build_residual(64, 12, 0, BANKS["photographs"])
     rng = np.random.default_rng(0)
     network.set_weights([w + rng.normal(0, 0.02, w.shape) for w in network.get_weights()])
     return network

@@ -34,8 +34,8 @@ class TrainSettings:
     blocks: int = setting(12, "of the residual generator")
     start: Literal["lenses", "photographs", "discs"] = setting(
         "lenses",
-        "blurs that the residual generator starts from inverses of; photographs keeps to a guess "
-        "that holds for any; discs has hard edges",
+        "blurs that the residual generator starts from inverses of; photographs guesses them, once "
+        "trained, by what holds for any picture; discs has hard edges",
     )
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"

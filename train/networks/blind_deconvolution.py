@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from train.metrics import YIQ
-from train.networks.blurs import RADIUS_LAYER, Bank, Blur
+from train.networks.blurs import RADIUS_LAYER, Bank, Blur, Guess
 from train.networks.deconvolution_filters import (
     FLOOR,
     FULL_RES_NOISE,
@@ -25,7 +25,7 @@ from train.networks.deconvolution_filters import (
     ring_filters,
     space_to_depth_kernel,
 )
-from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, WeightedSum
+from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, Trained, WeightedSum
 
 WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
 
@@ -66,16 +66,22 @@ def _radius_probs(halved: tf.Tensor, bank: Bank) -> tf.Tensor:
     for window in ((1, WINDOW), (WINDOW, 1)):
         energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)
     logs = keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
-    weights, offsets = radius_discriminant(bank)
-    discriminant = layers.Conv2D(
+    logits = _discriminant(bank, bank.guess)(logs)
+    if bank.later:
+        logits = Trained()([logits, _discriminant(bank, bank.later, trainable=False)(logs)])
+    return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(logits)
+
+
+def _discriminant(bank: Bank, guess: Guess, trainable: bool = True) -> layers.Layer:
+    weights, offsets = radius_discriminant(bank, guess)
+    return layers.Conv2D(
         len(offsets),
         1,
         kernel_initializer=keras.initializers.Constant(weights[None, None]),
         bias_initializer=keras.initializers.Constant(offsets),
         dtype="float32",
-        trainable=bank.guess.learns,
+        trainable=trainable,
     )
-    return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(discriminant(logs))
 
 
 def _inverted(

@@ -36,7 +36,6 @@ class Guess(NamedTuple):
     noise: float  # what blur does not take, in energies of rounding and JPEG at quality 95
     trust: float  # in the evidence: rings side by side tell the same twice
     prior_of_sharp: float  # log odds that a place is
-    learns: bool  # with the network; else it stays as theory has it
 
 
 class Bank(NamedTuple):
@@ -45,7 +44,8 @@ class Bank(NamedTuple):
     full_res: tuple[Blur, ...]  # whose inverse works on the picture itself
     half_res: tuple[Blur, ...]  # on the halved one; what lies beyond 4 pixels loses nothing there
     sharp: tuple[Blur, ...]  # what counts as no blur
-    guess: Guess
+    guess: Guess  # that training begins with; it learns with the network
+    later: Guess | None  # that takes its place once trained, and never learns; None keeps it
     hands_on: bool  # every inverse to the network, not only the sum that it starts from
 
     @property
@@ -68,7 +68,8 @@ _LENSES = Bank(
     + tuple(Blur(radius, _SOFT, radius / 10) for radius in _SOFT_RADII),
     tuple(Blur(radius, _ANY, 0.0) for radius in (0.0, 0.5, 1.0)),
     # A soft subject looks like a small blur, and is to be left alone.
-    Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=1.5, learns=True),
+    Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=1.5),
+    None,
     hands_on=True,
 )
 BANKS = {
@@ -77,14 +78,14 @@ BANKS = {
         tuple(Blur(radius, _DISC, 0.25) for radius in (2.0, 2.5, 3.0, 3.5)),
         tuple(Blur(4 + 0.5 * number, _DISC, 0.25) for number in range(17)),
         tuple(Blur(radius, _DISC, 0.0) for radius in (0.0, 0.75, 1.5)),
-        Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=0.0, learns=True),
+        Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=0.0),
+        None,
         hands_on=False,
     ),
     # Edges of any kind.
     "lenses": _LENSES,
-    # The same, guessed where pictures are smoother and noisier than those trained on may be. What
-    # is learned about the spectrum of training pictures misleads on others.
-    "photographs": _LENSES._replace(
-        guess=Guess((2.0, 2.6, 3.2), 10.0, 0.5, prior_of_sharp=4.0, learns=False)
-    ),
+    # The same. A guess that learns knows the spectra of its training pictures, so the network
+    # learns to believe it; on other pictures, smoother and noisier, it misleads and the later one
+    # holds.
+    "photographs": _LENSES._replace(later=Guess((2.0, 2.6, 3.2), 10.0, 0.5, prior_of_sharp=4.0)),
 }

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 from scipy.special import j0, j1
 
-from train.networks.blurs import Bank, Blur
+from train.networks.blurs import Bank, Blur, Guess
 
 FULL_RES_REACH, HALF_RES_REACH = 12, 24  # of the filters, pixels of the full and halved picture
 # Energy of noise over that of detail at one cycle a pixel, in either: what restored faces best.
@@ -96,11 +96,11 @@ def ring_filters() -> np.ndarray:
     return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
 
 
-def radius_discriminant(bank: Bank) -> tuple[np.ndarray, np.ndarray]:
+def radius_discriminant(bank: Bank, guess: Guess) -> tuple[np.ndarray, np.ndarray]:
     """The linear function of a blurred picture's log energies on RINGS that tells its radius.
 
     Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
-    whose energy falls with the bank's powers of the frequency, blurred by each of its blurs.
+    whose energy falls with the guess's powers of the frequency, blurred by each of the bank.
 
     Returns:
         weights, float32, shape (number of RINGS, 1 + number of blurs), and offsets. Their softmax
@@ -108,7 +108,7 @@ def radius_discriminant(bank: Bank) -> tuple[np.ndarray, np.ndarray]:
     """
     frequency = _frequencies(64)
     passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in ring_filters().T])
-    slopes = np.array([frequency**-slope for slope in bank.guess.slopes])
+    slopes = np.array([frequency**-slope for slope in guess.slopes])
     slopes[:, 0, 0] = 0
     slopes /= slopes.sum((1, 2), keepdims=True)
     energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
@@ -117,14 +117,14 @@ def radius_discriminant(bank: Bank) -> tuple[np.ndarray, np.ndarray]:
         halved = [blur.halved for blur in spread]
         transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in halved])
         seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
-        logs = np.log(seen[:, :, None] * energies[:, None] + bank.guess.noise * FLOOR)
+        logs = np.log(seen[:, :, None] * energies[:, None] + guess.noise * FLOOR)
         groups.append(logs.reshape(-1, len(RINGS)))
     means = np.array([group.mean(0) for group in groups])
     covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(len(RINGS))
     weights = np.linalg.solve(covariance, means.T)
     offsets = -np.einsum("ij,ji->i", means, weights) / 2
-    weights, offsets = bank.guess.trust * weights, bank.guess.trust * offsets
-    offsets[0] += bank.guess.prior_of_sharp
+    weights, offsets = guess.trust * weights, guess.trust * offsets
+    offsets[0] += guess.prior_of_sharp
     return weights.astype(np.float32), offsets.astype(np.float32)
 
 

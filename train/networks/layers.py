@@ -66,6 +66,16 @@ class WeightedSum(layers.Layer):
         return tf.reduce_sum(tf.reshape(pictures, shape) * radius_probs, axis=-1)
 
 
+class Trained(layers.Layer):
+    """Of two inputs the first while training, and the second once trained."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+
+    def call(self, inputs: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        return inputs[0 if training else 1]
+
+
 class StatisticsNorm(layers.Layer):
     """Normalizes with the statistics of the batch or, always at inference, of each image.
 

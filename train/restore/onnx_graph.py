@@ -64,7 +64,8 @@ def onnx_of(
     if probs is not None:
         _add_radius(graph, names[id(probs)], radii_px)
         outputs |= dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
-    graph, notes = graph.halved() if half else graph, dict(notes or {})
+    graph, notes = graph.leading_to(outputs), dict(notes or {})
+    graph = graph.halved() if half else graph
     if probs is not None:
         told = {name: outputs[name] for name in ("radius_px", "certainty")}
         part = _model(graph.leading_to(told), generator, told, {})

@@ -194,6 +194,7 @@ TRANSLATIONS: Mapping[str, Translate] = {
     ),
     "Concatenate": _plain("Concat", axis=1),
     "Dropout": lambda _graph, _layer, inputs: inputs[0],  # off, as at inference
+    "Trained": lambda _graph, _layer, inputs: inputs[1],
     "SpaceToDepth": lambda graph, layer, inputs: graph.add(
         "SpaceToDepth", inputs, blocksize=layer.block
     ),
