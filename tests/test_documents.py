@@ -1,5 +1,6 @@
 """Documents are tried as people try them: every command and every link in them leads somewhere."""
 
+import json
 import re
 import shlex
 from itertools import chain
@@ -11,6 +12,7 @@ from helpers.pair_files import ROOT
 DOCUMENTS = ["README.md", "README.es.md", "CONTRIBUTING.md", "data/README.md"]
 DOCUMENTS += ["tf_checkpoints/README.md"]
 DOCUMENTS += sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md"))
+DOCUMENTS += ["tf_checkpoints/pretrained/README.md", "docs/pix2pix_deblurrer.ipynb"]
 
 # What targets take beside their flags, which the Makefile lists as `of-<target>`.
 OF_ALL = {"DEVICE", "PYTHON", "ROCM_WHEEL"}
@@ -23,7 +25,20 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def text_of(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
+    """The text of a document; of a notebook, with its code in blocks, as a terminal takes it."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return as_markdown(json.loads(text)["cells"]) if name.endswith(".ipynb") else text
+
+
+def as_markdown(cells: list[dict]) -> str:
+    parts = []
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            typed = re.sub(r"\{[A-Za-z_.]+\}", "", re.sub("^ *!", "", source, flags=re.MULTILINE))
+            source = f"```\n{typed}\n```"
+        parts.append(source)
+    return "\n\n".join(parts)
 
 
 def spans_of(text: str) -> list[str]:
@@ -88,6 +103,14 @@ def test_what_the_makefile_does_not_know_is_noticed(targets, variables):
     text = "".join(f"`{each}` " for each in right + wrong[:2])
     text += "\n```\n" + "\n".join([*right, *wrong[2:]]) + "\n```\n"
     assert sorted(unknown_in(text, targets, variables)) == sorted(wrong)
+
+
+def test_commands_of_a_notebook_are_seen():
+    cells = [
+        {"cell_type": "code", "source": ["N = 8\n", "if N:\n", "    !make tea N={N} {MORE}"]},
+        {"cell_type": "markdown", "source": ["Type `make coffee`."]},
+    ]
+    assert sorted(commands_of(as_markdown(cells))) == ["make coffee", "make tea N= "]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
