@@ -13,6 +13,7 @@ DOCUMENTS = ["README.md", "README.es.md", "CONTRIBUTING.md", "data/README.md"]
 DOCUMENTS += ["tf_checkpoints/README.md"]
 DOCUMENTS += sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md"))
 DOCUMENTS += ["tf_checkpoints/pretrained/README.md", "docs/pix2pix_deblurrer.ipynb"]
+DOCUMENTS += ["benchmarks/RECIPE.md"]
 
 # What targets take beside their flags, which the Makefile lists as `of-<target>`.
 OF_ALL = {"DEVICE", "PYTHON", "ROCM_WHEEL"}
@@ -152,3 +153,14 @@ def test_the_readmes_tell_of_the_same_commands(targets):
 def test_every_module_that_is_run_exists(name):
     modules = set(re.findall(r"python -m ([a-z_.]+)", text_of(name))) - {"pip", "pytest", "venv"}
     assert all((ROOT / f"{module.replace('.', '/')}.py").exists() for module in modules)
+
+
+def test_every_round_of_trials_opens_with_its_conclusion():
+    parts = re.split(r"^## (.*)\n", text_of("benchmarks/RECIPE.md"), flags=re.MULTILINE)[1:]
+    heads_and_texts = zip(parts[::2], parts[1::2], strict=True)
+    rounds = {head: text for head, text in heads_and_texts if " round" in head}
+    assert len(rounds) >= 4
+    for heading, text in rounds.items():
+        conclusion = text.strip().split("\n\n")[0]
+        assert re.fullmatch(r"\*\*[^*]+\*\*", conclusion), heading
+        assert len(conclusion.splitlines()) <= 2, heading
