@@ -125,6 +125,14 @@ def test_every_variable_that_is_set_is_known_to_the_makefile(name, variables):
     assert given - {"TF_CONFIG", "ORT_DISABLE_TELEMETRY"} <= variables[""]
 
 
+def test_every_variable_is_explained_in_one_row_of_one_table(variables):
+    tables = "".join(text_of(name) for name in DOCUMENTS if name.startswith("docs/"))
+    rows = re.findall(r"^\| (`[A-Z][^|]*`) \|", tables, re.MULTILINE)
+    names = re.compile(r"`[A-Z][A-Z0-9_]*`(, `[A-Z][A-Z0-9_]*`)*")
+    explained = [name for row in rows if names.fullmatch(row) for name in SPAN.findall(row)]
+    assert sorted(explained) == sorted(variables[""])
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_link_leads_to_a_file_and_a_heading(name):
     text = text_of(name)
