@@ -1,6 +1,8 @@
 """The figures of the documents: what draws them runs, shows what it should, and each is used."""
 
 import re
+import shlex
+import subprocess
 from dataclasses import fields
 from xml.etree import ElementTree
 
@@ -8,6 +10,7 @@ import pytest
 from helpers.pair_files import ROOT
 from PIL import Image
 
+import pipeline
 from benchmarks.draw_gain import draw_gain, plot_of
 from benchmarks.draw_settings import APERTURES, CAMERAS, LIT, draw_settings, shape_of
 from prepare.records.blur_settings import LensBlur
@@ -75,6 +78,16 @@ def test_gains_are_drawn(tmp_path):
     assert abs(float(ticks["1"].get("y")) - 4 - y15) < 0.2
     assert abs(float(ticks["3"].get("y")) - 4 - y30) < 0.2
     assert x15 < x30
+
+
+def test_the_commands_of_make_figures_are_understood():
+    done = subprocess.run(["make", "-n", "figures"], cwd=ROOT, capture_output=True, text=True)
+    calls = re.findall(r"^\.venv/bin/python pipeline\.py (.*)$", done.stdout, re.MULTILINE)
+    parsed = [pipeline.build_parser().parse_args(shlex.split(call)) for call in calls]
+    assert [args.subcommand for args in parsed] == ["dataset", "blur", "evaluate"]
+    assert parsed[0].seed > 0  # of other pictures than the network in the box was trained on
+    assert parsed[0].radius == parsed[1].radius
+    assert (ROOT / parsed[2].runs_dir / parsed[2].run).samefile(pipeline.BOX_DIR)
 
 
 @pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.name)
