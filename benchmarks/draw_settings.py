@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from prepare.blur.lens_blur import blur_and_reduce
-from prepare.drawing.sample import drawn
+from prepare.drawing.portrait import portrait
 from prepare.records.blur_settings import LensBlur
 from prepare.records.psf import aperture_psf
 from prepare.records.recipes import WILD
@@ -60,7 +60,7 @@ CAMERAS = [
 
 def photograph(side: int = 1024) -> np.ndarray:
     """A drawn portrait before small lights, uint8, (side, side, 3), RGB."""
-    image = Image.fromarray(drawn(**PORTRAIT, side=side))
+    image = Image.fromarray(portrait(**PORTRAIT, side=side))
     draw = ImageDraw.Draw(image)
     for x, y in LIGHTS:
         draw.circle((x * side / 1024, y * side / 1024), LIGHT_PX * side / 1024, "#ffffff")
