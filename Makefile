@@ -141,7 +141,7 @@ LOCK-restore = --group restore --constraints requirements/cpu.lock
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo dataset blur train evaluate report deblur studio export pretrained compare \
-        all test lint fuzz bench lock clean-pairs
+        figures all test lint fuzz bench lock clean-pairs
 
 # The folder of this file if -f named it from another: there make starts anew.
 spaced := $(subst <<,,$(subst << ,<<,<<$(MAKEFILE_LIST)))
@@ -225,6 +225,17 @@ pretrained: $(READY) ## the network in the box again, from drawn pictures alone:
 	  --formats run
 	rm -rf $(BOX)/ckpt-best $(BOX)/export
 	cp -R data/drawn/runs/pretrained/export/run/. $(BOX)
+
+# The pictures of README.md and docs/blur.md. The network in the box is scored on drawings of
+# another seed than it was trained on, which stay in data/figures and may be deleted.
+FIGURES = --data-dir data/figures
+RADII   = 5 10 15 20 30 40 45
+figures: $(READY) ## the figures of the documents again: settings of the blur, gain over radius
+	.venv/bin/python -m benchmarks.draw_settings docs
+	.venv/bin/python pipeline.py dataset $(FIGURES) --source sample --seed 1 --num-images 60 --radius $(RADII)
+	.venv/bin/python pipeline.py blur $(FIGURES) --radius $(RADII) --linear 1
+	.venv/bin/python pipeline.py evaluate $(FIGURES) --run $(notdir $(BOX)) --kernel 'disc-*'
+	.venv/bin/python -m benchmarks.draw_gain $(BOX)/evaluation/curve.json docs/gain.svg
 
 compare: $(READY) ## the evaluated runs WITH="run-01 run-02" in one table and one page
 	$(PIPELINE)

@@ -34,12 +34,12 @@ from prepare.records.errors import SettingError
 from train import TrainError
 from train.flags import add_deblur, add_studio
 from train.settings import PRESETS, TrainSettings
-from train.start import folder_of, taken_over
+from train.start import folder_of, taken_over, with_recipe_of_demo
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
 DEMO = {"run": "demo", "data_dir": Path("data/demo"), "runs_dir": Path("tf_checkpoints/demo")}
-DEMO |= {"steps": 600, "sample_every": 100, "log_every": 20}
+DEMO |= {"steps": 500, "sample_every": 100, "log_every": 20}
 
 
 def dataset(args: argparse.Namespace) -> None:
@@ -146,7 +146,7 @@ def run_all(args: argparse.Namespace) -> None:
 
 def demo(args: argparse.Namespace) -> None:
     """the whole chain offline: drawn pictures, pairs, a short training, evaluation, report"""
-    run_all(args)
+    run_all(argparse.Namespace(**with_recipe_of_demo(vars(args))))
 
 
 def clean_pairs(args: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Documents are tried as people try them: every command and every link in them leads somewhere."""
 
+import json
 import re
 import shlex
 from itertools import chain
@@ -11,6 +12,8 @@ from helpers.pair_files import ROOT
 DOCUMENTS = ["README.md", "README.es.md", "CONTRIBUTING.md", "data/README.md"]
 DOCUMENTS += ["tf_checkpoints/README.md"]
 DOCUMENTS += sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md"))
+DOCUMENTS += ["tf_checkpoints/pretrained/README.md", "docs/pix2pix_deblurrer.ipynb"]
+DOCUMENTS += ["benchmarks/RECIPE.md"]
 
 # What targets take beside their flags, which the Makefile lists as `of-<target>`.
 OF_ALL = {"DEVICE", "PYTHON", "ROCM_WHEEL"}
@@ -23,7 +26,20 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def text_of(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
+    """The text of a document; of a notebook, with its code in blocks, as a terminal takes it."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return as_markdown(json.loads(text)["cells"]) if name.endswith(".ipynb") else text
+
+
+def as_markdown(cells: list[dict]) -> str:
+    parts = []
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            typed = re.sub(r"\{[A-Za-z_.]+\}", "", re.sub("^ *!", "", source, flags=re.MULTILINE))
+            source = f"```\n{typed}\n```"
+        parts.append(source)
+    return "\n\n".join(parts)
 
 
 def spans_of(text: str) -> list[str]:
@@ -90,6 +106,14 @@ def test_what_the_makefile_does_not_know_is_noticed(targets, variables):
     assert sorted(unknown_in(text, targets, variables)) == sorted(wrong)
 
 
+def test_commands_of_a_notebook_are_seen():
+    cells = [
+        {"cell_type": "code", "source": ["N = 8\n", "if N:\n", "    !make tea N={N} {MORE}"]},
+        {"cell_type": "markdown", "source": ["Type `make coffee`."]},
+    ]
+    assert sorted(commands_of(as_markdown(cells))) == ["make coffee", "make tea N= "]
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_variable_that_is_set_is_known_to_the_makefile(name, variables):
     given = {
@@ -99,6 +123,14 @@ def test_every_variable_that_is_set_is_known_to_the_makefile(name, variables):
         if re.match(r"[A-Z_]+=", word)
     }
     assert given - {"TF_CONFIG", "ORT_DISABLE_TELEMETRY"} <= variables[""]
+
+
+def test_every_variable_is_explained_in_one_row_of_one_table(variables):
+    tables = "".join(text_of(name) for name in DOCUMENTS if name.startswith("docs/"))
+    rows = re.findall(r"^\| (`[A-Z][^|]*`) \|", tables, re.MULTILINE)
+    names = re.compile(r"`[A-Z][A-Z0-9_]*`(, `[A-Z][A-Z0-9_]*`)*")
+    explained = [name for row in rows if names.fullmatch(row) for name in SPAN.findall(row)]
+    assert sorted(explained) == sorted(variables[""])
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -129,3 +161,14 @@ def test_the_readmes_tell_of_the_same_commands(targets):
 def test_every_module_that_is_run_exists(name):
     modules = set(re.findall(r"python -m ([a-z_.]+)", text_of(name))) - {"pip", "pytest", "venv"}
     assert all((ROOT / f"{module.replace('.', '/')}.py").exists() for module in modules)
+
+
+def test_every_round_of_trials_opens_with_its_conclusion():
+    parts = re.split(r"^## (.*)\n", text_of("benchmarks/RECIPE.md"), flags=re.MULTILINE)[1:]
+    heads_and_texts = zip(parts[::2], parts[1::2], strict=True)
+    rounds = {head: text for head, text in heads_and_texts if " round" in head}
+    assert len(rounds) >= 4
+    for heading, text in rounds.items():
+        conclusion = text.strip().split("\n\n")[0]
+        assert re.fullmatch(r"\*\*[^*]+\*\*", conclusion), heading
+        assert len(conclusion.splitlines()) <= 2, heading

@@ -88,7 +88,8 @@ def make_targets():
     return sorted(set(re.findall(r"^([a-z][a-z-]*):(?!=)", text, re.MULTILINE)))
 
 
-@pytest.mark.parametrize("target", sorted({*make_targets()} - {"pretrained"}))  # see test_box.py
+# Of several calls are `pretrained` and `figures`, see test_box.py and test_figures.py.
+@pytest.mark.parametrize("target", sorted({*make_targets()} - {"pretrained", "figures"}))
 def test_make_target_calls_a_subcommand_that_understands_it(target):
     variables = ["IN=photo.jpg", "N=3", "RADIUS=15 33.5", "SEED=4", "DATA=d", "RUNS=r"]
     variables += ["STEPS=3"] if target in ("train", "all", "demo") else []
@@ -125,7 +126,7 @@ def test_make_passes_every_flag_that_is_set(name):
 
 
 def test_make_targets_and_subcommands_are_the_same():
-    own = {"help", "setup", "test", "lint", "bench", "fuzz", "lock", "pretrained"}
+    own = {"help", "setup", "test", "lint", "bench", "fuzz", "lock", "pretrained", "figures"}
     assert set(make_targets()) - own == set(SUBPARSERS)
 
 

@@ -8,7 +8,7 @@ from helpers.pair_files import tree, write_matched_folders
 import pipeline
 from train.run_record import RunRecord, read_run, write_run
 from train.settings import TrainSettings
-from train.start import UnfitStartError, folder_of, taken_over
+from train.start import OF_DEMO, UnfitStartError, folder_of, taken_over, with_recipe_of_demo
 
 OTHER = TrainSettings(channels=8, blocks=3, start="discs", steps=2)
 
@@ -153,3 +153,18 @@ def test_run_of_the_box_is_known_by_its_name_wherever_runs_lie(tmp_path):
     assert folder_of(tmp_path, "pretrained", box_dir) == box_dir
     (tmp_path / "pretrained").mkdir()
     assert folder_of(tmp_path, "pretrained", box_dir) == tmp_path / "pretrained"
+
+
+def test_a_demo_has_a_recipe_of_its_own_and_goes_on_with_it(tmp_path, capsys):
+    flags = {"runs_dir": tmp_path, "run": "demo", "preset": "sharp"}
+    assert with_recipe_of_demo(flags) == OF_DEMO | flags
+    assert with_recipe_of_demo(flags | {"preset": "paper"}).keys() == flags.keys()
+    assert with_recipe_of_demo(flags | {"gan_start": 0.5})["gan_start"] == 0.5
+    write_trained(tmp_path / "demo")  # by a version whose demo had the preset's own
+    begun = with_recipe_of_demo(flags)
+    assert {name: begun[name] for name in OF_DEMO} == {
+        name: getattr(OTHER, name) for name in OF_DEMO
+    }
+    words = ["demo", "--dry-run", "--runs-dir", str(tmp_path / "new"), "--data-dir", str(tmp_path)]
+    assert pipeline.main(words) == 0
+    assert f"  learning_rate = {OF_DEMO['learning_rate']}\n" in capsys.readouterr().out

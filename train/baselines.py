@@ -10,6 +10,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 from skimage.restoration import wiener
+from tqdm import tqdm
 
 from prepare.records.kernel import KernelRecord
 from prepare.records.srgb import linear_to_srgb, srgb_to_linear
@@ -121,7 +122,8 @@ def tuned_baselines(
             continue
         linear = kernel is not None and kernel.blur.linear and not blind
         scores = np.zeros(len(choices))
-        for blurred, sharp in tuning:
+        bar = tqdm(tuning, desc=f"tune {name}", unit="image", leave=False, disable=None)
+        for blurred, sharp in bar:
             pictures = method(_floats(blurred, linear), psf, choices)
             scores += [psnr_db(_u8(picture, linear), sharp) for picture in pictures]
         best = choices[int(scores.argmax())]

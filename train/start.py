@@ -15,6 +15,10 @@ from train.settings import TrainSettings
 NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # settings taken over
 
 
+# Of the few steps of a demo: its discriminator, which costs three steps of time each, comes late.
+OF_DEMO: dict[str, Any] = {"gan_start": 0.95, "learning_rate": 2e-3}
+
+
 class UnfitStartError(TrainError):
     """A run cannot start from the run that is named."""
 
@@ -29,6 +33,18 @@ def folder_of(runs_dir: Path, name: str, box_dir: Path) -> Path:
     """
     folder = runs_dir / name
     return box_dir if name == box_dir.name and not folder.exists() else folder
+
+
+def with_recipe_of_demo(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags of a demo, those of its recipe that were not typed added.
+
+    Args:
+        flags: of the command line; a demo that was begun goes on with what it was begun with.
+    """
+    recipe = {} if flags["preset"] == "paper" else OF_DEMO
+    if begun := read_run(flags["runs_dir"] / flags["run"]):
+        recipe = {name: getattr(begun.settings, name) for name in OF_DEMO}
+    return recipe | dict(flags)
 
 
 def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]) -> dict[str, Any]:
