@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pipeline
-from prepare.photographs.opencv import decode_plain
+from prepare.photograph import FAST
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import DATASET_PIXELS, read_photograph
 from prepare.records.manifest import read_lines
@@ -38,7 +38,7 @@ def test_damaged_photograph_is_pixels_or_a_reason(tmp_path_factory, name, data):
     path = tmp_path_factory.getbasetemp() / "photograph"
     path.write_bytes(data.draw(damaged_photograph(FILES[name])))
     before = peak_bytes()
-    for options in ({"fast_decoder": decode_plain}, KEEP | {"max_pixels": DATASET_PIXELS}):
+    for options in ({"fast_decoder": FAST}, KEEP | {"max_pixels": DATASET_PIXELS}):
         try:
             with no_hang():
                 photograph = read_photograph(path, **options)

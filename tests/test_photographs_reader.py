@@ -23,12 +23,12 @@ from helpers.photographs import (
 )
 from PIL import Image
 
-from prepare.photographs.opencv import decode_plain
+from prepare.photograph import FAST
 from prepare.photographs.photograph import rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
 
 
-@pytest.mark.parametrize("fast_decoder", [None, decode_plain])
+@pytest.mark.parametrize("fast_decoder", [None, FAST])
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})],
@@ -48,7 +48,7 @@ def test_jpeg_and_webp_decode_to_the_bytes_of_pillow(tmp_path, options):
     expected = np.asarray(Image.open(io.BytesIO(data)))
     np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
     data = encoded(scene(), "WEBP", quality=options.get("quality", 80))
-    for fast_decoder in (None, decode_plain):
+    for fast_decoder in (None, FAST):
         photo = read(tmp_path, data, fast_decoder=fast_decoder)
         np.testing.assert_array_equal(photo.pixels, np.asarray(Image.open(io.BytesIO(data))))
 

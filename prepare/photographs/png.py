@@ -7,6 +7,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
@@ -19,7 +20,12 @@ MAX_PROFILE_BYTES = 1 << 24  # of an unpacked ICC profile; CMYK profiles have up
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
-FastDecoder = Callable[[bytes], np.ndarray | None]
+
+class FastDecoder(NamedTuple):
+    """Decoders that the caller may have; each returns None where it fails."""
+
+    whole: Callable[[bytes], np.ndarray | None]  # of a PNG or WebP file, 8 bits a channel
+    rgb: Callable[[bytes, int, int], np.ndarray | None]  # see `fast_png.decode_rgb`
 
 
 def decode_png(data: bytes, max_pixels: int, fast_decoder: FastDecoder | None = None) -> Decoded:
@@ -34,12 +40,11 @@ def decode_png(data: bytes, max_pixels: int, fast_decoder: FastDecoder | None = 
         raise UnusablePhotograph("damaged (no PNG header)")
     width, height, bits, kind = struct.unpack_from(">IIBB", header)
     check_size(width, height, max_pixels)
-    plain = _without_ancillary(chunks)
     pixels = None
     if fast_decoder and (bits, kind) == (8, RGB) and b"tRNS" not in chunks:
-        pixels = fast_decoder(plain)  # None if it fails; Pillow then finds the reason
-    if pixels is None:
-        pixels = _pixels(plain, bits, kind)
+        pixels = _fast_pixels(chunks, fast_decoder)
+    if pixels is None:  # Pillow finds the reason
+        pixels = _pixels(_without_ancillary(chunks), bits, kind)
     alpha = None
     if kind == PALETTE:
         pixels, alpha = _looked_up(pixels, chunks)
@@ -106,6 +111,17 @@ def _without_ancillary(chunks: dict[bytes, list]) -> bytes:
     parts = [SIGNATURE, *(png_chunk(name, chunks[name][0]) for name in kept)]
     parts += [png_chunk(b"IDAT", *chunks.get(b"IDAT", [])), png_chunk(b"IEND")]
     return b"".join(parts)
+
+
+def _fast_pixels(chunks: dict[bytes, list], decoder: FastDecoder) -> np.ndarray | None:
+    """Pixels of an RGB picture of 8 bits, by the first decoder that can."""
+    pixels = None
+    width, height, *_, compression, filters, interlacing = struct.unpack(
+        ">IIBBBBB", chunks[b"IHDR"][0]
+    )
+    if compression == filters == interlacing == 0 and b"IDAT" in chunks:
+        pixels = decoder.rgb(b"".join(chunks[b"IDAT"]), width, height)
+    return decoder.whole(_without_ancillary(chunks)) if pixels is None else pixels
 
 
 def _pixels(plain: bytes, bits: int, kind: int) -> np.ndarray:

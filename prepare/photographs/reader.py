@@ -59,7 +59,7 @@ def read_photograph(
         alpha: "refuse" refuses transparent pixels and drops an opaque channel.
         frames: "refuse" refuses animations and pages, "first" takes the first. Of a telephone's
             JPEG or HEIC the main picture is always taken.
-        fast_decoder: see `opencv.decode_plain`.
+        fast_decoder: for plain PNG and WebP files.
 
     Raises:
         UnusablePhotograph: no regular file, too large, no image, damaged as far as its decoder

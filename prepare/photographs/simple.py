@@ -36,7 +36,7 @@ def decode_webp(data: bytes, max_pixels: int, fast_decoder: FastDecoder | None =
         check_size(*image.size, max_pixels)
         pixels = None
         if fast_decoder and image.mode == "RGB" and image.n_frames == 1:
-            pixels = fast_decoder(data)
+            pixels = fast_decoder.whole(data)
         decoded = _decoded(image) if pixels is None else Decoded(pixels)
         if _unfinished(lossy_zeros, decoded.pixels):
             raise UnusablePhotograph("damaged (its pixels end in zeros)")
