@@ -257,6 +257,7 @@ fuzz: $(READY) ## damaged inputs of every kind, EXAMPLES=1000 a test; SEED=.. gi
 
 bench: $(READY) ## this project and its peers, side by side
 	.venv/bin/python -m benchmarks.bench_blur
+	.venv/bin/python -m benchmarks.bench_dataset
 	.venv/bin/python benchmarks/bench_download.py
 	.venv/bin/python -m benchmarks.bench_data
 	.venv/bin/python -m benchmarks.bench_train $(call flags,TORCH)

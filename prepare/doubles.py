@@ -1,6 +1,5 @@
 """Keeps the two sides of the split apart: no photograph is learned from and tested on."""
 
-import threading
 from collections.abc import Callable, Iterable
 
 from prepare.originals import paths_by_id
@@ -12,35 +11,24 @@ from prepare.sets import remove_pictures
 
 
 class SplitKeeper:
-    """Tells which image had some bytes first, in the order of the originals.
-
-    Threads ask in any order, and each waits for those of earlier originals: so the answers do not
-    depend on which thread is quicker.
-    """
+    """Tells which image had some bytes first, in the order in which it is asked."""
 
     def __init__(self, images: Iterable[ImageRecord]) -> None:
         self._first = first_ids(images)
-        self._num_asked = 0
-        self._turn = threading.Condition()
 
-    def claim(
-        self, number: int, image: ImageRecord | None, known: ImageRecord | None
-    ) -> str | None:
+    def claim(self, image: ImageRecord | None, known: ImageRecord | None) -> str | None:
         """The image on the other side of the split that has the same bytes, or None.
 
         Args:
-            number: of the original, from 0; every number asks once.
-            image: what it is now, or None if it cannot be used.
+            image: what an original is now, or None if it cannot be used.
             known: what it was before.
         """
-        with self._turn:
-            self._turn.wait_for(lambda: self._num_asked == number)
-            if known and self._first.get(known.sha256) == known.id:
-                del self._first[known.sha256]
-            first = self._first.setdefault(image.sha256, image.id) if image else None
-            self._num_asked += 1
-            self._turn.notify_all()
-        return first if image and first and split_of(first) != image.split else None
+        if known and self._first.get(known.sha256) == known.id:
+            del self._first[known.sha256]
+        if image is None:
+            return None
+        first = self._first.setdefault(image.sha256, image.id)
+        return first if split_of(first) != image.split else None
 
 
 def remove_doubles(

@@ -36,7 +36,8 @@ class PairRecords:
         self.rejected = read_rejected(data.rejected)
         self._journal: Journal | None = None
         self._changes: list[dict] = []  # of the manifest, since they were saved
-        self._num_accepted = self._num_reasons = 0  # the latter since they were saved
+        self.num_accepted = 0
+        self._num_reasons = 0  # since they were saved
 
     def accept(self, original: Original, image: ImageRecord) -> None:
         """Adds an image whose pictures were written; saves now and then."""
@@ -44,8 +45,8 @@ class PairRecords:
         self._changes.append(asdict(image))
         reason = self.rejected.pop(rejected_key(original.id, original.path), None)
         self._num_reasons += reason is not None
-        self._num_accepted += 1
-        if self._num_accepted % SAVE_EVERY == 0:
+        self.num_accepted += 1
+        if self.num_accepted % SAVE_EVERY == 0:
             self._save()
 
     def forget(self, image_id: str) -> bool:

@@ -1,44 +1,28 @@
 """Writes the matched folders: every original once sharp and once for each blur, in parallel.
 
 What is done is decided by what lies on disk, image by image, so an interrupted call goes on where
-it stopped and a repeated one does nothing.
+it stopped and a repeated one does nothing. The pictures are made in several processes; this one
+alone writes, in the order of the originals, so that nothing depends on which is quicker.
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-import cv2
-import numpy as np
 from tqdm import tqdm
 
-from prepare import PrepareError
-from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.doubles import SplitKeeper, same_bytes_as
 from prepare.originals import Original
+from prepare.pair_making import Pictures, make_pictures
 from prepare.pair_records import PairRecords
-from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
 from prepare.records.atomic import write_bytes
 from prepare.records.data_folder import DataFolder
-from prepare.records.hashing import sha256_of
-from prepare.records.manifest import ImageRecord, split_of
+from prepare.records.manifest import ImageRecord
 from prepare.sets import SetSettings, remove_pictures
+from prepare.workers import in_order
 
-
-@dataclass(frozen=True)
-class _Job:
-    """What is made of every original."""
-
-    data: DataFolder
-    sets: SetSettings
-    depth_maps: dict[str, Path]  # by id
-    keeper: SplitKeeper
-    keep_sharp: bool
-    drop_below: Path | None
+IMAGES_PER_WORKER = 8  # a process takes about as long to start
 
 
 def write_pairs(
@@ -58,8 +42,7 @@ def write_pairs(
             in its place.
         num_images: how many pairs are wanted.
         data: where everything goes; pictures of the same id are replaced.
-        sets: the blurred sets, all made from one reading of the original. Its workers are threads;
-            they spend their time in OpenCV, which lets go of Python's lock.
+        sets: the blurred sets, all made from one reading of the original.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
         drop_below: originals that are files of this folder, not links, are removed once used.
 
@@ -67,133 +50,77 @@ def write_pairs(
         how many pairs were made: fewer than `num_images` when the originals ran out.
 
     Raises:
-        PrepareError: what the source raised, once everything it had given was made.
+        PrepareError: what the source raised, once everything it had given was made; or if a worker
+            was killed.
         OSError: if a picture cannot be written.
     """
-    cv2.setNumThreads(1)  # the parallelism is over images
     records = PairRecords(data, sets.blurs)
     keeper = SplitKeeper(records.images.values())
-    job = _Job(data, sets, _depth_maps_in(sets.depth_dir), keeper, keep_sharp, drop_below)
-    num_made = 0
     progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)
     try:
-        for original, outcome in _until_enough(job, records, originals, num_images):
-            if isinstance(outcome, ImageRecord):
-                records.accept(original, outcome)
-                num_made += 1
-                progress.update()
-            else:
+        for original, made in in_order(
+            make_pictures,
+            _tasks(originals, sets, keep_sharp),
+            min(sets.workers, max(1, num_images // IMAGES_PER_WORKER)),
+            lambda: num_images - records.num_accepted,
+            UnusablePhotograph,
+        ):
+            try:
+                known = records.images.get(original.id)
+                image = _write_pictures(original, made, known, keeper, data, sets)
+            except UnusablePhotograph as error:
                 stale = not original.problem and not keep_sharp
                 if stale and records.forget(original.id):
                     remove_pictures(data, original.id)
-                records.reject(original, str(outcome))
+                records.reject(original, str(error))
+                continue
+            if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
+                original.path.unlink()
+            records.accept(original, image)
+            progress.update()
     finally:
         progress.close()
         records.finish()
-    return num_made
+    return records.num_accepted
 
 
-def _until_enough(
-    job: _Job, records: PairRecords, originals: Iterable[Original], num_wanted: int
-) -> Iterator[tuple[Original, ImageRecord | UnusablePhotograph]]:
-    """Outcomes as they come, never starting more than can still be wanted."""
-    source, workers = enumerate(originals), job.sets.workers
-    failure: PrepareError | None = None
-    running: dict[Future[ImageRecord], Original] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            while num_wanted > 0:
-                try:
-                    free = min(num_wanted, 2 * workers) - len(running)
-                    for number, original in islice(source, free):
-                        known = records.images.get(original.id)
-                        running[pool.submit(_make_pair, job, number, original, known)] = original
-                except PrepareError as error:
-                    failure = error  # raised below, once what is running has been recorded
-                if not running:
-                    break
-                done = wait(running, return_when=FIRST_COMPLETED).done
-                for future in [future for future in running if future in done]:  # in their order
-                    original = running.pop(future)
-                    try:
-                        outcome: ImageRecord | UnusablePhotograph = future.result()
-                        num_wanted -= 1
-                    except UnusablePhotograph as error:
-                        outcome = error
-                    yield original, outcome
-        finally:
-            pool.shutdown(cancel_futures=True)
-    if failure:
-        raise failure
+def _tasks(
+    originals: Iterable[Original], sets: SetSettings, keep_sharp: bool
+) -> Iterator[tuple[Original, tuple]]:
+    """Each original, with the arguments of `make_pictures`."""
+    depth_maps = _depth_maps_in(sets.depth_dir)
+    for original in originals:
+        yield original, (original, sets, depth_maps.get(original.id), keep_sharp)
 
 
-def _make_pair(
-    job: _Job, number: int, original: Original, known: ImageRecord | None
+def _write_pictures(
+    original: Original,
+    made: Pictures | UnusablePhotograph,
+    known: ImageRecord | None,
+    keeper: SplitKeeper,
+    data: DataFolder,
+    sets: SetSettings,
 ) -> ImageRecord:
-    """Writes the pictures of one original; `known` is what the manifest said of it before."""
-    output = job.sets.output
-    image: ImageRecord | None = None
-    try:
-        read, photo = _read_original(original, output.size)
-        depth = _read_depth(job, read.id) if job.sets.depth_dir else None
-        image = read
-    finally:
-        double_of = job.keeper.claim(number, image, known)
-    if double_of and not job.keep_sharp:
+    """Writes what was made of an original; `known` is what the manifest said of it before."""
+    image = made.image if isinstance(made, Pictures) else None
+    double_of = None if original.problem else keeper.claim(image, known)
+    if isinstance(made, UnusablePhotograph):
+        raise made
+    if double_of and made.sharp:
         raise UnusablePhotograph(same_bytes_as(double_of))
-    _forget_other_versions(known, image, job.data, job.keep_sharp)
-    blurred_copies = blur_and_reduce(photo, job.sets.blurs, output.size, image.id, depth)
-    if not job.keep_sharp:
-        sharp = reduce_photo(photo, output.size)
-        write_bytes(job.data.sharp_path(image.id), encode_jpeg(sharp, output.quality), sync=False)
-    for blur, blurred in zip(job.sets.blurs, blurred_copies, strict=True):
-        path = job.data.blurred_path(blur.name, image.id)
-        write_bytes(path, encode_jpeg(blurred, output.quality), sync=False)
-    drop_below = job.drop_below
-    if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
-        original.path.unlink()
-    return image
-
-
-def _forget_other_versions(
-    known: ImageRecord | None, image: ImageRecord, data: DataFolder, keep_sharp: bool
-) -> None:
-    """Removes the pictures of an original that has changed since they were made."""
-    if known is None or known.sha256 == image.sha256:
-        return
-    if keep_sharp:
-        raise UnusablePhotograph("the original changed since its sharp half; run `make dataset`")
-    remove_pictures(data, image.id)
+    if known and known.sha256 != made.image.sha256:
+        if made.sharp is None:
+            raise UnusablePhotograph(
+                "the original changed since its sharp half; run `make dataset`"
+            )
+        remove_pictures(data, made.image.id)
+    if made.sharp is not None:
+        write_bytes(data.sharp_path(made.image.id), made.sharp, sync=False)
+    for blur, blurred in zip(sets.blurs, made.blurred, strict=True):
+        write_bytes(data.blurred_path(blur.name, made.image.id), blurred, sync=False)
+    return made.image
 
 
 def _depth_maps_in(folder: Path | None) -> dict[str, Path]:
     """The depth maps of a folder by the ids that they are named by; of two the first by name."""
     return {path.stem: path for path in reversed(photographs_in(folder) if folder else [])}
-
-
-def _read_depth(job: _Job, image_id: str) -> np.ndarray:
-    path = job.depth_maps.get(image_id)
-    if path is None:
-        raise UnusablePhotograph(f"has no depth map in {job.sets.depth_dir}")
-    return square_crop(read_depth_map(path))
-
-
-def _read_original(original: Original, size: int) -> tuple[ImageRecord, np.ndarray]:
-    """An original's line of the manifest, and its central square."""
-    if original.problem:
-        raise UnusablePhotograph(original.problem)
-    if original.materialize:
-        original.materialize()
-    try:
-        photo = read_u8(original.path)  # first: it knows which files cannot be read
-        sha256 = sha256_of(original.path)
-    except OSError as error:
-        raise UnusablePhotograph(f"cannot be opened ({error.strerror})") from error
-    height, width = photo.shape[:2]
-    if min(height, width) < size:
-        raise UnusablePhotograph(
-            f"is {width}x{height}, smaller than the {size}x{size} that is written"
-        )
-    split = split_of(original.id)
-    image = ImageRecord(original.id, split, original.source, sha256, width, height)
-    return image, square_crop(photo)

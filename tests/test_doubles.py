@@ -1,7 +1,6 @@
 """No photograph stands on both sides of the split, whatever it is called."""
 
 import shutil
-import threading
 
 import pytest
 from helpers.pair_files import tree, write_photos
@@ -57,29 +56,13 @@ def test_copy_on_the_other_side_is_listed_and_another_photograph_takes_its_place
     assert not data.sharp_path(other).exists()
 
 
-def test_answer_does_not_depend_on_which_thread_is_quicker():
-    keeper = SplitKeeper([])
-    answers = {}
-
-    def ask(number, image_id):
-        answers[number] = keeper.claim(number, image(image_id) if image_id else None, None)
-
-    asked = [(3, TEST[0]), (2, TEST[1]), (1, TRAIN[0]), (0, None)]
-    threads = [threading.Thread(target=ask, args=words) for words in asked]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert answers == {0: None, 1: None, 2: TRAIN[0], 3: TRAIN[0]}
-
-
 def test_image_that_changed_gives_its_old_bytes_free():
     known = image(TRAIN[0], "old")
     keeper = SplitKeeper([known])
-    assert keeper.claim(0, image(TRAIN[0], "new"), known) is None
-    assert keeper.claim(1, image(TEST[0], "old"), None) is None
-    assert keeper.claim(2, image(TEST[1], "new"), None) == TRAIN[0]
-    assert SplitKeeper([known]).claim(0, image(TEST[0], "old"), None) == TRAIN[0]
+    assert keeper.claim(image(TRAIN[0], "new"), known) is None
+    assert keeper.claim(image(TEST[0], "old"), None) is None
+    assert keeper.claim(image(TEST[1], "new"), None) == TRAIN[0]
+    assert SplitKeeper([known]).claim(image(TEST[0], "old"), None) == TRAIN[0]
 
 
 def test_doubles_of_an_older_data_folder_are_removed_and_replaced(photos, tmp_path, capsys):

@@ -1,0 +1,153 @@
+"""Runs a function over many items in processes of its own, and hands on the results in order.
+
+Processes, not threads: drawing a picture, or undoing the filters of a PNG, holds Python's lock.
+"""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from typing import Any
+
+from prepare import PrepareError
+
+ITEMS_AHEAD = 4  # a worker: where one item takes long, the others do not wait
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # see mallopt(3)
+MOST_KEPT_BYTES, LARGEST_KEPT_BYTES = 1 << 26, 1 << 25  # the latter is the most that can be
+
+
+class LostWorkerError(PrepareError):
+    """A worker process was killed."""
+
+
+def in_order(
+    work: Callable[..., Any],
+    items: Iterable[tuple[Any, tuple]],
+    num_workers: int,
+    num_wanted: Callable[[], int],
+    expected_errors: type[Exception],
+) -> Iterator[tuple[Any, Any]]:
+    """(item, result) for each item, in the order of the items, whichever is ready first.
+
+    Args:
+        work: a function of a module, called with the arguments of an item, in another process.
+        items: (item, arguments); pulled one by one, never more than can still be wanted.
+        num_workers: processes. One is this process itself.
+        num_wanted: how many more results may be wanted.
+        expected_errors: handed on in place of a result.
+
+    Raises:
+        LostWorkerError: if a worker was killed.
+        PrepareError: what `items` raised, once everything it had given was handed on.
+    """
+    source, failure, has_more = iter(items), None, True
+    running: deque[tuple[Any, Future]] = deque()
+    with _executor(num_workers) as pool:
+        try:
+            while True:
+                room = min(num_wanted(), ITEMS_AHEAD * num_workers) - len(running)
+                is_ready = bool(running) and running[0][1].done()
+                if has_more and room > 0 and not is_ready:
+                    try:
+                        item, arguments = next(source)
+                    except StopIteration:
+                        has_more = False
+                    except PrepareError as error:
+                        failure, has_more = error, False
+                    else:
+                        running.append((item, _submit(pool, work, arguments)))
+                    continue
+                if not running:
+                    break
+                item, future = running.popleft()
+                yield item, _result(future, expected_errors)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if failure:
+        raise failure
+
+
+def _executor(num_workers: int) -> Executor:
+    if num_workers == 1:
+        keep_freed_memory()
+        return _ThisProcess()
+    context = multiprocessing.get_context("forkserver")
+    # Loaded once, where no thread holds a lock, for all workers; those that are here are needed.
+    context.set_forkserver_preload(sorted(name for name in sys.modules if _is_ours(name)))
+    return ProcessPoolExecutor(num_workers, context, initializer=_begin_worker)
+
+
+def _is_ours(module: str) -> bool:
+    return module.startswith("prepare.")
+
+
+class _ThisProcess(Executor):
+    """Does at once what it is given."""
+
+    def submit(self, work: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(work(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - raised again by its future
+            future.set_exception(error)
+        return future
+
+
+def _submit(pool: Executor, work: Callable, arguments: tuple) -> Future:
+    """Starts a worker, too, as long as there are fewer than wanted."""
+    # Ctrl-C reaches all processes of a terminal. What a thread blocks, those it starts block, too.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        return pool.submit(work, *arguments)
+    except BrokenProcessPool as error:
+        raise _lost(error) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _result(future: Future, expected_errors: type[Exception]) -> Any:
+    try:
+        return future.result()
+    except expected_errors as error:
+        return error
+    except BrokenProcessPool as error:
+        raise _lost(error) from error
+
+
+def _lost(error: Exception) -> LostWorkerError:
+    return LostWorkerError(
+        f"a worker process was killed ({error}); if memory ran out, ask for fewer (WORKERS=1)"
+    )
+
+
+def _begin_worker() -> None:
+    keep_freed_memory()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends a worker whose parent was killed: it would wait for work for good."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def keep_freed_memory() -> None:
+    """Lets this process keep the memory of one photograph for the next, where it is glibc's.
+
+    Else the system takes back each large piece, and clears each page of it when it is asked for
+    again: a third of all the time that a photograph takes.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
+        mallopt(M_TRIM_THRESHOLD, MOST_KEPT_BYTES)
