@@ -11,14 +11,14 @@ of-runs        = RUN RUNS $(of-every)
 of-blur        = $(of-every) RADIUS KERNEL DRAWS SIZE QUALITY BLADES CURVATURE ROTATION BRIGHTNESS \
                  THRESHOLD NOISE NOISE_KIND MONOCHROMATIC LINEAR DEPTH FOCUS SOFTNESS RIM VIGNETTING \
                  FRINGE GAMMA LAYERS COARSENESS SHARPENING JPEG SUBSAMPLING WORKERS
-of-dataset     = N $(of-blur) FROM SOURCE KEEP IDS DRIVE_URL MIRROR_URL METADATA_URL CONNECTIONS \
+of-dataset     = N PART $(of-blur) FROM SOURCE KEEP IDS DRIVE_URL MIRROR_URL METADATA_URL CONNECTIONS \
                  MAX_FAILURES NUM_ATTEMPTS BACKOFF_S MAX_BACKOFF_S READ_TIMEOUT_S DEADLINE_S
 of-train       = $(of-runs) RADIUS KERNEL PRESET FROM_RUN EPOCHS STEPS MAX_MINUTES PATIENCE BATCH \
                  GENERATOR CHANNELS BLOCKS START NORMALIZATION GAN_OBJECTIVE GAN_WEIGHT GAN_START \
                  L1_WEIGHT GRID_WEIGHT OPTIMIZER LEARNING_RATE DISCRIMINATOR_LEARNING_RATE BETA1 \
                  SCHEDULE CROP TURNS SCALES JITTER_PX CACHE PRECISION XLA LOG_EVERY SAMPLE_EVERY \
                  CHECKPOINT_MINUTES
-of-all         = $(sort $(of-dataset) $(of-train))
+of-all         = $(sort $(filter-out PART,$(of-dataset)) $(of-train))
 of-demo        = $(of-all)
 of-evaluate    = $(of-runs) RADIUS KERNEL REAL
 of-report      = $(of-runs) RADIUS KERNEL
@@ -27,7 +27,7 @@ of-studio      = OUT PORT $(of-runs)
 of-export      = $(of-runs) FORMATS
 of-compare     = WITH RUNS $(of-every)
 of-clean-pairs = $(of-every)
-KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH UPGRADE EXAMPLES $(of-all) $(of-evaluate) \
+KNOWN := $(sort DEVICE PYTHON ROCM_WHEEL IN ARGS TORCH UPGRADE EXAMPLES PART $(of-all) $(of-evaluate) \
            $(of-deblur) $(of-studio) $(of-export) $(of-compare))
 
 # How a value is read: a list of words, a path, a path where it has a slash, a yes (1) or a no (0)

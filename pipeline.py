@@ -55,7 +55,7 @@ def dataset(args: argparse.Namespace) -> None:
     sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
     if args.dry_run:
         print(described(wanted, ffhq, output, *sets.blurs))
-    make_dataset(DataFolder(args.data_dir), wanted, sets, dry_run=args.dry_run)
+    make_dataset(DataFolder(args.data_dir, args.part), wanted, sets, dry_run=args.dry_run)
 
 
 def blur(args: argparse.Namespace) -> None:
@@ -186,7 +186,7 @@ def build_parser() -> Parser:
         command.add_argument("--dry-run", action="store_true", help="say what would be done")
         return command
 
-    add_dataset(add(dataset, with_run=False))
+    add_dataset(add(dataset, with_run=False), with_part=True)
     add_blur(add(blur, with_run=False))
     command = add(train)
     add_sets(command, "to train one network on (default: the only one there is)")

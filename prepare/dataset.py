@@ -4,14 +4,17 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 
 from prepare import PrepareError, sources
 from prepare.doubles import remove_doubles
 from prepare.folder import changed_photographs
 from prepare.pairs import write_pairs
+from prepare.parts import ids_of_part, join_parts, parts_in
 from prepare.records.data_folder import DataFolder
 from prepare.records.journal import journal_path
 from prepare.records.lock import only_writer
+from prepare.records.part import Part
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
 from prepare.sources import SourceSettings
 
@@ -43,7 +46,11 @@ def make_dataset(
         OSError: if the disk is full or cannot be written.
     """
     sources.check_wanted(wanted)
+    if data.part:
+        _make_part(data, data.part, wanted, sets, dry_run=dry_run, report=report)
+        return
     with _writing(data, "make dataset", dry_run):
+        join_parts(data, dry_run=dry_run, report=report)
         sources.check_same_source(data.manifest, wanted.source)
         remove_doubles(data, dry_run=dry_run, report=report)
         write_kernel_records(data, sets, dry_run=dry_run)
@@ -67,9 +74,44 @@ def make_dataset(
         )
 
 
+def _make_part(
+    data: DataFolder,
+    part: Part,
+    wanted: SourceSettings,
+    sets: SetSettings,
+    *,
+    dry_run: bool,
+    report: Callable[[str], None],
+) -> None:
+    """What one of several machines makes; `join_parts` takes it into the whole."""
+    with _writing(data, f"make dataset PART={part.number}/{part.of}", dry_run):
+        whole = DataFolder(data.path)
+        for folder in (whole, data):
+            sources.check_same_source(folder.manifest, wanted.source)
+        write_kernel_records(data, sets, dry_run=dry_run)
+        own, of_others = ids_of_part(wanted, part)
+        done_ids = complete_ids(data, sets.blurs)
+        if wanted.source == "folder":
+            done_ids -= changed_photographs(wanted.from_dir, data, done_ids, relink=not dry_run)
+        done_ids = own & (done_ids | complete_ids(whole, sets.blurs))
+        num_missing = len(own) - len(done_ids)
+        report(f"{part}: {len(done_ids)} pairs are there, {num_missing} to make")
+        if not num_missing or dry_run:
+            return
+        originals = sources.originals_from(wanted, data.originals, done_ids | of_others)
+        drop_below = None if wanted.keep else data.originals
+        num_made = write_pairs(originals, num_missing, data, sets, drop_below=drop_below)
+    report(
+        f"{part}: {num_made} pairs made, {num_missing - num_made} could not be; once all parts are "
+        "made, the same command without PART joins them"
+    )
+
+
 def _writing(data: DataFolder, does: str, dry_run: bool) -> contextlib.AbstractContextManager:
     """Keeps other writers out of a data folder, where there is something to write."""
-    return contextlib.nullcontext() if dry_run else only_writer(data.path, does)
+    return (
+        contextlib.nullcontext() if dry_run else only_writer(data.path, does, str(data.part or ""))
+    )
 
 
 def make_blurred_sets(
@@ -92,6 +134,7 @@ def make_blurred_sets(
         OSError: if the disk is full or cannot be written.
     """
     with _writing(data, "make blur", dry_run):
+        join_parts(data, dry_run=dry_run, report=report)
         done_ids = complete_ids(data, sets.blurs)
         originals = sources.originals_at_hand(data.originals, data.manifest, done_ids)
         names = ", ".join(blur.name for blur in sets.blurs)
@@ -118,8 +161,13 @@ def remove_pairs(
         report: prints one line.
     """
     with _writing(data, "make clean-pairs", dry_run or not data.path.exists()):
-        journal = journal_path(data.manifest)
-        for path in (data.sharp, data.blurred, data.manifest, journal, data.rejected):
+        folders = [data, *(replace(data, part=part) for part in parts_in(data))]
+        records = [
+            path
+            for each in folders
+            for path in (each.manifest, journal_path(each.manifest), each.rejected)
+        ]
+        for path in (data.sharp, data.blurred, *records):
             if os.path.lexists(path):
                 report(f"removing {path}")
                 if dry_run:

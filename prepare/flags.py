@@ -15,6 +15,7 @@ from prepare.records.blur_settings import MOST_DRAWS, LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError, require
 from prepare.records.fields import choices_of
+from prepare.records.part import parse_part
 from prepare.records.recipes import RECIPES
 from prepare.records.spread import Spread, parse_values
 
@@ -136,8 +137,14 @@ def parse_bool(text: str) -> bool:
     return text == "1"
 
 
-def add_dataset(parser: argparse.ArgumentParser, num_images: int | None = None) -> None:
+def add_dataset(
+    parser: argparse.ArgumentParser, num_images: int | None = None, with_part: bool = False
+) -> None:
     """Adds the flags that say which originals are wanted; `num_images` makes them optional."""
+    parser.set_defaults(part=None)
+    if with_part:
+        text = "2/8: makes the second of eight parts, as one of several machines"
+        parser.add_argument("--part", type=parse_part, metavar="K/N", help=text)
     parser.add_argument(
         "--num-images",
         type=parse_count,

@@ -166,6 +166,10 @@ class LinkFolder:
                 names.remove(other)
         if name not in names:
             self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / name).symlink_to(target)
+            try:
+                (self.path / name).symlink_to(target)
+            except FileExistsError:  # another part of the set was quicker
+                if not self.leads_to(name, target):
+                    raise
             names.add(name)
         return self.path / name

@@ -1,6 +1,6 @@
 """What a data folder is told of the pairs that are made: its manifest, and who was rejected."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from prepare.originals import Original
@@ -31,7 +31,7 @@ class PairRecords:
 
     def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
         self.data = data
-        self.drawn = [blur for blur in blurs if blur.spreads]
+        self.blurs = blurs
         self.images = read_manifest(data.manifest)
         self.rejected = read_rejected(data.rejected)
         self._journal: Journal | None = None
@@ -66,10 +66,8 @@ class PairRecords:
         sync_disk()  # the pictures that they name
         write_manifest(self.data.manifest, self.images)
         write_rejected(self.data.rejected, self.rejected)
-        for blur in self.drawn:
-            path = self.data.blurred / blur.name / "manifest.jsonl"
-            lines = ({"id": i} | blur.drawn_values(i) for i in sorted(self.images))
-            write_lines(path, lines)
+        if not self.data.part:  # else once the parts are joined
+            write_drawn(self.data, self.blurs, self.images)
 
     def _save(self) -> None:
         sync_disk()  # the pictures that the records name
@@ -82,3 +80,11 @@ class PairRecords:
         if self._num_reasons * REASONS_AT_ONCE > len(self.rejected):
             write_rejected(self.data.rejected, self.rejected)
             self._num_reasons = 0
+
+
+def write_drawn(data: DataFolder, blurs: Iterable[LensBlur], ids: Iterable[str]) -> None:
+    """Writes what was drawn for each image, for blurs that draw."""
+    for blur in blurs:
+        if blur.spreads:
+            lines = ({"id": i} | blur.drawn_values(i) for i in sorted(ids))
+            write_lines(data.blurred / blur.name / "manifest.jsonl", lines)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prepare.records.blur_settings import LensBlur
+from prepare.records.part import Part
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class DataFolder:
     """A data folder, `data` by default: originals, matched pairs, and the records of both."""
 
     path: Path
+    part: Part | None = None  # whose records are meant, where several machines make one set
 
     @property
     def originals(self) -> Path:
@@ -32,12 +34,16 @@ class DataFolder:
     @property
     def manifest(self) -> Path:
         """Lists the images."""
-        return self.path / "manifest.jsonl"
+        return self.path / f"manifest{self._of_part}.jsonl"
 
     @property
     def rejected(self) -> Path:
         """Lists the originals that could not be used."""
-        return self.path / "rejected.jsonl"
+        return self.path / f"rejected{self._of_part}.jsonl"
+
+    @property
+    def _of_part(self) -> str:
+        return f".{self.part}" if self.part else ""
 
     def sharp_path(self, image_id: str) -> Path:
         """The sharp picture of an image."""
