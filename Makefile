@@ -20,7 +20,7 @@ of-train       = $(of-runs) RADIUS KERNEL PRESET FROM_RUN EPOCHS STEPS MAX_MINUT
                  CHECKPOINT_MINUTES
 of-all         = $(sort $(of-dataset) $(of-train))
 of-demo        = $(of-all)
-of-evaluate    = $(of-runs) RADIUS KERNEL REAL
+of-evaluate    = $(of-runs) RADIUS KERNEL REAL BASELINES
 of-report      = $(of-runs) RADIUS KERNEL
 of-deblur      = OUT $(of-runs) STRENGTH DETAIL COMPARE MAP
 of-studio      = OUT PORT $(of-runs)
