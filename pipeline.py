@@ -34,7 +34,7 @@ from prepare.records.errors import SettingError
 from train import TrainError
 from train.flags import add_deblur, add_evaluate, add_studio
 from train.settings import PRESETS, TrainSettings
-from train.start import folder_of, taken_over, with_recipe_of_demo
+from train.start import Beginning, folder_of, taken_over, with_recipe_of_demo
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
@@ -80,9 +80,8 @@ def train(args: argparse.Namespace) -> None:
     from train.stages import train_run
 
     other = folder_of(args.runs_dir, settings.from_run, BOX_DIR) if settings.from_run else None
-    train_run(
-        *places(args), set_names, settings, preset=args.preset, from_dir=other, dry_run=args.dry_run
-    )
+    begin = Beginning(args.preset, other, plan={"steps", "epochs"}.isdisjoint(vars(args)))
+    train_run(*places(args), set_names, settings, begin=begin, dry_run=args.dry_run)
 
 
 def evaluate(args: argparse.Namespace) -> None:
