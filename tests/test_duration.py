@@ -111,7 +111,7 @@ def test_planned_run_goes_on_to_its_length(data_dir, tmp_path, monkeypatch, caps
         return pipeline.main([str(word) for word in (*words, *more)])
 
     assert command("--max-minutes", 1, "--dry-run") == 0
-    assert "as many steps as 1 minutes allow, of 1" in capsys.readouterr().out
+    assert "as many steps of 1 as 1 minutes allow" in capsys.readouterr().out
     assert command("--max-minutes", 1e-9) == 0  # stops after a step, as it always did
     assert "minutes are over at step 1" in capsys.readouterr().out
     for more in (["--max-minutes", 60], []):

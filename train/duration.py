@@ -133,6 +133,7 @@ def planned(
     (fewest,) = build_maximum(strategy)(-pace.most_steps(settings, within_s))
     del state, train_step, batches
     gc.collect()
+    print(f"planned: {-fewest} steps")
     return replace(settings, steps=-fewest)
 
 

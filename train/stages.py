@@ -59,7 +59,7 @@ def train_run(
     plan = begin.plan and begun is None and settings.max_minutes > 0
     print(
         f"{run_dir.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
-        f"{', '.join(set_names)}, {_length(settings, len(pairs.ids), plan)} of {settings.batch}"
+        f"{', '.join(set_names)}, {_length(settings, len(pairs.ids), plan)}"
     )
     if dry_run:
         return
@@ -82,8 +82,8 @@ def train_run(
 
 def _length(settings: TrainSettings, num_images: int, plan: bool) -> str:
     if plan:
-        return f"as many steps as {settings.max_minutes:g} minutes allow,"
-    return f"{settings.total_steps(num_images)} steps"
+        return f"as many steps of {settings.batch} as {settings.max_minutes:g} minutes allow"
+    return f"{settings.total_steps(num_images)} steps of {settings.batch}"
 
 
 def export_run(
