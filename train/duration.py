@@ -20,7 +20,7 @@ from train.settings import TrainSettings
 from train.train_step import TrainState, build_train_step
 from train.validation import MOST_PAIRS, validate
 
-NUM_TIMED = 3  # steps of a kind, and pictures of a validation
+NUM_TIMED = 2  # steps of a kind, and pictures of a validation
 MARGIN = 0.05  # of the time, for checkpoints, the log, and a machine that has more to do
 LEAST_TOLD = 100  # steps: a run of fewer is over before its time is known
 
