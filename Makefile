@@ -20,7 +20,7 @@ of-train       = $(of-runs) RADIUS KERNEL PRESET FROM_RUN EPOCHS STEPS MAX_MINUT
                  CHECKPOINT_MINUTES
 of-all         = $(sort $(filter-out PART,$(of-dataset)) $(of-train))
 of-demo        = $(of-all)
-of-evaluate    = $(of-runs) RADIUS KERNEL REAL
+of-evaluate    = $(of-runs) RADIUS KERNEL REAL BASELINES
 of-report      = $(of-runs) RADIUS KERNEL
 of-deblur      = OUT $(of-runs) STRENGTH DETAIL COMPARE MAP
 of-studio      = OUT PORT $(of-runs)
@@ -255,12 +255,16 @@ fuzz: $(READY) ## damaged inputs of every kind, EXAMPLES=1000 a test; SEED=.. gi
 	FUZZ_EXAMPLES=$(call one-word,EXAMPLES,$(call value-of,EXAMPLES)) .venv/bin/python -m pytest \
 	  -k fuzz --hypothesis-seed=$(call one-word,SEED,$(or $(call typed,SEED),random))
 
-bench: $(READY) ## this project and its peers, side by side
+bench: $(READY) ## this project and its peers, side by side; DEVICE=gpu: steps on a GPU, in ten minutes
+ifeq ($(call typed,DEVICE),gpu)
+	.venv/bin/python -m benchmarks.bench_gpu
+else
 	.venv/bin/python -m benchmarks.bench_blur
 	.venv/bin/python -m benchmarks.bench_dataset
 	.venv/bin/python benchmarks/bench_download.py
 	.venv/bin/python -m benchmarks.bench_data
 	.venv/bin/python -m benchmarks.bench_train $(call flags,TORCH)
+endif
 
 lock: .venv-lock/bin/uv ## the hashed locks from pyproject.toml; UPGRADE=1 takes newer versions
 	$(foreach each,$(DEVICES) restore,$(COMPILE) $(LOCK-$(each)) -o requirements/$(each).lock$(newline))

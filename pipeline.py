@@ -32,13 +32,14 @@ from prepare.records.blur_settings import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError
 from train import TrainError
-from train.flags import add_deblur, add_studio
+from train.flags import add_deblur, add_evaluate, add_studio
 from train.settings import PRESETS, TrainSettings
-from train.start import folder_of, taken_over, with_recipe_of_demo
+from train.start import Beginning, folder_of, taken_over, with_recipe_of_demo
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
 DEMO = {"run": "demo", "data_dir": Path("data/demo"), "runs_dir": Path("tf_checkpoints/demo")}
+SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 DEMO |= {"steps": 500, "sample_every": 100, "log_every": 20}
 
 
@@ -79,16 +80,16 @@ def train(args: argparse.Namespace) -> None:
     from train.stages import train_run
 
     other = folder_of(args.runs_dir, settings.from_run, BOX_DIR) if settings.from_run else None
-    train_run(
-        *places(args), set_names, settings, preset=args.preset, from_dir=other, dry_run=args.dry_run
-    )
+    begin = Beginning(args.preset, other, plan={"steps", "epochs"}.isdisjoint(vars(args)))
+    train_run(*places(args), set_names, settings, begin=begin, dry_run=args.dry_run)
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
     from train.evaluation_stages import evaluate_run
 
-    evaluate_run(*places(args), set_names_from(args), real_dir=args.real, dry_run=args.dry_run)
+    names, wanted = set_names_from(args), {"real_dir": args.real, "baselines": args.baselines}
+    evaluate_run(*places(args), names, **wanted, dry_run=args.dry_run)
 
 
 def report(args: argparse.Namespace) -> None:
@@ -139,7 +140,7 @@ def run_all(args: argparse.Namespace) -> None:
     if args.dry_run:
         print(described(settings))
         return
-    on_these_sets = argparse.Namespace(**vars(args) | {"kernel": names, "radius": [], "real": None})
+    on_these_sets = argparse.Namespace(**vars(args) | {"kernel": names, "radius": []}, **SCORED)
     train(on_these_sets)
     evaluate(on_these_sets)
 
@@ -191,7 +192,8 @@ def build_parser() -> Parser:
     command = add(train)
     add_sets(command, "to train one network on (default: the only one there is)")
     add_training(command)
-    add_evaluate(add(evaluate))
+    add_sets(command := add(evaluate), "to score on (default: of training, or with --real none)")
+    add_evaluate(command)
     add_sets(add(report), "to report on (default: all that were evaluated)")
     add_deblur(add(deblur))
     add_studio(add(studio))
@@ -212,12 +214,6 @@ def build_parser() -> Parser:
 def add_training(parser: Parser) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
     add_settings(parser, TrainSettings, leave_out=("seed",))
-
-
-def add_evaluate(parser: Parser) -> None:
-    add_sets(parser, "to score on (default: those of the training, or with --real none)")
-    text = "folder of real pairs <name>_blurred.*, <name>_sharp.*, and _mask.* where to score"
-    parser.add_argument("--real", type=Path, help=text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

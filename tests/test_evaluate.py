@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.kernel import KernelRecord
 from train.bootstrap import mean_with_ci95
-from train.evaluate import METRICS, evaluate
+from train.evaluate import evaluate
+from train.metrics import SCORES
 from train.pairs import Pairs
 from train.pictures import write_picture
 from train.report.radius_curve import write_curve
@@ -54,7 +55,7 @@ def test_scores_every_method_with_intervals(tmp_path: Path) -> None:
         "unsharp_mask",
     ]
     for row in result["rows"].values():
-        for name in METRICS:
+        for name in SCORES:
             low, high = row[f"{name}_ci95"]
             assert low <= row[name] <= high
     folder = tmp_path / "evaluation" / "disc-r30"

@@ -5,7 +5,7 @@ from helpers.pair_files import write_matched_folders
 
 import pipeline
 from train import memory
-from train.memory import CacheTooLargeError, check_cache, free_bytes
+from train.memory import CacheTooLargeError, free_bytes, is_cached
 from train.pairs import Pairs
 
 PAIRS = Pairs(tuple("abcde"), tuple("abcde"), (tuple("abcde"),) * 3, 64)
@@ -42,13 +42,21 @@ def test_this_system_tells_it():
 
 
 def test_pictures_that_do_not_fit_are_refused(system):
-    check_cache(PAIRS, True)  # nobody knows
+    assert is_cached(PAIRS, "1")  # nobody knows
     system(memory_max=f"{NEEDED}", memory_current="0")
-    check_cache(PAIRS, True)
+    assert is_cached(PAIRS, "1")
     system(memory_current="1")
-    check_cache(PAIRS, False)
+    assert not is_cached(PAIRS, "0")
     with pytest.raises(CacheTooLargeError, match=r"CACHE=1 takes 0.0 GB for 20 pictures of 64 pix"):
-        check_cache(PAIRS, True)
+        is_cached(PAIRS, "1")
+
+
+def test_unasked_they_take_a_quarter_of_what_is_free_at_most(system):
+    assert not is_cached(PAIRS, "auto")  # nobody knows
+    system(memory_max=f"{4 * NEEDED}", memory_current="0")
+    assert is_cached(PAIRS, "auto")
+    system(memory_current="1")
+    assert not is_cached(PAIRS, "auto")
 
 
 def test_command_says_so_at_once(system, tmp_path, capsys):

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 
 from train import metrics
+from train.views import DETAIL_SIGMA_PX, Views
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ def test_ripples_on_a_gradient_grow_with_their_amplitude(period_px: int) -> None
     """A sine of amplitude a has 0.707 a; less where the band lets part of it through."""
     base = picture_of(GRADIENT)
     wave = np.sin(2 * np.pi * ACROSS / period_px)
-    passed = 1 - np.exp(-2 * (np.pi * metrics.DETAIL_SIGMA_PX / period_px) ** 2)
+    passed = 1 - np.exp(-2 * (np.pi * DETAIL_SIGMA_PX / period_px) ** 2)
     for amplitude in (2, 6):
         measured = metrics.ripples(picture_of(GRADIENT + amplitude * wave), base, base)
         assert measured == pytest.approx(amplitude * passed / np.sqrt(2), rel=0.1)
@@ -231,3 +232,19 @@ def test_true_detail_that_comes_back_and_grain_that_goes_are_no_ripples() -> Non
 def test_nothing_smooth_has_no_ripples() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     assert metrics.ripples(255 - noise, noise, noise, np.zeros((64, 64), bool)) == 0
+
+
+def test_scores_that_share_their_work_are_those_of_each_metric_alone(
+    sharp: np.ndarray, blurred: np.ndarray
+) -> None:
+    odd = blurred[:201], sharp[:201]  # HaarPSI halves, and has a row too many
+    for given, truth in ((blurred, sharp), odd):
+        restored = given[::-1]
+        made, seen, wanted = (Views(picture) for picture in (restored, given, truth))
+        scores = metrics.all_scores(made, seen, wanted)
+        assert tuple(scores) == metrics.SCORES
+        for name in ("psnr_db", "ssim", "ms_ssim", "haarpsi", "detail_returned", "detail_invented"):
+            alone = getattr(metrics, name)(restored, truth)
+            assert scores[name] == pytest.approx(alone, rel=1e-12)
+        assert scores["ripples"] == metrics.ripples(restored, given, truth)
+        assert metrics.all_scores(seen, seen, wanted)["ripples"] == 0

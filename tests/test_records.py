@@ -48,6 +48,7 @@ def test_folder_in_the_place_of_a_file_is_named(tmp_path):
     [
         *(b"", b"\xff\xfe", b"id\n1\n", b"id,psnr_db\n", b"id,psnr_db\na,x\n", b"psnr_db\n1\n"),
         *(b"id,psnr_db\na,nan\n", b"id,psnr_db\na\n", b"id,psnr_db\na,1,2\n"),
+        b"id,psnr_db\na,\n",
         b"id,psnr_db\na,1e999\n",
     ],
 )
@@ -64,6 +65,13 @@ def test_table_comes_back_with_odd_ids(tmp_path):
         read_table(path, [], WAY_OUT)
     path.write_text('id,psnr_db\r\n"a,\u2028b",2.5\r\nnan,-1\r\n', encoding="utf-8", newline="")
     rows = [{"id": "a,\u2028b", "psnr_db": 2.5}, {"id": "nan", "psnr_db": -1}]
+    assert read_table(path, ["psnr_db"], WAY_OUT) == rows
+
+
+def test_empty_cell_of_a_column_that_need_not_be_there_is_left_out(tmp_path):
+    path = tmp_path / "per_image.csv"
+    path.write_text("id,psnr_db,wiener_psnr_db\na,2,\nb,3,4\n")
+    rows = [{"id": "a", "psnr_db": 2}, {"id": "b", "psnr_db": 3, "wiener_psnr_db": 4}]
     assert read_table(path, ["psnr_db"], WAY_OUT) == rows
 
 

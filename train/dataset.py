@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
+from train.memory import is_cached
 from train.pairs import MEND, Pairs, UnmatchedPairsError, first_few, size_of
 from train.settings import TrainSettings
 
@@ -48,7 +49,7 @@ def training_batches(
         that of the crops, or of the pictures.
     """
     num_images, num_kernels = len(pairs.sharp), len(pairs.blurred)
-    read = _reader(pairs, settings.cache)
+    read = _reader(pairs, is_cached(pairs, settings.cache))
     seed = tf.constant(settings.seed, tf.int64)
     side = min(settings.crop or pairs.size, pairs.size)
     share = share or tf.distribute.InputContext()
@@ -81,12 +82,13 @@ def training_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _reader(pairs: Pairs, cache: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _reader(pairs: Pairs, cached: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Gives the picture of a column, 0 for sharp or the kernel's number, and an image's index."""
     paths = tf.constant([pairs.sharp, *pairs.blurred])  # (1 + num_kernels, num_images)
-    if not cache:
+    if not cached:
         return lambda column, index: _decode(paths[column, index])
-    decoded = tf.stack([tf.stack([_decode(path) for path in column]) for column in paths])
+    with tf.device("CPU:0"):  # where the data are made; a GPU's memory is for the networks
+        decoded = tf.stack([tf.stack([_decode(path) for path in column]) for column in paths])
     return lambda column, index: decoded[column, index]
 
 

@@ -5,35 +5,28 @@ import io
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from prepare.records.atomic import write_json, write_text
 from prepare.records.kernel import KernelRecord
-from train import metrics
+from train.baseline_sample import CHOSEN_BY, SAMPLE, baseline_ids
 from train.baselines import tuned_baselines
 from train.bootstrap import mean_with_ci95
 from train.evaluation_folder import PICTURES, ScoreLog, fingerprint
+from train.metrics import SCORES, all_scores
 from train.pairs import Pairs
 from train.pictures import Restore, read_picture, write_picture
+from train.views import Views
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "psnr_db": metrics.psnr_db,
-    "ssim": metrics.ssim,
-    "ms_ssim": metrics.ms_ssim,
-    "haarpsi": metrics.haarpsi,
-    "detail_returned": metrics.detail_returned,
-    "detail_invented": metrics.detail_invented,
-}
-SCORES = (*METRICS, "ripples")  # of every row; the last also looks at the input
+ALWAYS = ("blurred", "restored")  # rows of every image; the others may be of a sample
 MOST_TUNING_IMAGES = 8
 
 
@@ -44,6 +37,7 @@ def evaluate(
     evaluation_dir: Path,
     kernel: KernelRecord | None,
     context: dict,
+    baselines: str = SAMPLE,
 ) -> dict:
     """Restores every test image and writes `metrics.json`, `per_image.csv` and the pictures.
 
@@ -57,6 +51,7 @@ def evaluate(
         evaluation_dir: where the results go; see `train.evaluation_folder`.
         kernel: how the set was made; None where nobody knows.
         context: what `metrics.json` tells beside the scores: kernel, step, weights, seed.
+        baselines: which images the classical methods are scored on; see `train.baseline_sample`.
 
     Returns:
         what `metrics.json` holds.
@@ -64,60 +59,85 @@ def evaluate(
     begun_s = time.monotonic()
     paths = islice(zip(tuning.blurred[0], tuning.sharp, strict=True), MOST_TUNING_IMAGES)
     first = [(read_picture(blurred), read_picture(sharp)) for blurred, sharp in paths]
-    baselines, record = tuned_baselines(kernel, first)
-    methods = {"restored": restore} | baselines
+    classical, record = tuned_baselines(kernel, first)
+    methods, sample = {"restored": restore} | classical, baseline_ids(pairs.ids, baselines)
     content = kernel.content if kernel else {}
     subject = {"context": context, "blur": content, "images": pairs.ids, "size": pairs.size}
     subject |= {"baselines": record}
-    columns = {f"{row}_{name}" for row in ("blurred", *methods) for name in SCORES}
-    log = ScoreLog(evaluation_dir, subject, columns, begun_s)
+    log = ScoreLog(evaluation_dir, subject, set(_columns(ALWAYS)), begun_s)
     if log.known:
         print(f"going on: {len(log.known)} of {len(pairs.ids)} images were scored before")
-    scores = _in_threads(partial(_score, methods, log), pairs)
+    scores = _in_threads(partial(_score, methods, sample, log), pairs)
     write_table(evaluation_dir / "per_image.csv", scores)
-    seed = context["seed"]
-    rows = {name: means(scores, name, SCORES, seed) for name in ("blurred", *methods)}
-    result = {
-        **context,
-        "blur": content,
-        "made_with": kernel.make_command if kernel else None,
-        "split": "test",
-        "num_images": len(scores),
-        "size": pairs.size,
-        "hardware": hardware(),
-        "seconds": round(log.spent_s(), 1),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "rows": rows,
-        "gains": {name: gains(scores, name, SCORES, seed) for name in rows if name != "restored"},
-        "baselines": record,
-    }
+    told: dict = {"made_with": kernel.make_command if kernel else None, "size": pairs.size}
+    told |= {"blur": content, "seconds": round(log.spent_s(), 1), "baselines": record}
+    sampled = len(sample) if len(sample) < len(scores) else 0
+    result = context | told | _result(scores, list(classical), sampled, context["seed"])
     write_json(evaluation_dir / "metrics.json", result)
     return result
 
 
+def _columns(rows: Sequence[str]) -> list[str]:
+    """Names of all scores of some rows."""
+    return [f"{row}_{name}" for row in rows for name in SCORES]
+
+
+def _result(scores: Sequence[Mapping], classical: list[str], sampled: int, seed: int) -> dict:
+    """What `metrics.json` tells of the scores, and of the sample of the classical methods, if any.
+
+    Args:
+        scores: of all images.
+        classical: names of the classical methods.
+        sampled: how many images these are scored on, if not on all; otherwise 0.
+        seed: of the intervals.
+    """
+    rows = {name: means(scores, name, SCORES, seed) for name in (*ALWAYS, *classical)}
+    sample = {"num_images": sampled, "chosen_by": CHOSEN_BY, "rows": classical}
+    for name in classical if sampled else ():
+        rows[name]["num_images"] = sampled
+    return {
+        "split": "test",
+        "num_images": len(scores),
+        "hardware": hardware(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **({"sample": sample} if sampled else {}),
+        "rows": rows,
+        "gains": {name: gains(scores, name, SCORES, seed) for name in rows if name != "restored"},
+    }
+
+
 def _score(
     methods: Mapping[str, Restore],
+    sample: Set[str],
     log: ScoreLog,
     image_id: str,
     blurred_path: str,
     sharp_path: str,
 ) -> dict:
-    """Scores of one image, by row and metric; writes what the network restored."""
+    """Scores of one image, by row and metric; writes what the network restored.
+
+    What an earlier call knew is taken, also where it was to score other rows.
+    """
     pair = fingerprint(blurred_path, sharp_path)
-    if (known := log.find(image_id, pair)) is not None:
-        return {"id": image_id} | known
-    blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
-    pictures = {"blurred": blurred} | {name: method(blurred) for name, method in methods.items()}
-    write_picture(log.folder / PICTURES / f"{image_id}.png", pictures["restored"])
-    scores = {
-        f"{row}_{name}": float(metric(picture, sharp))
-        for row, picture in pictures.items()
-        for name, metric in METRICS.items()
-    }
-    for row, picture in pictures.items():
-        scores[f"{row}_ripples"] = metrics.ripples(picture, blurred, sharp)
-    log.add(image_id, pair, scores)
-    return {"id": image_id} | scores
+    known = dict(log.find(image_id, pair) or {})
+    columns = _columns(["blurred", *methods] if image_id in sample else ALWAYS)
+    if missing := dict.fromkeys(column for column in columns if column not in known):
+        blurred, sharp = (Views(read_picture(path)) for path in (blurred_path, sharp_path))
+        if not missing.keys().isdisjoint(_columns(["blurred"])):
+            known |= _named("blurred", all_scores(blurred, blurred, sharp))
+        for row, method in methods.items():
+            if missing.keys().isdisjoint(_columns([row])):
+                continue
+            picture = Views(method(blurred.picture_u8))
+            if row == "restored":
+                write_picture(log.folder / PICTURES / f"{image_id}.png", picture.picture_u8)
+            known |= _named(row, all_scores(picture, blurred, sharp))
+        log.add(image_id, pair, known)
+    return {"id": image_id} | {column: known[column] for column in columns}
+
+
+def _named(row: str, scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"{row}_{name}": score for name, score in scores.items()}
 
 
 def _in_threads(score: Callable[[str, str, str], dict], pairs: Pairs) -> list[dict]:
@@ -134,37 +154,43 @@ def _in_threads(score: Callable[[str, str, str], dict], pairs: Pairs) -> list[di
 
 
 def write_table(path: Path, scores: Sequence[dict]) -> None:
-    """Writes one line an image, as CSV."""
+    """Writes one line an image, as CSV; what an image has no score for is left empty."""
     table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, scores[0])
+    writer = csv.DictWriter(table, dict.fromkeys(name for score in scores for name in score))
     writer.writeheader()
     writer.writerows(scores)
     write_text(path, table.getvalue())
 
 
-def table_of(rows: Mapping[str, Mapping]) -> str:
+def table_of(content: Mapping) -> str:
     """The rows of `metrics.json` as lines for a terminal."""
-    return "\n".join(
-        f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
-        f"HaarPSI {row['haarpsi']:.3f}  ripples {row['ripples']:.2f}"
-        for method, row in rows.items()
-    )
+    lines = []
+    for method, row in content["rows"].items():
+        line = f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
+        line += f"HaarPSI {row['haarpsi']:.3f}  ripples {row['ripples']:.2f}"
+        if num := row.get("num_images"):
+            gain = content["gains"][method]["psnr_db"]
+            line += f"  (on {num} images, there restored has {gain:+.2f} dB)"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def means(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
-    """Mean of each named score of a row, with its 95 % bootstrap interval."""
+    """Mean of each named score of a row over the images that have it, with its 95 % interval."""
     result: dict[str, float | list[float]] = {}
     for name in names:
-        values = [score[f"{row}_{name}"] for score in scores]
+        column = f"{row}_{name}"
+        values = [score[column] for score in scores if column in score]
         result[name], result[f"{name}_ci95"] = mean_with_ci95(values, seed)
     return result
 
 
 def gains(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
-    """Mean of restored less `row`, image by image, with its 95 % bootstrap interval."""
+    """Mean of restored less `row`, image by image that has both, with its 95 % interval."""
     result: dict[str, float | list[float]] = {}
     for name in names:
-        differences = [score[f"restored_{name}"] - score[f"{row}_{name}"] for score in scores]
+        own, other = f"restored_{name}", f"{row}_{name}"
+        differences = [score[own] - score[other] for score in scores if other in score]
         result[name], result[f"{name}_ci95"] = mean_with_ci95(differences, seed)
     return result
 

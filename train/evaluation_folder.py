@@ -106,7 +106,7 @@ class ScoreLog:
         Args:
             folder: the evaluation's; made when missing.
             subject: what the scores are of, as JSON: step, weights, set, images.
-            columns: names of the scores of an image.
+            columns: names of the scores that every image has; some may have more.
             begun_s: when the evaluation began, by `time.monotonic`.
         """
         self.folder, self.columns = folder, columns
@@ -126,7 +126,7 @@ class ScoreLog:
         return (
             isinstance(line, dict)
             and all(isinstance(line.get(name), kind) for name, kind in kinds.items())
-            and line["scores"].keys() == self.columns
+            and line["scores"].keys() >= self.columns
             and all(isinstance(score, float) for score in line["scores"].values())
             and (self.folder / PICTURES / f"{line['id']}.png").is_file()
         )

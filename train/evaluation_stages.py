@@ -14,6 +14,7 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.errors import DamagedRecordError
 from prepare.records.kernel import choose_sets, read_kernel
 from prepare.records.lock import only_writer
+from train.baseline_sample import SAMPLE, baseline_ids
 from train.evaluation_folder import EvaluationPlaceError, begin, evaluated_in, publish
 from train.pairs import Pairs, find_pairs, read_split
 from train.pictures import Restore
@@ -31,6 +32,7 @@ def evaluate_run(
     patterns: Sequence[str],
     *,
     real_dir: Path | None = None,
+    baselines: str = SAMPLE,
     dry_run: bool = False,
 ) -> None:
     """Scores a run on its test images and writes the reports; they appear when all are whole.
@@ -40,6 +42,7 @@ def evaluate_run(
         patterns: names of the blurred sets, or patterns; with none, those of the training, or no
             set if there is a folder of real pairs.
         real_dir: holds pairs of real photographs; see `evaluate_real_run`.
+        baselines: which images classical methods are scored on; see `train.baseline_sample`.
 
     Raises:
         PrepareError: if a set is not there, or another process evaluates this run.
@@ -60,8 +63,8 @@ def evaluate_run(
         name: [find_pairs(ids, data.sharp, [data.blurred / name]) for ids in (test, tuning)]
         for name in set_names
     }
-    num = len(test)
-    said = {name: f"{run_dir.name}, step {step}: {num} test images of {name}" for name in pairs}
+    scored = _what_is_scored(test, baselines)
+    said = {name: f"{run_dir.name}, step {step}: {scored} of {name}" for name in pairs}
     if dry_run:
         print("\n".join(said.values()))
         return
@@ -71,13 +74,19 @@ def evaluate_run(
         folders = [_begin(evaluations_dir / name, real=False) for name in set_names]
         for folder in folders:
             print(said[folder.name])
-            _score_set(restore, pairs[folder.name], folder, data, of_run)
+            _score_set(restore, pairs[folder.name], folder, data, of_run, baselines)
         write_curve(evaluations_dir, record.kernels, folders)
         for folder in folders:
             write_report(run_dir, folder, data.sharp, data.blurred / folder.name)
         publish(folders, evaluations_dir)
-    for name in set_names:
-        print(f"report: {evaluations_dir / name / 'report.html'}")
+    print("\n".join(f"report: {evaluations_dir / name / 'report.html'}" for name in set_names))
+
+
+def _what_is_scored(test: Sequence[str], baselines: str) -> str:
+    """How many images and, if not all of them, how many by classical methods."""
+    num, num_sampled = len(test), len(baseline_ids(test, baselines))
+    sample = f", {num_sampled} also by classical methods (BASELINES=all: all),"
+    return f"{num} test images{sample if num_sampled < num else ''}"
 
 
 def _ids_scored_on(data: DataFolder) -> tuple[list[str], list[str]]:
@@ -89,15 +98,20 @@ def _ids_scored_on(data: DataFolder) -> tuple[list[str], list[str]]:
 
 
 def _score_set(
-    restore: Restore, pairs: Sequence[Pairs], folder: Path, data: DataFolder, of_run: dict
+    restore: Restore,
+    pairs: Sequence[Pairs],
+    folder: Path,
+    data: DataFolder,
+    of_run: dict,
+    baselines: str,
 ) -> None:
     """Evaluates a run on one set, of the name of the folder."""
     from train.evaluate import evaluate, table_of
 
     test, tuning = pairs
     kernel = read_kernel(data.blurred / folder.name)
-    content = evaluate(restore, test, tuning, folder, kernel, {"kernel": folder.name} | of_run)
-    print(table_of(content["rows"]))
+    context = {"kernel": folder.name} | of_run
+    print(table_of(evaluate(restore, test, tuning, folder, kernel, context, baselines)))
 
 
 def evaluate_real_run(

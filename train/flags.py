@@ -1,10 +1,21 @@
-"""The flags of the subcommands that restore."""
+"""The flags of the subcommands that score and restore."""
 
 import argparse
 from pathlib import Path
 
+from train.baseline_sample import ALL, SAMPLE, SAMPLE_SIZE
 from train.restore import BOX_STRENGTH
 from train.studio import FIRST_PORT
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say what is scored beside the sets."""
+    text = "folder of real pairs <name>_blurred.*, <name>_sharp.*, and _mask.* where to score"
+    parser.add_argument("--real", type=Path, help=text)
+    text = (
+        f"what classical methods are scored on: {SAMPLE_SIZE} images by a hash of their ids, or all"
+    )
+    parser.add_argument("--baselines", choices=(SAMPLE, ALL), default=SAMPLE, help=text)
 
 
 def add_deblur(parser: argparse.ArgumentParser) -> None:

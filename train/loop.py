@@ -19,6 +19,7 @@ from train.distribution import (
     explain_lost_worker,
     strategy_for,
 )
+from train.duration import planned, tell_duration
 from train.interrupts import deferred_interrupts
 from train.log import Recorder
 from train.pairs import Pairs
@@ -48,6 +49,7 @@ def train(
     record: RunRecord,
     strategy: tf.distribute.Strategy | None = None,
     from_dir: Path | None = None,
+    plan: bool = False,
 ) -> bool:
     """Trains a run to its end, going on from its newest checkpoint where there is one.
 
@@ -58,6 +60,7 @@ def train(
         record: the recipe, and what `settings.json` tells beside it.
         strategy: the devices to train on, in place of all at hand.
         from_dir: the run whose weights a new one starts from, if any.
+        plan: makes a new run as long as `max_minutes` allow, in place of what the recipe says.
 
     Returns:
         False if there was nothing left to train.
@@ -69,15 +72,13 @@ def train(
         ClusterError: if several machines cannot train together, or one of them is gone.
         KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP, after a checkpoint.
     """
-    settings = with_precision(record.settings)
+    strategy = strategy or strategy_for(record.settings)
+    settings = checked(record.settings, pairs, strategy)
+    settings = planned(settings, pairs, validation, strategy) if plan else settings
     num_steps = settings.total_steps(len(pairs.ids))
-    check_size(pairs, settings)
-    strategy = strategy or strategy_for(settings)
-    check_shares(settings, strategy)
     writes = strategy.extended.should_checkpoint  # of several machines, one
     record = replace(record, settings=settings)
     check_unchanged(run_dir, record)
-    enable_determinism(settings)
 
     # Networks and optimizers, as they were last saved.
     with strategy.scope(), dtype_policy_scope(settings.precision):
@@ -103,6 +104,7 @@ def train(
     began_s = saved_s = time.monotonic()
 
     with explain_damaged_picture(pairs), deferred_interrupts() as interrupts, recorder:
+        tell_duration(state, train_step, batches, validation, settings, num_steps)
         for step, (blurred, sharp) in enumerate(recorder.timed(batches), first_step + 1):
             if writes and 1 < step == gan_start_step:  # what DETAIL goes back to
                 save_generator(state.ema_generator, run_dir / PIXEL, step - 1)
@@ -141,6 +143,17 @@ def train(
             if stops:
                 break
     return True
+
+
+def checked(
+    settings: TrainSettings, pairs: Pairs, strategy: tf.distribute.Strategy
+) -> TrainSettings:
+    """The settings as these devices take them; from here on equal runs compute the same."""
+    settings = with_precision(settings)
+    check_size(pairs, settings)
+    check_shares(settings, strategy)
+    enable_determinism(settings)
+    return settings
 
 
 def keep_best(

@@ -1,6 +1,7 @@
 """How close a restored picture comes to the sharp one.
 
 Every picture is uint8, shape (height, width, 3), RGB, 0..255; the data range is 255 throughout.
+Where several metrics look at one picture, it may be handed over as its `Views`, which they share.
 """
 
 import numpy as np
@@ -12,12 +13,11 @@ from scipy.ndimage import (
 )
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from train.views import Picture, Views, window_mean
+
+SCORES = ("psnr_db", "ssim", "ms_ssim", "haarpsi", "detail_returned", "detail_invented", "ripples")
 MOST_PSNR_DB = 100.0  # of equal pictures, so that means and JSON stay finite
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, Sec. 3.2
-WINDOW_REACH = 5  # of the 11-pixel window of sigma 1.5
-# Rows are luma Y and the two color differences I and Q of the NTSC standard.
-YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-DETAIL_SIGMA_PX = 2.0  # what a Gaussian of this width takes away counts as detail
 STEEPEST_SMOOTH = 3.0  # levels a pixel, under a Gaussian of sigma 1: skin and sky, not their edges
 RIPPLE_SIGMA_PX, RIPPLE_REACH_PX = 3.0, 3  # over which energy is averaged, and values compared
 RIPPLE_TOLERANCE = 2.0  # levels beyond what was there that are tone or grain, no halo
@@ -57,7 +57,7 @@ def ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray | None =
     return float(mean if mask is None else places[mask].mean())
 
 
-def ms_ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
+def ms_ssim(picture: Picture, sharp: Picture) -> float:
     """Multi-scale structural similarity, 1 for equal pictures: mean over RGB channels.
 
     Five scales need 176 pixels a side; smaller pictures are scored on as many as fit, with the
@@ -66,42 +66,38 @@ def ms_ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
     Reference: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image quality
     assessment", Asilomar 2003, Eq. 7, with the window of `ssim` and no padding.
     """
-    x, y = picture_u8.astype(np.float64), sharp_u8.astype(np.float64)
-    smallest = 2 * WINDOW_REACH + 1
-    num_scales = min(len(MS_SSIM_WEIGHTS), 1 + int(np.log2(min(x.shape[:2]) / smallest)))
+    return ssim_and_ms_ssim(picture, sharp)[1]
+
+
+def ssim_and_ms_ssim(picture: Picture, sharp: Picture) -> tuple[float, float]:
+    """Both at once: the first is a part of what the second takes."""
+    x, y = Views.of(picture), Views.of(sharp)
+    num_scales = min(len(MS_SSIM_WEIGHTS), x.num_scales)
     weights = np.array(MS_SSIM_WEIGHTS[:num_scales])
-    terms = []
+    whole, terms = np.empty((num_scales, 3)), np.empty((num_scales, 3))
     for scale in range(num_scales):
-        luminance, structure = _ssim_terms(x, y)
-        terms.append((luminance * structure if scale == num_scales - 1 else structure).mean((0, 1)))
-        x, y = _halved(x), _halved(y)
+        for channel in range(3):
+            luminance, structure = _ssim_terms(x, y, scale, channel)
+            whole[scale, channel] = (luminance * structure).mean()
+            terms[scale, channel] = structure.mean()
+    terms[-1] = whole[-1]
     # A negative covariance has no real power; 0 is the worst score, as in TensorFlow's.
     per_channel = np.prod(np.maximum(terms, 0.0) ** (weights / weights.sum())[:, None], axis=0)
-    return float(per_channel.mean())
+    return float(whole[0].mean()), float(per_channel.mean())
 
 
-def _ssim_terms(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ssim_terms(x: Views, y: Views, scale: int, channel: int) -> tuple[np.ndarray, np.ndarray]:
     """Luminance term and contrast-structure term at every place the whole window fits."""
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        inner = slice(WINDOW_REACH, -WINDOW_REACH)
-        return gaussian_filter(values, (1.5, 1.5, 0), radius=WINDOW_REACH)[inner, inner]
-
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    mean_x, mean_y = mean(x), mean(y)
-    variances = mean(x * x + y * y) - mean_x**2 - mean_y**2
-    covariance = mean(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    return luminance, (2 * covariance + c2) / (variances + c2)
+    picture, sharp = x.scale(scale)[channel], y.scale(scale)[channel]
+    mean_x, mean_y = x.mean(scale)[channel], y.mean(scale)[channel]
+    squares, product = mean_x**2 + mean_y**2, mean_x * mean_y
+    variances = window_mean(picture * picture + sharp * sharp) - squares
+    covariance = window_mean(picture * sharp) - product
+    return (2 * product + c1) / (squares + c1), (2 * covariance + c2) / (variances + c2)
 
 
-def _halved(picture: np.ndarray) -> np.ndarray:
-    """Means of 2x2 pixels; an odd last row or column is left out."""
-    height, width = (side // 2 for side in picture.shape[:2])
-    return picture[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1).mean((1, 3))
-
-
-def haarpsi(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
+def haarpsi(picture: Picture, sharp: Picture) -> float:
     """Haar wavelet-based perceptual similarity index, 0..1, 1 for equal pictures.
 
     Follows people's judgment of blur better than SSIM, without any trained weights.
@@ -111,17 +107,14 @@ def haarpsi(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
     constants of the authors' program: C = 30, not squared, alpha = 4.2, color, halved first.
     """
     constant, alpha = 30.0, 4.2
-    x, y = (_every_other_box(picture @ YIQ.T) for picture in (picture_u8, sharp_u8))
+    x, y = Views.of(picture), Views.of(sharp)
     similarities, weights = [], []
     for axis in (0, 1):
-        first, second, third = (
-            tuple(abs(_haar(z[..., 0], 2**scale, axis)) for z in (x, y)) for scale in (1, 2, 3)
-        )
+        first, second, third = zip(x.wavelets[axis], y.wavelets[axis], strict=True)
         both = _similarity(first, constant) + _similarity(second, constant)
         similarities.append(both / 2)
         weights.append(np.maximum(*third))
-    colors = tuple(abs(_boxes(z[..., 1:], 2)) / 4 for z in (x, y))
-    similarities.append(_similarity(colors, constant).mean(-1))
+    similarities.append(_similarity((x.colors, y.colors), constant).mean(0))
     weights.append((weights[0] + weights[1]) / 2)
     total = np.sum(weights)
     if total == 0:
@@ -135,64 +128,35 @@ def _similarity(pair: tuple[np.ndarray, ...], constant: float) -> np.ndarray:
     return (2 * a * b + constant) / (a**2 + b**2 + constant)
 
 
-def _every_other_box(picture: np.ndarray) -> np.ndarray:
-    return _boxes(picture, 2)[::2, ::2] / 4
-
-
-def _boxes(picture: np.ndarray, side: int) -> np.ndarray:
-    """Sums over side x side pixels around each pixel, zero outside (MATLAB's "same")."""
-    return _windows(_windows(_framed(picture, side), side, 0), side, 1)
-
-
-def _haar(luma: np.ndarray, side: int, axis: int) -> np.ndarray:
-    """Difference of the two halves of such a box, split across `axis`; scaled by 1 / side."""
-    halves = _windows(_framed(luma, side), side // 2, axis)
-    halves = np.moveaxis(halves, axis, 0)
-    difference = np.moveaxis(halves[side // 2 :] - halves[: -(side // 2)], 0, axis)
-    return _windows(difference, side, 1 - axis) / side
-
-
-def _framed(picture: np.ndarray, side: int) -> np.ndarray:
-    frame = [(side // 2 - 1, side // 2)] * 2 + [(0, 0)] * (picture.ndim - 2)
-    return np.pad(picture, frame)
-
-
-def _windows(picture: np.ndarray, length: int, axis: int) -> np.ndarray:
-    """Sums of `length` neighbors along an axis, wherever they all exist."""
-    sums = np.cumsum(np.moveaxis(picture, axis, 0), axis=0)
-    sums = np.concatenate([np.zeros_like(sums[:1]), sums])
-    return np.moveaxis(sums[length:] - sums[:-length], 0, axis)
-
-
-def detail_returned(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
+def detail_returned(picture: Picture, sharp: Picture) -> float:
     """Share of the sharp picture's fine detail, as energy, that the picture holds; 1 is all.
 
     Detail is luma less its Gaussian of sigma 2 pixels. Regressing the picture's detail on the
     sharp one's leaves the part that came back (the fit) and the part that was invented (the
     rest). Above 1, true detail is exaggerated.
     """
-    return _detail_shares(picture_u8, sharp_u8)[0]
+    return detail_shares(picture, sharp)[0]
 
 
-def detail_invented(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> float:
+def detail_invented(picture: Picture, sharp: Picture) -> float:
     """Energy of detail that the sharp picture does not have, as a share of the energy it has."""
-    return _detail_shares(picture_u8, sharp_u8)[1]
+    return detail_shares(picture, sharp)[1]
 
 
-def _detail_shares(picture_u8: np.ndarray, sharp_u8: np.ndarray) -> tuple[float, float]:
-    lumas = (picture @ YIQ[0] for picture in (picture_u8, sharp_u8))
-    picture, sharp = (luma - gaussian_filter(luma, DETAIL_SIGMA_PX) for luma in lumas)
-    energy = np.sum(sharp**2)
-    if energy < 1e-6 * sharp.size:
+def detail_shares(picture: Picture, sharp: Picture) -> tuple[float, float]:
+    """What `detail_returned` and `detail_invented` give, at once."""
+    picture_detail, sharp_detail = Views.of(picture).detail, Views.of(sharp).detail
+    energy = np.sum(sharp_detail**2)
+    if energy < 1e-6 * sharp_detail.size:
         return 1.0, 0.0  # a flat picture has no detail to bring back or to compare with
-    fit = max(0.0, np.sum(picture * sharp) / energy)
-    return float(fit**2), float(np.sum((picture - fit * sharp) ** 2) / energy)
+    fit = max(0.0, np.sum(picture_detail * sharp_detail) / energy)
+    return float(fit**2), float(np.sum((picture_detail - fit * sharp_detail) ** 2) / energy)
 
 
 def ripples(
-    picture_u8: np.ndarray,
-    blurred_u8: np.ndarray,
-    sharp_u8: np.ndarray | None = None,
+    restored: Picture,
+    given: Picture,
+    sharp: Picture | None = None,
     mask: np.ndarray | None = None,
 ) -> float:
     """Ripples and halos that a restoration lays where the scene is smooth, RMS in levels of luma.
@@ -210,29 +174,42 @@ def ripples(
     is, and detail that truly came back there counts as well.
 
     Args:
-        picture_u8: the restoration.
-        blurred_u8: what it was made of.
-        sharp_u8: the truth, if there is any.
+        restored: the restoration.
+        given: what it was made of.
+        sharp: the truth, if there is any.
         mask: bool, (height, width), what is scored; None for all.
 
     Reference: none known; our own.
     """
-    scene_u8 = blurred_u8 if sharp_u8 is None else sharp_u8
-    picture, blurred, scene = (each @ YIQ[0] for each in (picture_u8, blurred_u8, scene_u8))
+    if restored is given:
+        return 0.0
+    views = [Views.of(each) for each in (restored, given, given if sharp is None else sharp)]
+    picture, blurred, scene = (each.luma for each in views)
     smooth = maximum_filter(gaussian_gradient_magnitude(scene, 1.0), 3) < STEEPEST_SMOOTH
     if mask is not None:
         smooth &= mask
     if not smooth.any():
         return 0.0
     share = gaussian_filter(smooth.astype(np.float64), RIPPLE_SIGMA_PX)[smooth]
-
-    def energy(luma: np.ndarray) -> np.ndarray:
-        detail = np.where(smooth, luma - gaussian_filter(luma, DETAIL_SIGMA_PX), 0.0)
-        return gaussian_filter(detail**2, RIPPLE_SIGMA_PX)[smooth] / share
-
-    waves = energy(picture) - np.maximum(energy(blurred), energy(scene))
+    on_picture, on_blurred, on_scene = (
+        gaussian_filter(np.where(smooth, each.detail, 0.0) ** 2, RIPPLE_SIGMA_PX)[smooth] / share
+        for each in views
+    )
+    waves = on_picture - np.maximum(on_blurred, on_scene)
     side = 2 * RIPPLE_REACH_PX + 1
     above = picture - maximum_filter(np.maximum(blurred, scene), side)
     below = minimum_filter(np.minimum(blurred, scene), side) - picture
     halo = np.maximum(np.maximum(above, below)[smooth] - RIPPLE_TOLERANCE, 0.0)
     return float(np.sqrt(np.mean(np.maximum(waves, halo**2).clip(0.0))))
+
+
+def all_scores(picture: Views, blurred: Views, sharp: Views) -> dict[str, float]:
+    """Every score of a picture that was made of a blurred one, by its name in SCORES."""
+    scores = [
+        psnr_db(picture.picture_u8, sharp.picture_u8),
+        *ssim_and_ms_ssim(picture, sharp),
+        haarpsi(picture, sharp),
+        *detail_shares(picture, sharp),
+        ripples(picture, blurred, sharp),
+    ]
+    return dict(zip(SCORES, map(float, scores), strict=True))

@@ -29,6 +29,8 @@ def read_object(path: Path, way_out: str) -> dict:
 def read_table(path: Path, columns: Sequence[str], way_out: str) -> list[dict]:
     """The rows of `per_image.csv`: "id" is text, every other value a finite number.
 
+    What is left empty, since a method was not scored on an image, a row does not have.
+
     Args:
         path: of the file.
         columns: that must be there, beside "id".
@@ -47,7 +49,11 @@ def read_table(path: Path, columns: Sequence[str], way_out: str) -> list[dict]:
         if missing := [name for name in ("id", *columns) if name not in rows[0]]:
             raise ValueError(f"no column {missing[0]}, as in an older version")
         return [
-            {name: value if name == "id" else finite_number(value) for name, value in row.items()}
+            {
+                name: value if name == "id" else finite_number(value)
+                for name, value in row.items()
+                if value != "" or name in ("id", *columns)
+            }
             for row in rows
         ]
 

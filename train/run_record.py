@@ -88,6 +88,8 @@ def read_run(run_dir: Path) -> RunRecord | None:
         with explain_damage(path, way_out):
             _check_version(path, content)
             content = BEFORE_IT_EXISTED | NOT_IN_EVERY_RECORD | content
+            if isinstance(content["cache"], bool):  # before it could be "auto"
+                content["cache"] = str(int(content["cache"]))
             hints = typing.get_type_hints(TrainSettings)
             if missing := sorted({*hints, "kernels", "size"} - content.keys()):
                 raise DamagedSettingsError(f"{path} lacks {', '.join(missing)}; {way_out}")

@@ -16,7 +16,10 @@ class TrainSettings:
 
     epochs: float = setting(100, "length of the whole run, passes over the training images")
     steps: int = setting(0, "length of the whole run in updates; 0 means as many as --epochs gives")
-    max_minutes: float = setting(0, "stops this call, not the run, after so long; 0 never")
+    max_minutes: float = setting(
+        0,
+        "stops this call after so long, 0 never; a new run that is not told how long is planned so",
+    )
     patience: int = setting(
         0, "ends the run after so many validations without a better one; 0 never"
     )
@@ -70,7 +73,11 @@ class TrainSettings:
         2.0, "half of all pairs are shown up to so many times smaller, where radii are ranges"
     )
     jitter_px: int = setting(0, "random shift of both halves in training, at most, pixels")
-    cache: bool = setting(False, "keeps all training pictures in memory, decoded: 0.4 MB a pair")
+    cache: Literal["auto", "0", "1"] = setting(
+        "auto",
+        "keeps training pictures in memory, decoded, 0.4 MB a pair; auto does where that takes a "
+        "quarter of what is free or less",
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "of what is computed; auto chooses"
     )
@@ -155,7 +162,7 @@ BEFORE_IT_EXISTED: dict[str, Any] = {
     "max_minutes": 0.0,
     "patience": 0,
     "crop": 0,
-    "cache": False,
+    "cache": "auto",
     "xla": False,
     "gan_start": 0.0,
     "turns": False,

@@ -13,11 +13,12 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.doubles import warning_of_doubles
 from prepare.records.kernel import choose_sets, the_only_set
 from prepare.records.lock import only_writer
-from train.memory import check_cache
+from train.memory import is_cached
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
 from train.run_record import RunRecord, read_run
 from train.settings import TrainSettings
+from train.start import Beginning
 
 LEARNED_ON = ("train", "validation")
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
@@ -29,8 +30,7 @@ def train_run(
     patterns: Sequence[str],
     settings: TrainSettings,
     *,
-    preset: str,
-    from_dir: Path | None = None,
+    begin: Beginning,
     dry_run: bool = False,
 ) -> None:
     """Trains a run, or goes on with it.
@@ -40,8 +40,7 @@ def train_run(
         patterns: names of the blurred sets, or patterns; with none, those that the run was begun
             with, or the only one there is.
         settings: the recipe.
-        preset: the name of the recipe that the settings began with.
-        from_dir: the run whose weights a new one starts from, if any.
+        begin: what a new run begins with beside them.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
@@ -56,10 +55,11 @@ def train_run(
     if warning := warning_of_doubles(data.manifest):
         print(warning)
     pairs, validation = (find_pairs(split[each], data.sharp, blurred_dirs) for each in LEARNED_ON)
-    check_cache(pairs, settings.cache)
+    is_cached(pairs, settings.cache)
+    plan = begin.plan and begun is None and settings.max_minutes > 0
     print(
         f"{run_dir.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
-        f"{', '.join(set_names)}, {settings.total_steps(len(pairs.ids))} steps of {settings.batch}"
+        f"{', '.join(set_names)}, {_length(settings, len(pairs.ids), plan)}"
     )
     if dry_run:
         return
@@ -69,15 +69,21 @@ def train_run(
     from train.loop import train
     from train.resume import forget_unbegun
 
-    record = RunRecord(settings, tuple(set_names), pairs.size, preset)
+    record = RunRecord(settings, tuple(set_names), pairs.size, begin.preset)
     lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
     with named_errors(run_dir), lock:
         if is_chief():
             sweep(run_dir)
             forget_unbegun(run_dir)
-        has_trained = train(run_dir, pairs, validation, record, from_dir=from_dir)
+        has_trained = train(run_dir, pairs, validation, record, from_dir=begin.from_dir, plan=plan)
     if not has_trained:
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
+
+
+def _length(settings: TrainSettings, num_images: int, plan: bool) -> str:
+    if plan:
+        return f"as many steps of {settings.batch} as {settings.max_minutes:g} minutes allow"
+    return f"{settings.total_steps(num_images)} steps of {settings.batch}"
 
 
 def export_run(

@@ -4,7 +4,7 @@ Without TensorFlow, so that flags are answered at once; `train.checkpoints` load
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,15 @@ NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # setti
 
 # Of the few steps of a demo: its discriminator, which costs three steps of time each, comes late.
 OF_DEMO: dict[str, Any] = {"gan_start": 0.95, "learning_rate": 2e-3}
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a new run begins with, beside its settings."""
+
+    preset: str  # the recipe that the settings began with
+    from_dir: Path | None = None  # the run whose weights it starts from, if any
+    plan: bool = False  # makes it as long as `max_minutes` allow, if there are any
 
 
 class UnfitStartError(TrainError):
@@ -48,7 +57,8 @@ def with_recipe_of_demo(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that a run has from the one that it starts from, or from before they existed.
+    """Settings that a run has from the one that it starts from, from when it was begun, or from
+    before they existed.
 
     A run that was begun has them from its own record: the other may have changed or vanished.
 
@@ -73,6 +83,8 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
     begun_from = begun.settings.from_run if begun else None
     name = begun_from if wanted is None else Path(wanted).as_posix()
     older = older_defaults(run_dir, typed)
+    if begun and not {"epochs", "steps"} & typed.keys():  # its length, which may have been planned
+        older |= {"epochs": begun.settings.epochs, "steps": begun.settings.steps}
     if run_dir.resolve() == box_dir.resolve():
         raise UnfitStartError(
             f"{run_dir} comes with the project and stays as it is; go on from it in a run of your "

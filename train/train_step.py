@@ -79,6 +79,17 @@ class TrainState(tf.Module):
         }
         return tf.train.Checkpoint(**parts)
 
+    def all_variables(self) -> list[tf.Variable]:
+        """Every variable that a step changes, and what comes with it."""
+        parts = [getattr(self, name, ()) for name in NAMES_IN_CHECKPOINT.values()]
+        found: list[tf.Variable] = []
+        for part in parts:
+            if isinstance(part, keras.Model | keras.optimizers.Optimizer):
+                found += [variable.value for variable in part.variables]
+            else:
+                found += part if isinstance(part, list | tuple) else [part]
+        return found
+
     def num_skipped(self) -> int:
         """Updates of the generator that float16's loss scaling left out, as not finite."""
         optimizer = self.generator_optimizer

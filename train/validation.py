@@ -1,6 +1,6 @@
 """How well the generator does on images of the training side that it is not trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import keras
@@ -11,7 +11,7 @@ from train.metrics import haarpsi, psnr_db, ssim
 from train.pairs import Pairs
 from train.pictures import read_picture
 
-METRICS = {
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "validation_psnr_db": psnr_db,
     "validation_ssim": ssim,
     "validation_haarpsi": haarpsi,  # the one that says which is best: it likes no smearing

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from train.metrics import YIQ
 from train.networks.blurs import RADIUS_LAYER, Bank, Blur, Guess
 from train.networks.deconvolution_filters import (
     FLOOR,
@@ -26,6 +25,7 @@ from train.networks.deconvolution_filters import (
     space_to_depth_kernel,
 )
 from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, Trained, WeightedSum
+from train.views import YIQ
 
 WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
 

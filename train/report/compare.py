@@ -129,7 +129,8 @@ def _read_scores(path: Path, way_out: str) -> dict[str, dict[str, float]]:
     """The restored pictures' scores by image and metric."""
     rows = read_table(path, ["restored_psnr_db"], way_out)
     names = [name for name in METRIC_NAMES if f"restored_{name}" in rows[0]]
-    return {row["id"]: {name: row[f"restored_{name}"] for name in names} for row in rows}
+    with explain_damage(path, way_out):
+        return {row["id"]: {name: row[f"restored_{name}"] for name in names} for row in rows}
 
 
 def _pictures(

@@ -93,6 +93,9 @@ def _radius_charts(content: dict, kernel: str) -> list[dict]:
         points = curve["points"]
         if len(points) > 1 and kernel in [point["kernel"] for point in points]:
             note = f"trained on {', '.join(content['trained'])}; equal pictures are left out"
+            classical = [point["rows"].get("richardson_lucy", {}) for point in points]
+            if numbers := [row["num_images"] for row in classical if "num_images" in row]:
+                note += f"; Richardson-Lucy on {min(numbers)} images of each set"
             return [
                 line_chart(
                     f"{METRIC_NAMES[metric][0]} over the strength of the blur",
