@@ -7,7 +7,6 @@ import subprocess
 
 import numpy as np
 from helpers.pair_files import ROOT
-from PIL import Image
 
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
@@ -15,11 +14,10 @@ from prepare.drawing.sample import drawn
 from prepare.records.blur_settings import LensBlur
 from train.checkpoints import load_generator, restore_picture, weights_sha256
 from train.metrics import psnr_db
-from train.restore import BOX_STRENGTH, onnx_file
+from train.restore import onnx_file
 from train.restore.onnx_file import open_engine
 from train.restore.restore import restore
 from train.restore.runs import choose_run
-from train.restore.stage import Wanted, deblur_photographs
 
 BOX_DIR = pipeline.BOX_DIR
 CARD = (BOX_DIR / "README.md").read_text()
@@ -47,19 +45,6 @@ def test_it_restores_where_nothing_is_trained_and_without_tensorflow(tmp_path, m
     monkeypatch.setattr(onnx_file, "NEEDED", ("no_such_package",))
     shutil.copytree(BOX_DIR, tmp_path / "box", copy_function=shutil.copyfile)  # as a clone has it
     assert open_engine(tmp_path / "box").tells_radius
-
-
-def test_less_is_changed_unless_asked_for(tmp_path):
-    photo = reduce_photo(drawn(**CHECKED), SIZE)
-    (blurred,) = blur_and_reduce(drawn(**CHECKED), [LensBlur(30)], SIZE, "checked")
-    Image.fromarray(blurred).save(tmp_path / "a.png")
-    gains = {}
-    for strength in (None, BOX_STRENGTH, 1.0):
-        wanted = Wanted(strength)
-        out_dir = tmp_path / str(strength)
-        deblur_photographs((tmp_path, None, BOX_DIR), [tmp_path / "a.png"], out_dir, wanted)
-        gains[strength] = psnr_db(np.array(Image.open(out_dir / "a.png")), photo)
-    assert gains[None] == gains[BOX_STRENGTH] != gains[1.0]
 
 
 def test_a_checked_picture_comes_back_as_well_as_the_card_says():

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from train.baseline_sample import ALL, SAMPLE, SAMPLE_SIZE
-from train.restore import BOX_STRENGTH
 from train.studio import FIRST_PORT
 
 
@@ -22,8 +21,8 @@ def add_deblur(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say what is restored, and how."""
     parser.add_argument("photographs", type=Path, nargs="+", help="files or folders")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    text = f"0 leaves a photograph as it is, 1 restores (default: 1, in the box {BOX_STRENGTH})"
-    parser.add_argument("--strength", type=parse_share, help=text)
+    text = "0 leaves a photograph as it is, 1 restores"
+    parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
     text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
     parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
     text = "also write before and after side by side"

@@ -5,7 +5,3 @@ import os
 # ONNX Runtime reports its use to its makers, from 1.29 on and on every system. It is told not to
 # here, since it asks once, when it is loaded, and nothing of this package is loaded before this.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-# Of the change, where the network in the box restores and nothing is said: nearest to the truth on
-# real faces, none of which is then made worse. What it has only seen drawn, it draws too hard.
-BOX_STRENGTH = 0.8

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from train.restore import BOX_STRENGTH
 from train.restore.onnx_file import NAME, NoWeightsError, weights_path
 from train.start import folder_of
 
@@ -28,11 +27,6 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
     raise NoWeightsError(
         f"no run in {runs_dir} to restore with; run `make train` first, or name one with RUN=.."
     )
-
-
-def usual_strength(run_dir: Path, box_dir: Path) -> float:
-    """The share of a run's change that is made where nothing is said."""
-    return BOX_STRENGTH if run_dir.resolve() == box_dir.resolve() else 1.0
 
 
 def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:

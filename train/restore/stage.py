@@ -7,7 +7,7 @@ from pathlib import Path
 from prepare.records.atomic import named_errors, remove_old_parts
 from train.restore.onnx_file import open_engine
 from train.restore.photographs import deblur
-from train.restore.runs import choose_run, usual_strength
+from train.restore.runs import choose_run
 from train.restore.targets import plan
 
 
@@ -15,7 +15,7 @@ from train.restore.targets import plan
 class Wanted:
     """What is made of photographs."""
 
-    strength: float | None = None  # 0 leaves a photograph as it is, 1 restores; None: as usual
+    strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores
     compare: bool = False  # also before and after side by side
     radius_map: bool = False  # also a map of the blur
     detail: float = 1.0  # 0 for nothing but what the pixels say, 1 for all that the run learned
@@ -49,9 +49,7 @@ def deblur_photographs(
         print(f"{name}: {len(targets)} to restore into {out_dir}")
         return
     engine = open_engine(run_dir, wanted.detail)
-    usual = usual_strength(run_dir, places[2])
-    strength = usual if wanted.strength is None else wanted.strength
     print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
     with named_errors(out_dir):
         remove_old_parts(out_dir, below=False)
-        deblur(engine, targets, strength=strength)
+        deblur(engine, targets, strength=wanted.strength)

@@ -14,7 +14,7 @@ from train.restore.engine import Engine
 from train.restore.onnx_file import weights_note, written_engine
 from train.restore.radius_map import described
 from train.restore.restore import restore
-from train.restore.runs import choose_run, runs_with_weights, usual_strength
+from train.restore.runs import choose_run, runs_with_weights
 from train.restore.targets import NothingRestoredError, Target, plan
 from train.studio import Refused
 from train.studio.jobs import Command
@@ -111,8 +111,7 @@ class Restorer:
         shown_words = ["make deblur", f"IN={shlex.quote(target.source.name)}"]
         shown_words += [*variable("OUT", out_dir, "restored"), f"RUN={shlex.quote(run_dir.name)}"]
         shown_words += variable("RUNS", run_dir.parent, "tf_checkpoints")
-        usual = usual_strength(run_dir, self.places.runs[2])
-        shown_words += [*variable("STRENGTH", share, f"{usual:g}"), "MAP=1"]
+        shown_words += [*variable("STRENGTH", share, "1"), "MAP=1"]
         where = ("--out", out_dir, "--runs-dir", run_dir.parent, "--run", run_dir.name)
         words = self.places.command(
             "deblur", *where, "--strength", share, "--map", target.source.absolute()
