@@ -22,6 +22,7 @@ from train.validation import MOST_PAIRS, validate
 
 NUM_TIMED = 2  # steps of a kind, and pictures of a validation
 MARGIN = 0.05  # of the time, for checkpoints, the log, and a machine that has more to do
+LEAST_SHARE = 0.5  # of the time is for the run, though compiling takes more than the rest
 LEAST_TOLD = 100  # steps: a run of fewer is over before its time is known
 
 
@@ -129,7 +130,8 @@ def planned(
     with explain_damaged_picture(pairs):
         pace = measure(state, train_step, batches, validation, kinds)
     # What it took until here is gone, and comes again when the real ones are built and timed.
-    within_s = 60 * settings.max_minutes * (1 - MARGIN) - 2 * (time.monotonic() - begun_s)
+    all_s = 60 * settings.max_minutes
+    within_s = max(LEAST_SHARE * all_s, (1 - MARGIN) * all_s - 2 * (time.monotonic() - begun_s))
     (fewest,) = build_maximum(strategy)(-pace.most_steps(settings, within_s))
     del state, train_step, batches
     gc.collect()
