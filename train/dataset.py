@@ -87,7 +87,8 @@ def _reader(pairs: Pairs, cached: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.T
     paths = tf.constant([pairs.sharp, *pairs.blurred])  # (1 + num_kernels, num_images)
     if not cached:
         return lambda column, index: _decode(paths[column, index])
-    with tf.device("CPU:0"):  # where the data are made; a GPU's memory is for the networks
+    # On the CPU, where the data are made: a GPU's memory is for the networks.
+    with explain_damaged_picture(pairs), tf.device("CPU:0"):
         decoded = tf.stack([tf.stack([_decode(path) for path in column]) for column in paths])
     return lambda column, index: decoded[column, index]
 
