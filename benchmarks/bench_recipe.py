@@ -29,6 +29,7 @@ from train.pairs import Pairs, find_pairs, read_split  # noqa: E402
 from train.pictures import read_picture  # noqa: E402
 from train.run_record import RunRecord  # noqa: E402
 from train.settings import PRESETS, TrainSettings  # noqa: E402
+from train.views import YIQ  # noqa: E402
 
 SHARP = PRESETS["sharp"]
 RECIPES = {
@@ -77,7 +78,7 @@ def grid_db(picture_u8: np.ndarray, period: int) -> float:
         picture_u8: uint8, shape (side, side, 3), RGB, 0..255.
         period: 2 or 4 for the grids that networks leave; divides the side.
     """
-    luma = picture_u8 @ metrics.YIQ[0]
+    luma = picture_u8 @ YIQ[0]
     side = len(luma)
     window = np.hanning(side)
     energy = np.abs(np.fft.fft2((luma - luma.mean()) * np.outer(window, window))) ** 2

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 from prepare.ffhq.source import FfhqSettings, ffhq_originals
+from prepare.records.lock import only_writer
 
 
 def main() -> None:
-    folder, num_images, settings = sys.argv[1:]
-    for original in ffhq_originals(
-        FfhqSettings(**json.loads(settings)), Path(folder), int(num_images)
-    ):
-        print(original.id, original.source, flush=True)
+    folder, num_images, settings = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    with only_writer(folder, "fetches"):  # as a command does, which so sweeps up after killed ones
+        for original in ffhq_originals(FfhqSettings(**settings), folder, num_images):
+            print(original.id, original.source, flush=True)
 
 
 if __name__ == "__main__":
