@@ -87,6 +87,24 @@ def test_a_result_is_what_deblur_writes(studio: RunningStudio, folder: Path) -> 
         assert picture.format == kind
 
 
+def test_detail_is_that_of_deblur_and_for_runs_with_two_networks(
+    studio: RunningStudio, folder: Path
+) -> None:
+    photo = studio.upload(folder / "IMG 1.jpg")["photo"]
+    asked = {"photo": photo, "run": "run-01", "across": 0, "down": 0, "detail": 0.5}
+    refused = studio.post("restore/preview", asked)
+    assert refused.status == 409
+    assert b"one network, not two" in refused.body
+    assert b"data-both" not in studio.ask("GET", "").body
+    export = folder / "runs" / "run-01" / "export"
+    other = shutil.copyfile(export / "generator.onnx", export / "generator-detail50.onnx")
+    assert studio.post("restore/preview", asked).json["ready"]
+    started = studio.post("restore/start", asked | {"strength": 1})
+    assert "DETAIL=0.5 MAP=1" in started.json["command"]
+    assert studio.finished_job()["result"]["detail"] == 0.5
+    other.unlink()
+
+
 def test_photographs_of_one_name_get_results_of_their_own(
     studio: RunningStudio, folder: Path, tmp_path: Path
 ) -> None:
@@ -292,6 +310,8 @@ def test_other_requests_that_make_no_sense(studio: RunningStudio, folder: Path) 
     for path, changes, status in (
         ("restore/start", {"strength": 1.5}, 422),
         ("restore/start", {"strength": None}, 422),
+        ("restore/start", {"detail": -1}, 422),
+        ("restore/preview", {"detail": "1"}, 422),
         ("restore/start", {"run": "../run-01"}, 404),
         ("restore/start", {"run": None}, 404),
         ("restore/start", {"photo": "x"}, 404),

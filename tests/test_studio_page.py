@@ -82,6 +82,8 @@ def test_a_photograph_is_restored(browser: Browser, folder: Path) -> None:
     browser.run("const arguments = ['strength', '0.5'];" + SET)
     opacity = "return document.querySelector('#compare img.restored').style.opacity"
     assert browser.run(opacity) == "0.5"
+    assert browser.run("return document.querySelector('#detail').disabled")
+    assert "this run has one network" in browser.run(TEXT.format("label[for=detail]"))
     browser.click("#restore-start")
     browser.wait_for("return !document.querySelector('#download').hidden")
     assert browser.run("return document.querySelector('input[value=whole]').checked")

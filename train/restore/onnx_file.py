@@ -76,10 +76,7 @@ def open_engine(run_dir: Path, detail: float = 1.0) -> Engine:
         NoWeightsError: if the run has none, or what it takes to write the file is not installed.
         TrainError: see `train.checkpoints.load_generator`.
     """
-    weights, path = weights_note(run_dir), run_dir / "export" / NAME
-    if detail < 1:
-        path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
-        weights = _note_of_both(run_dir, weights, path)
+    path, weights = _file_of(run_dir, detail)
     if engine := _fitting(path, weights):
         return engine
     if not weights:
@@ -99,9 +96,23 @@ def open_engine(run_dir: Path, detail: float = 1.0) -> Engine:
     return engine
 
 
-def written_engine(run_dir: Path) -> Engine | None:
-    """A run's generator, if its ONNX file is there and no older than its weights."""
-    return _fitting(run_dir / "export" / NAME, weights_note(run_dir))
+def written_engine(run_dir: Path, detail: float = 1.0) -> Engine | None:
+    """As `open_engine`, if the ONNX file is there and no older than its weights; else None."""
+    return _fitting(*_file_of(run_dir, detail))
+
+
+def keeps_both(run_dir: Path) -> bool:
+    """Whether a run has its network of before the adversarial term, too, for DETAIL."""
+    return any((run_dir / PIXEL).glob("ckpt-*.index"))
+
+
+def _file_of(run_dir: Path, detail: float) -> tuple[Path, str]:
+    """Where the ONNX file is, and the note of the weights that it is to be made of."""
+    weights, path = weights_note(run_dir), run_dir / "export" / NAME
+    if detail < 1:
+        path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
+        weights = _note_of_both(run_dir, weights, path)
+    return path, weights
 
 
 def _fitting(path: Path, weights: str) -> Engine | None:

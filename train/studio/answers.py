@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from train.report.template import template
+from train.restore.onnx_file import keeps_both
 from train.studio import Refused, blur, runs
 from train.studio.checks import PAGE_POLICY, RUN_POLICY, length_of, read_json, share_in
 from train.studio.jobs import Jobs
@@ -113,7 +114,10 @@ class Studio:
             num_originals=blur.num_originals(data.manifest),
             originals=self.photographs.named_originals(),
             size=blur.written_as(data).size,
-            restorers=[(name, reason) for name, (_, reason) in self.restorer.runs.items()],
+            restorers=[
+                (name, reason, keeps_both(run_dir))
+                for name, (run_dir, reason) in self.restorer.runs.items()
+            ],
             out_dir=self.places.out_dir,
             runs=listed,
             charts=runs.charts_of(runs_dir, listed[0]) if listed else [],
@@ -160,9 +164,10 @@ class Studio:
         photo = self.photographs.find(values.get("photo"))
         place = share_in(values, "across"), share_in(values, "down")
         pixels = self.photographs.pixels(photo.path)
-        return self.restorer.preview(pixels, values.get("run"), place)
+        detail = share_in(values, "detail", 1.0)
+        return self.restorer.preview(pixels, values.get("run"), detail, place)
 
     def _start_restoring(self, values: dict) -> dict:
         photo = self.photographs.find_upload(values.get("photo"))
-        strength = share_in(values, "strength")
-        return self.jobs.start("restore", *self.restorer.job(photo, values.get("run"), strength))
+        shares = share_in(values, "strength"), share_in(values, "detail", 1.0)
+        return self.jobs.start("restore", *self.restorer.job(photo, values.get("run"), *shares))

@@ -116,13 +116,13 @@ def read_json(headers: Headers, content: BufferedIOBase) -> dict[str, Any]:
     return values
 
 
-def share_in(values: Mapping[str, Any], name: str) -> float:
-    """A number from 0 to 1 of a request.
+def share_in(values: Mapping[str, Any], name: str, default: float | None = None) -> float:
+    """A number from 0 to 1 of a request; where it is not told, the default if there is one.
 
     Raises:
         Refused: if it is none.
     """
-    value = values.get(name)
+    value = values.get(name, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} must be between 0 and 1")
     return float(value)

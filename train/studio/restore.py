@@ -11,7 +11,7 @@ import numpy as np
 
 from train import TrainError
 from train.restore.engine import Engine
-from train.restore.onnx_file import weights_note, written_engine
+from train.restore.onnx_file import NoWeightsError, weights_note, written_engine
 from train.restore.radius_map import described
 from train.restore.restore import restore
 from train.restore.runs import choose_run, runs_with_weights
@@ -31,7 +31,7 @@ class Restorer:
 
     def __init__(self, places: Places) -> None:
         self.places, self.lock = places, threading.Lock()
-        self.loaded: tuple[Path, str, Engine] | None = None
+        self.loaded: tuple[Path, float, str, Engine] | None = None
         self.results: dict[str, Target] = {}
 
     @property
@@ -57,21 +57,27 @@ class Restorer:
             raise Refused(HTTPStatus.NOT_FOUND, f"no run is called {run}; train one: `make train`")
         return found[0]
 
-    def preview(self, pixels: np.ndarray, run: object, place: tuple[float, float]) -> dict:
+    def preview(
+        self, pixels: np.ndarray, run: object, detail: float, place: tuple[float, float]
+    ) -> dict:
         """A crop before and after, as the page shows it.
 
         Args:
             pixels: uint8 or uint16, (H, W, 3), RGB, of the photograph.
             run: name of a run.
+            detail: see `train.restore.onnx_file.open_engine`.
             place: of the middle of the crop: from the left and from the top, 0..1.
 
         Returns:
             "ready" is false where the run's ONNX file is still to be written, which only a
             restoring does; otherwise before, after, what was seen, and the crop's box in shares.
+
+        Raises:
+            Refused: if there is no such run, or it has one network where two are asked for.
         """
         run_dir = self.folder_of(run)
         with self.lock:  # one at a time, as each takes all cores
-            engine = self._engine(run_dir)
+            engine = self._engine(run_dir, detail)
             if engine is None:
                 return {"ready": False}
             inner, outer = _boxes(pixels.shape[:2], place)
@@ -88,40 +94,43 @@ class Restorer:
         text = described(seen) if seen else "this network tells no radius"
         return {"ready": True, "before": before, "after": after, "seen": text, "box": shares}
 
-    def _engine(self, run_dir: Path) -> Engine | None:
+    def _engine(self, run_dir: Path, detail: float) -> Engine | None:
         """The run's generator, loaded once; None if its file is still to be written."""
-        weights = weights_note(run_dir)
-        if self.loaded is None or self.loaded[:2] != (run_dir, weights):
+        wanted = run_dir, detail, weights_note(run_dir)
+        if self.loaded is None or self.loaded[:3] != wanted:
             self.loaded = None
-            engine = written_engine(run_dir)
-            self.loaded = (run_dir, weights, engine) if engine else None
-        return self.loaded[2] if self.loaded else None
+            try:
+                engine = written_engine(run_dir, detail)
+            except NoWeightsError as error:
+                raise Refused(HTTPStatus.CONFLICT, str(error)) from error
+            self.loaded = (*wanted, engine) if engine else None
+        return self.loaded[3] if self.loaded else None
 
-    def job(self, photo: Kept, run: object, strength: float) -> Command:
+    def job(self, photo: Kept, run: object, strength: float, detail: float) -> Command:
         """The command that restores a photograph, as typed and as run, and what comes of it.
 
         Raises:
-            Refused: if there is no such run, or the strength is not between 0 and 1.
+            Refused: if there is no such run.
         """
         run_dir = self.folder_of(run)
-        if not 0 <= strength <= 1:
-            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "strength must be between 0 and 1")
-        out_dir, share = self.places.out_dir, f"{strength:g}"
+        out_dir = self.places.out_dir
         target = self._target(photo)
         shown_words = ["make deblur", f"IN={shlex.quote(target.source.name)}"]
         shown_words += [*variable("OUT", out_dir, "restored"), f"RUN={shlex.quote(run_dir.name)}"]
         shown_words += variable("RUNS", run_dir.parent, "tf_checkpoints")
-        shown_words += [*variable("STRENGTH", share, "1"), "MAP=1"]
+        shares = {"strength": f"{strength:g}", "detail": f"{detail:g}"}
+        for name, share in shares.items():
+            shown_words += variable(name.upper(), share, "1")
+        shown_words.append("MAP=1")
         where = ("--out", out_dir, "--runs-dir", run_dir.parent, "--run", run_dir.name)
-        words = self.places.command(
-            "deblur", *where, "--strength", share, "--map", target.source.absolute()
-        )
+        flags = [word for name, share in shares.items() for word in (f"--{name}", share)]
+        words = self.places.command("deblur", *where, *flags, "--map", target.source.absolute())
         self.results[photo.key] = target
 
         def result() -> dict[str, Any]:
             has_map = bool(target.radius_map and target.radius_map.is_file())
             made = {"file": str(target.result), "map": has_map}
-            return {"photo": photo.key, "strength": strength} | made
+            return {"photo": photo.key, "strength": strength, "detail": detail} | made
 
         return " ".join(shown_words), words, result
 

@@ -127,9 +127,10 @@ $("#blur-start").addEventListener("click", () => start("blur/start", { settings:
 
 // Restore.
 const restoring = { panel: $("#restore"), photo: null, crop: null, result: null };
-const strength = $("#strength"), compare = $("#compare");
+const strength = $("#strength"), detail = $("#detail"), compare = $("#compare");
 const before = $("img.blurred", compare), after = $("img.restored", compare);
 const shown = () => $("input[name=shown]:checked").value;
+const share = (input) => (input.value === "" ? null : +input.value);
 function showRestored() {
   const { photo, crop, result } = restoring, isMap = shown() === "map", whole = shown() === "whole";
   $("#map").hidden = !isMap;
@@ -153,10 +154,10 @@ const previewCrop = newest(async () => {
   stage.classList.add("busy");
   try {
     const place = { across: $("#across").value / 100, down: $("#down").value / 100 };
-    const told = await post("restore/preview", { photo: photo.photo, run: $("#run").value, ...place });
+    const told = await post("restore/preview", { photo: photo.photo, run: $("#run").value, detail: share(detail), ...place });
     if (!told.ready) {
       restoring.crop = null;
-      $("#restore-of").textContent = "This run's weights are new: restoring the whole photograph first writes its ONNX file, from then on crops are shown at once.";
+      $("#restore-of").textContent = "There is no ONNX file of these weights yet: restoring the whole photograph first writes it, from then on crops are shown at once.";
     } else {
       const [top, bottom, left, right] = told.box;
       const frame = $(".finder span").style;
@@ -179,7 +180,15 @@ takes(restoring.panel, async (photo) => {
   $("input[name=shown][value=crop]").checked = true;
   await previewCrop();
 });
-for (const id of ["across", "down", "run"]) $("#" + id)?.addEventListener("input", previewCrop);
+for (const id of ["across", "down", "run", "detail"]) $("#" + id)?.addEventListener("input", previewCrop);
+function allowDetail() {  // of a run that has its network of before the adversarial term, too
+  const both = $("#run")?.selectedOptions[0]?.dataset.both !== undefined;
+  if (!both) detail.value = $("[data-of=detail]").value = 1;
+  detail.disabled = $("[data-of=detail]").disabled = !both;
+  $("#no-detail").hidden = both;
+}
+$("#run")?.addEventListener("input", allowDetail, true);
+allowDetail();
 $(".finder").addEventListener("click", (event) => {
   const box = $("#finder").getBoundingClientRect();
   $("#across").value = (100 * (event.clientX - box.left)) / box.width;
@@ -187,18 +196,18 @@ $(".finder").addEventListener("click", (event) => {
   previewCrop();
 });
 for (const each of all("input[name=shown]")) each.addEventListener("change", showRestored);
-strength.addEventListener("input", () => {
+for (const each of [strength, detail]) each.addEventListener("input", () => {
   if (restoring.photo) showRestored();
   if (restoring.result) noteStrength();
 });
 function noteStrength() {
-  const { strength: made, file } = restoring.result;
-  const other = +strength.value === made ? "" : `; restore again for ${strength.value}`;
-  $("#download small").textContent = `${file}, strength ${made}${other}`;
+  const { strength: made, detail: kept, file } = restoring.result;
+  const other = +strength.value === made && +detail.value === kept ? "" : "; restore again for what is set now";
+  $("#download small").textContent = `${file}, strength ${made}, detail ${kept}${other}`;
 }
 $("#restore form").addEventListener("submit", (event) => event.preventDefault());
 $("#restore-start").addEventListener("click", () => start("restore/start", {
-  photo: restoring.photo.photo, run: $("#run").value, strength: strength.value === "" ? null : +strength.value,
+  photo: restoring.photo.photo, run: $("#run").value, strength: share(strength), detail: share(detail),
 }));
 function restored(result) {
   if (restoring.photo?.photo !== result.photo) return;
