@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.bench_blur import drawn_original
 
-MOST, FEWEST = 72, 8  # photographs
+FEWEST, MOST = COUNTS = 8, 72  # photographs
+COUNTS_OF_TWO = 24, 216  # of fewer, one process makes all; and both have to have started
 LIMIT_WHOLE = 0.6  # of the loop
 LIMIT_FURTHER = 0.15  # each further radius, of the loop
 LIMIT_WORKERS = 1.9  # times as many photographs a second with two workers
@@ -32,12 +33,12 @@ print(time.process_time() - start_s)
 
 
 def photographs(folder: Path, source: Path | None) -> list[Path]:
-    """Links to 72 PNG files: of a folder, over and over, or drawn. No two have equal bytes."""
+    """Copies of PNG files of a folder, over and over, or drawn. No two have equal bytes."""
     folder.mkdir()
     found = sorted(source.glob("*.png")) if source else []
     paths = found or [drawn_original(folder.parent / f"{n}.png", seed=n) for n in range(9)]
     made = []
-    for number in range(MOST):
+    for number in range(COUNTS_OF_TWO[1]):
         made.append(folder / f"{number:05d}x.png")
         made[-1].write_bytes(paths[number % len(paths)].read_bytes() + b"%d" % number)
     return made
@@ -60,12 +61,15 @@ def command_s(photos: Path, data: Path, num_images: int, workers: int, *more: st
     ]
 
 
-def difference(photos: Path, folder: Path, workers: int, *more: str) -> list[float]:
+def difference(
+    photos: Path, folder: Path, *more: str, workers: int = 1, counts: tuple[int, int] = COUNTS
+) -> list[float]:
     """CPU milliseconds and milliseconds of a photograph."""
+    few, most = counts
     with tempfile.TemporaryDirectory(dir=folder) as data:
-        few = command_s(photos, Path(data, "few"), FEWEST, workers, *more)
-        most = command_s(photos, Path(data, "most"), MOST, workers, *more)
-    return [1000 * (a - b) / (MOST - FEWEST) for a, b in zip(most, few, strict=True)]
+        of_few = command_s(photos, Path(data, "few"), few, workers, *more)
+        of_most = command_s(photos, Path(data, "most"), most, workers, *more)
+    return [1000 * (a - b) / (most - few) for a, b in zip(of_most, of_few, strict=True)]
 
 
 def main() -> None:
@@ -78,15 +82,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         paths = photographs(folder / "photos", arguments.photos)
-        floor = [sys.executable, "-c", FLOOR, *map(str, paths[FEWEST:])]
+        floor = [sys.executable, "-c", FLOOR, *map(str, paths[FEWEST:MOST])]
         for _ in range(arguments.rounds):
             floor_s = float(subprocess.check_output(floor, text=True))
             floor_ms = 1000 * floor_s / (MOST - FEWEST)
-            one = difference(paths[0].parent, folder, 1)
-            five = difference(paths[0].parent, folder, 1, "--radius", "30", "15", "45", "60", "8")
-            two = difference(paths[0].parent, folder, 2)
-            further = (five[0] - one[0]) / 4 / floor_ms
-            rows.append((floor_ms, one[0], one[0] / floor_ms, further, one[1] / two[1]))
+            photos = paths[0].parent
+            one_ms, _ = difference(photos, folder)
+            five_ms, _ = difference(photos, folder, "--radius", "30", "15", "45", "60", "8")
+            further = (five_ms - one_ms) / 4 / floor_ms
+            _, alone_ms = difference(photos, folder, counts=COUNTS_OF_TWO)
+            _, two_ms = difference(photos, folder, workers=2, counts=COUNTS_OF_TWO)
+            rows.append((floor_ms, one_ms, one_ms / floor_ms, further, alone_ms / two_ms))
     floor_ms, whole_ms, whole, further, faster = map(statistics.median, zip(*rows, strict=True))
     print(f"OpenCV alone {floor_ms:.1f} ms of CPU a photograph, the command {whole_ms:.1f} ms")
     print(f"command / OpenCV: {whole:.2f} (limit {LIMIT_WHOLE})")
