@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.evaluated import Restoration
 from helpers.pair_files import write_matched_folders
 
 from prepare.records.blur_settings import LensBlur, OutputSettings
@@ -48,19 +49,6 @@ def sample_of_two(monkeypatch):
     """Two of the six test images; one thread, so that what is done when is known."""
     monkeypatch.setattr(baseline_sample, "SAMPLE_SIZE", 2)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-
-
-class Restoration:
-    """Stands in for a network; stops, as by Ctrl-C, after so many pictures."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.stop_after, self.num_calls = stop_after, 0
-
-    def __call__(self, blurred_u8: np.ndarray) -> np.ndarray:
-        if self.num_calls == self.stop_after:
-            raise KeyboardInterrupt
-        self.num_calls += 1
-        return blurred_u8[::-1]
 
 
 def score(data_dir: Path, folder: Path, restore: Restoration, baselines: str) -> dict:

@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
+from helpers.evaluated import Restoration
 from helpers.pair_files import tree, write_matched_folders
 from helpers.runs import IDS, run
 
@@ -20,19 +20,6 @@ from train.pairs import find_pairs, read_split
 
 NAME = "disc-r30"
 CONTEXT = {"kernel": NAME, "step": 7, "weights": "a", "seed": 0}
-
-
-class Restoration:
-    """Stands in for a network; stops, as by Ctrl-C, after so many pictures."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.stop_after, self.num_calls = stop_after, 0
-
-    def __call__(self, blurred_u8: np.ndarray) -> np.ndarray:
-        if self.num_calls == self.stop_after:
-            raise KeyboardInterrupt
-        self.num_calls += 1
-        return blurred_u8[::-1]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Which test images the classical methods are scored on: they take far longer than the network."""
 
-import hashlib
 from collections.abc import Sequence
+
+from prepare.records.hashing import hash_of
 
 SAMPLE, ALL = "sample", "all"
 SAMPLE_SIZE = 100  # images: the mean gain in PSNR of so many is known to about 0.2 dB
@@ -20,7 +21,7 @@ def baseline_ids(ids: Sequence[str], choice: str = SAMPLE) -> frozenset[str]:
     if choice == ALL or len(ids) <= SAMPLE_SIZE:
         return frozenset(ids)
 
-    def order(image_id: str) -> str:  # not the hash that the split goes by
-        return hashlib.sha256(f"classical methods {image_id}".encode()).hexdigest()
+    def order(image_id: str) -> int:  # not the hash that the split goes by
+        return hash_of(f"classical methods {image_id}")
 
     return frozenset(sorted(ids, key=order)[:SAMPLE_SIZE])

@@ -1,6 +1,8 @@
-"""An evaluated run that was never trained: its generator gives back what it is given."""
+"""What stands in for networks under evaluation: a run that was never trained, a restoration."""
 
 import csv
+
+import numpy as np
 
 from prepare.records.kernel import read_kernel
 from train.evaluate import evaluate
@@ -11,8 +13,21 @@ from train.run_record import RunRecord, write_run
 from train.settings import TrainSettings
 
 
+class Restoration:
+    """Stands in for a network; stops, as by Ctrl-C, after so many pictures."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.stop_after, self.num_calls = stop_after, 0
+
+    def __call__(self, blurred_u8: np.ndarray) -> np.ndarray:
+        if self.num_calls == self.stop_after:
+            raise KeyboardInterrupt
+        self.num_calls += 1
+        return blurred_u8[::-1]
+
+
 def write_evaluated_run(run_dir, data_dir, name="disc-r30"):
-    """Writes the records of a run of two steps and its evaluation on one set."""
+    """Writes the records of a run of two steps, which gives back what it is given, evaluated."""
     write_run(run_dir, RunRecord(TrainSettings(steps=2), (name,), 32, "sharp"), ["CPU"])
     with (run_dir / "log.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

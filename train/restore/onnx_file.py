@@ -103,7 +103,11 @@ def written_engine(run_dir: Path, detail: float = 1.0) -> Engine | None:
 
 def keeps_both(run_dir: Path) -> bool:
     """Whether a run has its network of before the adversarial term, too, for DETAIL."""
-    return any((run_dir / PIXEL).glob("ckpt-*.index"))
+    return _pixel_index(run_dir) is not None
+
+
+def _pixel_index(run_dir: Path) -> Path | None:
+    return next((run_dir / PIXEL).glob("ckpt-*.index"), None)
 
 
 def _file_of(run_dir: Path, detail: float) -> tuple[Path, str]:
@@ -123,8 +127,7 @@ def _fitting(path: Path, weights: str) -> Engine | None:
 
 def _note_of_both(run_dir: Path, weights: str, path: Path) -> str:
     """`weights_note` of a run's own weights and of those before its adversarial term."""
-    pixel = next(iter((run_dir / PIXEL).glob("ckpt-*.index")), None)
-    if pixel:
+    if pixel := _pixel_index(run_dir):
         return f"{weights} {sha256_of(pixel)}"
     if path.is_file():
         return ""  # a copy of the file alone
