@@ -16,7 +16,7 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError, require
 from prepare.records.fields import choices_of
 from prepare.records.part import parse_part
-from prepare.records.recipes import RECIPES
+from prepare.records.recipes import RECIPES, recipe_set
 from prepare.records.spread import Spread, parse_values
 
 Settings = TypeVar("Settings")
@@ -217,18 +217,18 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
     Raises:
         SettingError: if a setting makes no sense.
     """
+    numbers = range(1, min(args.draws, MOST_DRAWS + 1) + 1)  # one too many is refused
     if args.kernel:
         given = [name for name in _blur_flags() if hasattr(args, name)]
         given += ["depth"] if args.depth_dir else []
         expected = f"given alone, since a recipe says what --{given[0]} is" if given else ""
         require(not given, "kernel", expected.replace("_", "-"), args.kernel)
-        blurs = [RECIPES[args.kernel]]
+        drawn = [recipe_set(args.kernel, number) for number in numbers]
     else:
         radii = getattr(args, "radius", None) or [LensBlur.radius_px]
         depth = args.depth_dir is not None
         blurs = [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
-    last = min(args.draws, MOST_DRAWS + 1)  # which is refused
-    drawn = [blur.with_draw(draw) for blur in blurs for draw in range(1, last + 1)]
+        drawn = [blur.with_draw(number) for blur in blurs for number in numbers]
     return [DataFolder(args.data_dir).blur_to_make(blur) for blur in drawn]
 
 

@@ -12,7 +12,7 @@ from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.errors import DamagedRecordError
 from prepare.records.kernel import KernelRecord, NoSuchSetError, choose_sets, read_kernel
-from prepare.records.recipes import RECIPES, WILD, blur_of_name
+from prepare.records.recipes import WILD, blur_of_name
 from prepare.records.spread import Spread
 
 RANGES = ["--radius", "0-45", "--blades", "0,5-9", "--curvature", "0-100", "--linear", "0,1"]
@@ -149,7 +149,16 @@ def test_a_sharp_draw_is_the_sharp_half_itself():
 def test_a_recipe_is_found_by_the_name_of_its_sets(name):
     found = blur_of_name(name)
     assert found.name == name
-    assert found.spreads == RECIPES["wild"].spreads
+    assert found.draw == int(name.partition("-")[2])
+
+
+def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
+    kinds = [blur_of_name(f"wild-{number:02d}") for number in (1, 2, 3, 4)]
+    assert [kind.spreads == WILD.spreads for kind in kinds] == [True, False, True, False]
+    for kind in kinds[1::2]:
+        assert set(kind.spreads) == {"radius_px", "blades", "curvature", "rotation", "linear"}
+        drawn = kind.drawn_for("00000")
+        assert (drawn.noise, drawn.jpeg, drawn.softness, drawn.layers) == (0, 0, 0, 1)
 
 
 @pytest.mark.parametrize("name", ["wild", "wild-1", "wild-00", "wild--1", "wilder-01", "wild-x"])

@@ -1,4 +1,7 @@
-"""Recipes: spreads of all settings at once, for sets of the blur that real photographs have."""
+"""Recipes: spreads of all settings at once, for sets of the blur that real photographs have.
+
+A recipe has several kinds of set, in turn: the first set is of the first kind, and so on.
+"""
 
 from prepare.records.blur_settings import LensBlur
 from prepare.records.spread import Spread
@@ -29,13 +32,30 @@ WILD = LensBlur(
     subsampling=Spread.of_text("0,1"),
     recipe="wild",
 )
-RECIPES = {recipe.recipe: recipe for recipe in (WILD,)}
+# Among so much noise and JPEG clean copies are rare, and a network learns to be careful with all.
+# Every second set is of the lens alone, and clean blur is taken out whole again.
+WILD_LENS = LensBlur(
+    radius_px=WILD.radius_px,
+    blades=WILD.blades,
+    curvature=WILD.curvature,
+    rotation=WILD.rotation,
+    linear=Spread.of_text("0,1"),
+    recipe="wild",
+    draw=2,
+)
+RECIPES = {"wild": (WILD, WILD_LENS)}
+
+
+def recipe_set(recipe: str, number: int) -> LensBlur:
+    """What the set of that number, from 1 up, of a recipe is made by."""
+    kinds = RECIPES[recipe]
+    return kinds[(number - 1) % len(kinds)].with_draw(number)
 
 
 def blur_of_name(name: str) -> LensBlur | None:
     """The settings whose set has this name, a recipe's or its own; None if none has."""
     recipe, _, draw = name.rpartition("-")
     if recipe in RECIPES and draw.isascii() and draw.isdecimal() and int(draw) > 0:
-        blur = RECIPES[recipe].with_draw(int(draw))
+        blur = recipe_set(recipe, int(draw))
         return blur if blur.name == name else None
     return LensBlur.from_name(name)
