@@ -3,17 +3,18 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from prepare import PrepareError, sources
 from prepare.doubles import remove_doubles
-from prepare.folder import changed_photographs
+from prepare.folder import NoPhotographsError, changed_photographs
 from prepare.pairs import write_pairs
 from prepare.parts import ids_of_part, join_parts, parts_in
 from prepare.records.data_folder import DataFolder
 from prepare.records.journal import journal_path
 from prepare.records.lock import only_writer
+from prepare.records.manifest import ImageRecord, read_manifest
 from prepare.records.part import Part
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
 from prepare.sources import SourceSettings
@@ -51,13 +52,12 @@ def make_dataset(
         return
     with _writing(data, "make dataset", dry_run):
         join_parts(data, dry_run=dry_run, report=report)
-        sources.check_same_source(data.manifest, wanted.source)
-        remove_doubles(data, dry_run=dry_run, report=report)
+        images = read_manifest(data.manifest)
+        sources.check_same_source(images, data.manifest, wanted.source)
+        remove_doubles(data, images, dry_run=dry_run, report=report)
         write_kernel_records(data, sets, dry_run=dry_run)
-        done_ids = complete_ids(data, sets.blurs)
-        if wanted.source == "folder":
-            done_ids -= changed_photographs(wanted.from_dir, data, done_ids, relink=not dry_run)
-        num_missing = sources.count_missing(wanted, data.manifest, done_ids)
+        done_ids = _done_ids(data, images, wanted, sets, dry_run)
+        num_missing = sources.count_missing(wanted, len(images), done_ids)
         report(f"{len(done_ids)} pairs are there, {num_missing} to make")
         if not num_missing or dry_run:
             return
@@ -86,14 +86,13 @@ def _make_part(
     """What one of several machines makes; `join_parts` takes it into the whole."""
     with _writing(data, f"make dataset PART={part.number}/{part.of}", dry_run):
         whole = DataFolder(data.path)
-        for folder in (whole, data):
-            sources.check_same_source(folder.manifest, wanted.source)
+        images, others = read_manifest(data.manifest), read_manifest(whole.manifest)
+        sources.check_same_source(images, data.manifest, wanted.source)
+        sources.check_same_source(others, whole.manifest, wanted.source)
         write_kernel_records(data, sets, dry_run=dry_run)
         own, of_others = ids_of_part(wanted, part)
-        done_ids = complete_ids(data, sets.blurs)
-        if wanted.source == "folder":
-            done_ids -= changed_photographs(wanted.from_dir, data, done_ids, relink=not dry_run)
-        done_ids = own & (done_ids | complete_ids(whole, sets.blurs))
+        done_ids = _done_ids(data, images, wanted, sets, dry_run)
+        done_ids = own & (done_ids | complete_ids(others, whole, sets.blurs))
         num_missing = len(own) - len(done_ids)
         report(f"{part}: {len(done_ids)} pairs are there, {num_missing} to make")
         if not num_missing or dry_run:
@@ -105,6 +104,21 @@ def _make_part(
         f"{part}: {num_made} pairs made, {num_missing - num_made} could not be; once all parts are "
         "made, the same command without PART joins them"
     )
+
+
+def _done_ids(
+    data: DataFolder,
+    images: Mapping[str, ImageRecord],
+    wanted: SourceSettings,
+    sets: SetSettings,
+    dry_run: bool,
+) -> set[str]:
+    """Ids of a manifest's images whose pairs are there, and made of the photographs of today."""
+    done_ids = complete_ids(images, data, sets.blurs)
+    if wanted.source != "folder":
+        return done_ids
+    relink = not dry_run
+    return done_ids - changed_photographs(wanted.from_dir, data, images, done_ids, relink=relink)
 
 
 def _writing(data: DataFolder, does: str, dry_run: bool) -> contextlib.AbstractContextManager:
@@ -135,8 +149,11 @@ def make_blurred_sets(
     """
     with _writing(data, "make blur", dry_run):
         join_parts(data, dry_run=dry_run, report=report)
-        done_ids = complete_ids(data, sets.blurs)
-        originals = sources.originals_at_hand(data.originals, data.manifest, done_ids)
+        images = read_manifest(data.manifest)
+        if not images:
+            raise NoPhotographsError(f"no images in {data.manifest}; run `make dataset` first")
+        done_ids = complete_ids(images, data, sets.blurs)
+        originals = sources.originals_at_hand(data.originals, images, done_ids)
         names = ", ".join(blur.name for blur in sets.blurs)
         report(f"{len(originals)} blurred copies to make for {names}")
         write_kernel_records(data, sets, dry_run=dry_run)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from prepare.originals import paths_by_id
 from prepare.records.data_folder import DataFolder
 from prepare.records.doubles import doubled_ids, first_ids
-from prepare.records.manifest import ImageRecord, read_manifest, split_of, write_manifest
+from prepare.records.manifest import ImageRecord, split_of, write_manifest
 from prepare.records.rejected import read_rejected, rejected_key, write_rejected
 from prepare.sets import remove_pictures
 
@@ -32,12 +32,17 @@ class SplitKeeper:
 
 
 def remove_doubles(
-    data: DataFolder, *, dry_run: bool = False, report: Callable[[str], None] = print
+    data: DataFolder,
+    images: dict[str, ImageRecord],
+    *,
+    dry_run: bool = False,
+    report: Callable[[str], None] = print,
 ) -> None:
     """Takes out of a data folder the doubles that an earlier version left in it.
 
     Args:
         data: the data folder.
+        images: all that its manifest holds; the doubles are taken out of it, too.
         dry_run: says how many, and does nothing.
         report: prints one line.
 
@@ -45,7 +50,6 @@ def remove_doubles(
         DamagedRecordError: if a record cannot be read.
         OSError: if the folder cannot be written.
     """
-    images = read_manifest(data.manifest)
     doubles = doubled_ids(images)
     if not doubles:
         return

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from prepare import PrepareError
@@ -12,7 +12,7 @@ from prepare.originals import Original
 from prepare.photographs import listing
 from prepare.records.data_folder import DataFolder
 from prepare.records.hashing import sha256_of
-from prepare.records.manifest import ImageRecord, read_manifest
+from prepare.records.manifest import ImageRecord
 from prepare.records.names import why_no_id
 
 
@@ -79,7 +79,12 @@ def folder_originals(
 
 
 def changed_photographs(
-    folder: Path | None, data: DataFolder, done_ids: Collection[str], *, relink: bool
+    folder: Path | None,
+    data: DataFolder,
+    images: Mapping[str, ImageRecord],
+    done_ids: Collection[str],
+    *,
+    relink: bool,
 ) -> set[str]:
     """Ids in `done_ids` whose photograph is no longer the one that their pair was made from.
 
@@ -87,13 +92,13 @@ def changed_photographs(
 
     Args:
         folder: as for `folder_originals`; None or a missing one, and a copy of FFHQ, tell nothing.
-        data: holds the links that were made, and tells which bytes were used, and when.
+        data: holds the links that were made, and tells when they were used.
+        images: all that its manifest holds; they tell which bytes were used.
         done_ids: ids of complete pairs.
         relink: lets the links lead to photographs that were moved.
     """
     if folder is None or not folder.is_dir() or is_ffhq_copy(folder):
         return set()
-    images: dict[str, ImageRecord] | None = None  # read where they are needed
     links, places = LinkFolder(data.originals / "folder"), RealPlaces()
     first: dict[str, Path] = {}
     for path in photographs_in(folder):
@@ -108,7 +113,6 @@ def changed_photographs(
         with contextlib.suppress(OSError):
             if not moved and os.stat(real_path).st_ctime_ns < data.made_at_ns(image_id):
                 continue
-            images = images or read_manifest(data.manifest)
             if sha256_of(Path(real_path)) == images[image_id].sha256:
                 continue
         changed.add(image_id)  # also one that cannot be read any more: it is told why

@@ -1,7 +1,7 @@
 """Which pairs and blurred sets of a data folder are there, and with which settings."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from prepare import PrepareError
 from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.kernel import KernelRecord, read_kernel
-from prepare.records.manifest import read_manifest
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class MixedSettingsError(PrepareError):
     """A folder holds pictures made with other settings than those asked for."""
 
 
-def complete_ids(data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
-    """Ids in the manifest whose sharp and blurred pictures are all there and whole."""
+def complete_ids(ids: Iterable[str], data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
+    """Those of some ids, all of a manifest, whose pictures, sharp and blurred, are whole."""
     folders = [data.sharp, *(data.blurred / blur.name for blur in blurs)]
-    ids = set(read_manifest(data.manifest))
+    ids = set(ids)
     for folder in map(os.fspath, folders):
         ids = {image_id for image_id in ids if _is_whole_jpeg(f"{folder}/{image_id}.jpg")}
     return ids

@@ -7,7 +7,7 @@ could be used, so it may offer more than is asked for and never does work that n
 import functools
 import io
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from prepare.folder import LinkFolder, NoPhotographsError, folder_originals
 from prepare.originals import Original, paths_by_id
 from prepare.records.atomic import write_bytes
 from prepare.records.errors import require
-from prepare.records.manifest import read_manifest
+from prepare.records.manifest import ImageRecord
 
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
 
@@ -136,14 +136,14 @@ def check_wanted(wanted: SourceSettings) -> None:
     wanted_ids(wanted.ffhq.ids, wanted.num_images)
 
 
-def check_same_source(manifest_path: Path, source: str) -> None:
+def check_same_source(images: Mapping[str, ImageRecord], manifest_path: Path, source: str) -> None:
     """Makes sure that drawn and real pictures, say, do not mix unnoticed.
 
     Raises:
-        MixedSourcesError: if the manifest holds images of another kind than the source's.
+        MixedSourcesError: if a manifest holds images of another kind than the source's.
     """
     kind = FFHQ_SOURCES if source in FFHQ_SOURCES else {source}
-    others = sorted({image.source for image in read_manifest(manifest_path).values()} - kind)
+    others = sorted({image.source for image in images.values()} - kind)
     if others:
         raise MixedSourcesError(
             f"{manifest_path} holds images from {', '.join(others)}, now asked for {source}; use "
@@ -151,34 +151,27 @@ def check_same_source(manifest_path: Path, source: str) -> None:
         )
 
 
-def count_missing(wanted: SourceSettings, manifest_path: Path, done_ids: Collection[str]) -> int:
+def count_missing(wanted: SourceSettings, num_known: int, done_ids: Collection[str]) -> int:
     """How many pairs are still to be made, given those that are complete.
 
-    FFHQ's images are wanted by id. Of other sources any `num_images` will do, and what is in the
-    manifest already counts as wanted, so that a new blurred set is made for all of it.
+    FFHQ's images are wanted by id. Of other sources any `num_images` will do, and the `num_known`
+    in the manifest count as wanted, so that a new blurred set is made for all of them.
 
     Raises:
         SettingError: if the ids cannot be read.
     """
     if wanted.ffhq.ids or wanted.source in FFHQ_SOURCES:
         return len(set(wanted_ids(wanted.ffhq.ids, wanted.num_images)) - set(done_ids))
-    return max(wanted.num_images, len(read_manifest(manifest_path))) - len(done_ids)
+    return max(wanted.num_images, num_known) - len(done_ids)
 
 
 def originals_at_hand(
-    originals_dir: Path, manifest_path: Path, done_ids: Collection[str]
+    originals_dir: Path, images: Mapping[str, ImageRecord], done_ids: Collection[str]
 ) -> list[Original]:
-    """The originals of a manifest that are not in `done_ids`, where they lie on disk.
-
-    Raises:
-        NoPhotographsError: if the manifest has no images yet.
-    """
-    images = read_manifest(manifest_path)
-    if not images:
-        raise NoPhotographsError(f"no images in {manifest_path}; run `make dataset` first")
+    """The originals of a manifest's images that are not in `done_ids`, where they lie on disk."""
     is_ffhq = any(image.source in FFHQ_SOURCES for image in images.values())
-    one_of_them = next(iter(images.values()))
-    paths = paths_by_id(originals_dir, "ffhq" if is_ffhq else one_of_them.source)
+    source = "ffhq" if is_ffhq else next((image.source for image in images.values()), "")
+    paths = paths_by_id(originals_dir, source)
     return [
         Original(
             image.id,

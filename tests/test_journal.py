@@ -178,7 +178,7 @@ def test_killed_command_keeps_what_it_saved_and_goes_on(tmp_path, num_saved):
         os.kill(process.pid, signal.SIGKILL)
     saved = set(read_manifest(data.manifest))
     assert num_saved <= len(saved) < 12
-    assert complete_ids(data, []) == saved
+    assert complete_ids(saved, data, []) == saved
     times = {name: data.made_at_ns(name) for name in saved}
     assert pipeline.main([*words, str(data.path)]) == 0
     assert {name: data.made_at_ns(name) for name in saved} == times  # none was made again

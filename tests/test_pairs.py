@@ -17,6 +17,10 @@ def originals(tmp_path):
     return originals_of(tmp_path / "photos", [f"{index:05d}.png" for index in range(7)])
 
 
+def complete(path, blurs):
+    return complete_ids(read_manifest(path / "manifest.jsonl"), DataFolder(path), blurs)
+
+
 def test_every_original_has_a_sharp_and_a_blurred_half_by_its_name(tmp_path, originals):
     assert write(tmp_path, originals) == 7
     folders, names = DataFolder(tmp_path), {f"{index:05d}.jpg" for index in range(7)}
@@ -96,7 +100,7 @@ def test_source_that_fails_does_so_after_what_it_gave_was_made(tmp_path, origina
     with pytest.raises(PrepareError, match="quota"):
         write(tmp_path, source(), 7)
     assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["00000", "00001", "00002"]
-    assert complete_ids(DataFolder(tmp_path), BLURS) == {"00000", "00001", "00002"}
+    assert complete(tmp_path, BLURS) == {"00000", "00001", "00002"}
 
 
 def test_picture_that_cannot_be_written_is_an_os_error_and_the_rest_is_recorded(tmp_path):
@@ -117,7 +121,7 @@ def test_pair_with_a_damaged_half_is_not_complete(tmp_path, originals, half, dam
     damaged = {"empty": b"", "cut": content[:-10], "begun wrong": bytes(2) + content[2:]}
     if damage != "gone":
         path.write_bytes(damaged[damage])
-    assert complete_ids(DataFolder(tmp_path), BLURS) == {"00000"}
+    assert complete(tmp_path, BLURS) == {"00000"}
     assert write(tmp_path, originals[1:2]) == 1
     assert path.read_bytes() == content
 
@@ -125,15 +129,15 @@ def test_pair_with_a_damaged_half_is_not_complete(tmp_path, originals, half, dam
 def test_pair_that_is_not_in_the_manifest_is_not_complete(tmp_path, originals):
     write(tmp_path, originals[:2])
     (tmp_path / "manifest.jsonl").unlink()
-    assert complete_ids(DataFolder(tmp_path), BLURS) == set()
+    assert complete(tmp_path, BLURS) == set()
 
 
 def test_changed_original_takes_its_old_copies_away(tmp_path, originals):
     write(tmp_path, originals[:2])
     PillowImage.fromarray(photo_u8(99)).save(originals[0].path)
     write(tmp_path, originals[:1], blurs=BLURS[:1])
-    assert complete_ids(DataFolder(tmp_path), BLURS[:1]) == {"00000", "00001"}
-    assert complete_ids(DataFolder(tmp_path), BLURS) == {"00001"}  # no stale second copy
+    assert complete(tmp_path, BLURS[:1]) == {"00000", "00001"}
+    assert complete(tmp_path, BLURS) == {"00001"}  # no stale second copy
 
 
 def test_blur_alone_leaves_the_sharp_half_and_refuses_a_changed_original(tmp_path, originals):

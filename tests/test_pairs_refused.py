@@ -34,7 +34,8 @@ def test_original_that_its_source_refuses_leaves_the_pair_of_its_id(tmp_path):
     taken = Original("a", tmp_path / "photos" / "a.bmp", "folder", problem="id a is taken")
     assert write(tmp_path, [good]) == 1
     assert write(tmp_path, [taken]) == 0
-    assert complete_ids(DataFolder(tmp_path), BLURS) == {"a"}
+    images = read_manifest(tmp_path / "manifest.jsonl")
+    assert complete_ids(images, DataFolder(tmp_path), BLURS) == {"a"}
     [rejected] = read_lines(tmp_path / "rejected.jsonl")
     assert rejected["reason"] == "id a is taken"
 

@@ -211,3 +211,9 @@ def test_sets_are_chosen_by_name_or_pattern_and_none_twice(tmp_path):
         the_only_set(tmp_path)
     with pytest.raises(NoSuchSetError, match="run `make dataset` first"):
         the_only_set(tmp_path / "nowhere")
+
+
+def test_blurred_sets_need_a_dataset(tmp_path, capsys):
+    error = run(capsys, "blur", "--data-dir", tmp_path, "--radius", "15", code=1)
+    assert "no images in" in error
+    assert "run `make dataset` first" in error

@@ -15,7 +15,7 @@ from prepare.folder import (
     photographs_in,
 )
 from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import ImageRecord, write_manifest
+from prepare.records.manifest import ImageRecord
 from prepare.sources import (
     MixedSourcesError,
     SourceSettings,
@@ -26,12 +26,11 @@ from prepare.sources import (
 )
 
 
-def manifest_of(path, **sources):
-    images = {
-        key: ImageRecord(key, "train", source, "0", 64, 64) for key, source in sources.items()
+def images_of(**sources):
+    return {
+        image_id: ImageRecord(image_id, "train", source, "0" * 64, 64, 64)
+        for image_id, source in sources.items()
     }
-    write_manifest(path, images)
-    return path
 
 
 def digest_of(path):
@@ -96,7 +95,6 @@ def test_photographs_that_moved_are_linked_again_and_those_that_changed_are_name
         each: ImageRecord(each, "train", "folder", digest_of(folder / f"{each}.png"), 64, 64)
         for each in ids
     }
-    write_manifest(tmp_path / "manifest.jsonl", images)
 
     class Data(DataFolder):
         def made_at_ns(self, _):
@@ -104,7 +102,7 @@ def test_photographs_that_moved_are_linked_again_and_those_that_changed_are_name
 
     def changed(folder, made_at_ns, relink=True):
         Data.now_ns = made_at_ns
-        return changed_photographs(folder, Data(tmp_path), ids, relink=relink)
+        return changed_photographs(folder, Data(tmp_path), images, ids, relink=relink)
 
     always, never = 0, 2**63
     assert changed(folder, always) == changed(folder, never) == set()
@@ -174,19 +172,20 @@ def test_folder_source_needs_a_folder(tmp_path):
 
 
 def test_kinds_of_image_do_not_mix(tmp_path):
-    path = manifest_of(tmp_path / "manifest.jsonl", a="folder", b="folder")
-    check_same_source(path, "folder")
+    images = images_of(a="folder", b="folder")
+    check_same_source(images, tmp_path, "folder")
     with pytest.raises(MixedSourcesError, match=r"images from folder, now asked for sample"):
-        check_same_source(path, "sample")
-    check_same_source(tmp_path / "none", "sample")
-    drive = manifest_of(tmp_path / "ffhq.jsonl", a="drive", b="mirror")
-    check_same_source(drive, "ffhq")  # both carry the same photographs
+        check_same_source(images, tmp_path, "sample")
+    check_same_source({}, tmp_path, "sample")
+    check_same_source(
+        images_of(a="drive", b="mirror"), tmp_path, "ffhq"
+    )  # both carry the same photographs
 
 
 def test_originals_at_hand_are_those_of_the_manifest(tmp_path):
     write_photos(tmp_path / "originals" / "folder", ["a.png", "b.JPG", "c.png", "stranger.png"])
-    path = manifest_of(tmp_path / "m", a="folder", b="folder", c="folder", gone="folder")
-    at_hand = originals_at_hand(tmp_path / "originals", path, {"c"})
+    images = images_of(a="folder", b="folder", c="folder", gone="folder")
+    at_hand = originals_at_hand(tmp_path / "originals", images, {"c"})
     assert {each.id: bool(each.problem) for each in at_hand} == {
         "a": False,
         "b": False,
@@ -199,14 +198,9 @@ def test_originals_at_hand_may_lie_in_a_folder_that_is_linked_in(tmp_path):
     write_photos(tmp_path / "copy", ["00000.png"])
     (tmp_path / "originals" / "ffhq").mkdir(parents=True)
     (tmp_path / "originals" / "ffhq" / "images1024x1024").symlink_to(tmp_path / "copy")
-    path = manifest_of(tmp_path / "m", **{"00000": "drive"})
-    [original] = originals_at_hand(tmp_path / "originals", path, ())
+    images = images_of(**{"00000": "drive"})
+    [original] = originals_at_hand(tmp_path / "originals", images, ())
     assert original.problem == ""
-
-
-def test_originals_at_hand_need_a_dataset(tmp_path):
-    with pytest.raises(NoPhotographsError, match="run `make dataset` first"):
-        originals_at_hand(tmp_path, tmp_path / "manifest.jsonl", ())
 
 
 def test_photographs_stay_as_they_are(tmp_path):
