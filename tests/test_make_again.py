@@ -92,7 +92,7 @@ def drawn_settings(rng, preset):
             changes[field.name] = not value
         elif field.name == "scales":
             changes[field.name] = float(rng.uniform(1, 4))
-        elif field.name in ("beta1", "gan_start"):
+        elif field.name in ("beta1", "gan_start", "gan_share"):
             changes[field.name] = float(rng.uniform(0, 1))
         else:
             whole = field.type in (int, "int")

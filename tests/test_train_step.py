@@ -1,9 +1,11 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from train.networks.generators import build_generator
 from train.settings import TrainSettings
 from train.train_step import TrainState, build_train_step, losses_of
 
@@ -53,6 +55,20 @@ def test_each_network_is_told_apart_what_is_sharp_and_what_restored():
     assert [float(each) for each in pixel_term] == [10, 0, 2, 0, 0]
 
 
+def test_the_discriminator_sees_its_share_of_a_batch():
+    seen = []
+
+    def discriminator(pair, training):
+        seen.append(pair[0].shape[0])
+        return tf.zeros((1, 1, 1, 1))
+
+    state = SimpleNamespace(generator=lambda x, training: x, discriminator=discriminator)
+    for batch, share in ((4, 0.5), (4, 1.0), (1, 0.5), (3, 0.5)):
+        pictures = tf.ones((batch, 64, 64, 3))
+        losses_of(state, TrainSettings(gan_share=share), pictures, pictures, True)
+    assert seen == [2, 2, 4, 4, 1, 1, 2, 2]
+
+
 def test_average_of_the_weights_follows_closely_at_first():
     settings = TrainSettings(channels=4, blocks=1, gan_weight=0, precision="float32", steps=3)
     state = TrainState(settings, num_steps=3)
@@ -71,3 +87,14 @@ def test_average_of_the_weights_follows_closely_at_first():
         tf.config.run_functions_eagerly(False)
     for expected, average in zip(averages, state.ema_generator.weights, strict=True):
         np.testing.assert_allclose(average.numpy(), expected, atol=1e-6)
+
+
+def test_a_run_without_an_average_is_scored_and_read_by_its_weights(tmp_path):
+    settings = TrainSettings(channels=4, blocks=1, gan_weight=0, average=False)
+    state = TrainState(settings, num_steps=3)
+    assert state.ema_generator is state.generator
+    path = state.checkpoint().save(tmp_path / "ckpt")
+    other = build_generator(replace(settings, seed=1))
+    tf.train.Checkpoint(averaged=other).restore(path).expect_partial()
+    for weight, read in zip(state.generator.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(read.numpy(), weight.numpy())

@@ -52,6 +52,9 @@ class TrainSettings:
     gan_start: float = setting(
         0.8, "share of the run that is trained on the pixel term alone, before it"
     )
+    gan_share: float = setting(
+        0.5, "share of each batch that the adversarial term looks at; a picture at least"
+    )
     l1_weight: float = setting(100.0, "weight of the mean absolute error (Isola et al., Eq. 4)")
     grid_weight: float = setting(
         100.0, "weight of what repeats every 4 pixels, beside the adversarial term"
@@ -64,6 +67,9 @@ class TrainSettings:
     beta1: float = setting(0.5, "Adam's first moment decay, both networks")
     schedule: Literal["constant", "linear", "cosine"] = setting(
         "cosine", "linear falls to 0 in the last half; cosine, risen first, to 2 %"
+    )
+    average: bool = setting(
+        True, "keeps a moving average of the generator's weights, which is scored and used"
     )
     crop: int = setting(
         128, "side of random crops to train on, pixels, at most; 0 means whole pictures"
@@ -99,6 +105,7 @@ class TrainSettings:
             self._require(0 <= getattr(self, name) < math.inf, name, "0 or a positive number")
         for name in ("beta1", "gan_start"):
             self._require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
+        self._require(0 < self.gan_share <= 1, "gan_share", "above 0 and at most 1")
         multiple = SIZE_MULTIPLES[self.generator]
         expected = f"a multiple of {multiple} for the generator {self.generator}"
         self._require(self.crop % multiple == 0, "crop", expected)
@@ -140,7 +147,9 @@ PRESETS = {
         precision="float32",
         learning_rate=2e-4,
         schedule="constant",
+        average=False,
         gan_start=0.0,
+        gan_share=1.0,
         grid_weight=0.0,
         crop=0,
         turns=False,
@@ -165,6 +174,8 @@ BEFORE_IT_EXISTED: dict[str, Any] = {
     "cache": "auto",
     "xla": False,
     "gan_start": 0.0,
+    "gan_share": 1.0,
+    "average": True,
     "turns": False,
     "scales": 1.0,
     "start": "discs",

@@ -36,7 +36,7 @@ class TrainState(tf.Module):
 
     Attributes:
         ema_generator: the generator with an exponential moving average of its weights, which is
-            the one that is validated, evaluated and exported.
+            the one that is validated, evaluated and exported; where none is kept, the generator.
     """
 
     def __init__(self, settings: TrainSettings, num_steps: int) -> None:
@@ -56,7 +56,7 @@ class TrainState(tf.Module):
             for layer in self.generator.layers
             if isinstance(layer, keras.layers.Dropout)
         ]
-        self.ema_generator = build_generator(settings)
+        self.ema_generator = build_generator(settings) if settings.average else self.generator
         self.generator_optimizer = _optimizer(
             settings.optimizer, settings.learning_rate, settings, num_steps, self.step
         )
@@ -83,7 +83,7 @@ class TrainState(tf.Module):
         """Every variable that a step changes, and what comes with it."""
         parts = [getattr(self, name, ()) for name in NAMES_IN_CHECKPOINT.values()]
         found: list[tf.Variable] = []
-        for part in parts:
+        for part in {id(part): part for part in parts}.values():
             if isinstance(part, keras.Model | keras.optimizers.Optimizer):
                 found += [variable.value for variable in part.variables]
             else:
@@ -156,14 +156,8 @@ def build_train_step(
             gradients = discriminator_tape.gradient(discriminator_term, weights)
             state.discriminator_optimizer.apply(agreed(gradients), weights)
         state.step.assign_add(1)
-        seen = tf.cast(state.step, tf.float32)
-        decay = tf.minimum(EMA_DECAY, (1.0 + seen) / (10.0 + seen))
-        pairs = zip(state.ema_generator.weights, state.generator.weights, strict=True)
-        for average, weight in pairs:
-            # average += (1 - decay) * (weight - average), with a pass less over all weights.
-            tf.raw_ops.ResourceApplyGradientDescent(
-                var=average.value.handle, alpha=1.0 - decay, delta=average - weight
-            )
+        if settings.average:
+            follow(state)
         state.loss_sums.assign_add(tf.stack([*losses, 1.0]))
 
     @tf.function(jit_compile=settings.xla)
@@ -173,6 +167,18 @@ def build_train_step(
     return train_step
 
 
+def follow(state: TrainState) -> None:
+    """Moves the averaged weights toward those of today."""
+    seen = tf.cast(state.step, tf.float32)
+    decay = tf.minimum(EMA_DECAY, (1.0 + seen) / (10.0 + seen))
+    pairs = zip(state.ema_generator.weights, state.generator.weights, strict=True)
+    for average, weight in pairs:
+        # average += (1 - decay) * (weight - average), with a pass less over all weights.
+        tf.raw_ops.ResourceApplyGradientDescent(
+            var=average.value.handle, alpha=1.0 - decay, delta=average - weight
+        )
+
+
 def losses_of(
     state: TrainState,
     settings: TrainSettings,
@@ -180,13 +186,20 @@ def losses_of(
     sharp: tf.Tensor,
     adversarial: bool,
 ) -> list[tf.Tensor]:
-    """The LOSSES on some pictures, scalars; where it is not adversarial, the pixel term is all."""
+    """The LOSSES on some pictures, scalars; where it is not adversarial, the pixel term is all.
+
+    The discriminator takes longer than all else, so it may see the first pictures of a batch alone.
+    """
     restored = state.generator(blurred, training=True)
     l1, none = l1_loss(restored, sharp), tf.constant(0.0)
     if not adversarial:
         return [settings.l1_weight * l1, none, l1, none, none]
-    restored_logits = state.discriminator([blurred, restored], training=True)
-    sharp_logits = state.discriminator([blurred, sharp], training=True)
+    num_seen = math.ceil(settings.gan_share * blurred.shape[0])
+    seen_blurred, seen_restored, seen_sharp = (
+        each[:num_seen] for each in (blurred, restored, sharp)
+    )
+    restored_logits = state.discriminator([seen_blurred, seen_restored], training=True)
+    sharp_logits = state.discriminator([seen_blurred, seen_sharp], training=True)
     gan_loss = adversarial_loss(settings.gan_objective, restored_logits)
     grid = grid_loss(restored, sharp) if settings.grid_weight else none
     total = settings.gan_weight * gan_loss + settings.l1_weight * l1
