@@ -11,6 +11,9 @@ from train.metrics import psnr_db
 from train.networks.blind_deconvolution import blind_inverse
 from train.networks.blurs import BANKS, Bank, Blur
 from train.networks.deconvolution_filters import (
+    FINE_REACH,
+    FINE_RINGS,
+    RING_REACH,
     RINGS,
     disc_transfer,
     inverse_filter,
@@ -21,7 +24,7 @@ from train.networks.deconvolution_filters import (
 )
 from train.networks.layers import EdgePad, SpaceToDepth
 
-LENSES, PHOTOGRAPHS = BANKS["lenses"], BANKS["photographs"]
+LENSES, PHOTOGRAPHS, REAL = (BANKS[name] for name in ("lenses", "photographs", "real"))
 RADII = np.array(LENSES.radii)
 
 
@@ -98,22 +101,30 @@ def test_inverse_filter_is_best_for_its_own_radius() -> None:
     assert gain(3.0) > gain(4.0)
 
 
-def test_ring_filters_pass_their_ring_alone() -> None:
-    filters = ring_filters()
-    assert filters.shape == (33, 33, len(RINGS))
+@pytest.mark.parametrize(
+    ("rings", "reach", "some"),
+    [(RINGS, RING_REACH, (3, 8, 13)), (FINE_RINGS, FINE_REACH, (0, 1, 2, 3))],
+)
+def test_ring_filters_pass_their_ring_alone(
+    rings: np.ndarray, reach: int, some: tuple[int, ...]
+) -> None:
+    filters = ring_filters(rings, reach)
+    assert filters.shape == (2 * reach + 1, 2 * reach + 1, len(rings))
     np.testing.assert_allclose(filters.sum((0, 1)), 0, atol=1e-4)
     np.testing.assert_allclose((filters**2).sum((0, 1)), 1, atol=1e-5)
-    places = np.arange(33) - 16
-    for index in (3, 8, 13):  # a wave of that ring's frequency moves it most
-        waves = np.cos(2 * np.pi * RINGS * places[:, None])
+    places = np.arange(-reach, reach + 1)
+    for index in some:  # a wave of that ring's frequency moves it most
+        waves = np.cos(2 * np.pi * rings * places[:, None])
         answers = np.abs(np.einsum("yxk,xf->kf", filters, waves))
         assert answers[index].argmax() == index
 
 
 def test_discriminant_has_a_column_for_every_radius() -> None:
-    for bank, number in ((LENSES, 24), (PHOTOGRAPHS, 24), (BANKS["discs"], 22)):
+    both = len(RINGS) + len(FINE_RINGS)
+    banks = ((LENSES, 16, 24), (PHOTOGRAPHS, 16, 24), (REAL, both, 24), (BANKS["discs"], 16, 22))
+    for bank, num_rings, number in banks:
         weights, offsets = radius_discriminant(bank, bank.later or bank.guess)
-        assert weights.shape == (len(RINGS), number)
+        assert weights.shape == (num_rings, number)
         assert offsets.shape == (len(bank.radii),) == (number,)
 
 
@@ -150,14 +161,26 @@ def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(front: keras.Model, sig
     assert psnr_db(restored.astype(np.uint8), sharp) > psnr_db(blurred, sharp) + 0.5
 
 
-def test_guess_for_photographs_does_not_take_what_is_smooth_and_noisy_for_blurred() -> None:
-    front = front_of(PHOTOGRAPHS)
+@pytest.mark.parametrize("bank", [PHOTOGRAPHS, REAL])
+def test_guess_for_photographs_does_not_take_what_is_smooth_and_noisy_for_blurred(
+    bank: Bank,
+) -> None:
+    front = front_of(bank)
     rng = np.random.default_rng(0)
     for radius in (0.0, 2.5, 7.5):
         noise = 2 * rng.standard_normal((256, 256, 1))
         seen = (blurred_by(radius, photograph(1.5)) + noise).round().clip(0, 255).astype(np.uint8)
         believed = front(signed(seen))[1].numpy()[..., : len(RADII)].mean((0, 1, 2)) @ RADII
         assert believed == pytest.approx(radius, abs=1)  # that of the lenses errs by 1 to 2
+
+
+def test_finest_rings_tell_a_blur_of_one_pixel_from_one_of_two() -> None:
+    seen = signed(blurred_by(1.25, photograph(1.3)))
+    too_much = [
+        front_of(bank)(seen)[1].numpy()[..., : len(RADII)].mean((0, 1, 2))[RADII >= 2].sum()
+        for bank in (PHOTOGRAPHS, REAL)
+    ]
+    assert too_much[1] < too_much[0] / 2
 
 
 def test_guess_for_photographs_is_that_of_lenses_while_training(front: keras.Model) -> None:

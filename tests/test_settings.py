@@ -6,7 +6,7 @@ import pytest
 from prepare.ffhq.settings import FfhqSettings
 from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.errors import SettingError
-from train.settings import PRESETS, TrainSettings
+from train.settings import PRESETS, USUAL_STEPS, TrainSettings
 
 
 @pytest.mark.parametrize("change", [{"size": 15}, {"size": 0}, {"quality": 0}, {"quality": 101}])
@@ -37,7 +37,7 @@ def test_output_settings_at_their_limits_are_allowed():
         {"blocks": 0},
         {"log_every": 0},
         {"sample_every": -1},
-        {"epochs": 0},
+        {"epochs": -1},
         {"epochs": float("nan")},
         {"epochs": float("inf")},
         {"steps": -1},
@@ -75,6 +75,7 @@ def test_steps_of_a_run():
     assert replace(settings, epochs=0.5).total_steps(80) == 40
     assert replace(settings, epochs=0.001).total_steps(80) == 1  # never none
     assert replace(settings, steps=77).total_steps(80) == 77
+    assert TrainSettings().total_steps(80) == TrainSettings().total_steps(70_000) == USUAL_STEPS
 
 
 @pytest.mark.parametrize("settings_class", [OutputSettings, LensBlur, FfhqSettings, TrainSettings])

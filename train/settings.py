@@ -7,6 +7,7 @@ from typing import Any, Literal
 from prepare.records.errors import require
 from prepare.records.fields import check_choices, setting
 
+USUAL_STEPS = 12_000  # what more of them gain, benchmarks/RECIPE.md says
 SIZE_MULTIPLES = {"residual": 4, "unet": 256}  # of a generator's height and width, pixels
 
 
@@ -14,8 +15,12 @@ SIZE_MULTIPLES = {"residual": 4, "unet": 256}  # of a generator's height and wid
 class TrainSettings:
     """How a run is trained; the defaults are the preset `sharp`."""
 
-    epochs: float = setting(100, "length of the whole run, passes over the training images")
-    steps: int = setting(0, "length of the whole run in updates; 0 means as many as --epochs gives")
+    epochs: float = setting(
+        0, "length of the whole run, passes over the training images; 0 leaves it to --steps"
+    )
+    steps: int = setting(
+        0, f"length of the whole run in updates; with neither, {USUAL_STEPS}: more gain little"
+    )
     max_minutes: float = setting(
         0,
         "stops this call after so long, 0 never; a new run that is not told how long is planned so",
@@ -35,10 +40,10 @@ class TrainSettings:
         64, "of the residual generator; more gain more in runs of an hour or more"
     )
     blocks: int = setting(12, "of the residual generator")
-    start: Literal["lenses", "photographs", "discs"] = setting(
+    start: Literal["lenses", "real", "photographs", "discs"] = setting(
         "lenses",
-        "blurs that the residual generator starts from inverses of; photographs guesses them, once "
-        "trained, by what holds for any picture; discs has hard edges",
+        "blurs that the residual generator starts from inverses of; real guesses them, once "
+        "trained, by what holds for any picture; photographs and discs are of runs of before",
     )
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"
@@ -97,9 +102,9 @@ class TrainSettings:
         for name in ("batch", "channels", "blocks", "log_every", "sample_every"):
             self._require(getattr(self, name) >= 1, name, "at least 1")
         self._require(1 <= self.scales <= 4, "scales", "between 1 and 4")
-        for name in ("epochs", "learning_rate", "discriminator_learning_rate"):
+        for name in ("learning_rate", "discriminator_learning_rate"):
             self._require(0 < getattr(self, name) < math.inf, name, "a positive number")
-        durations = ("steps", "max_minutes", "patience", "checkpoint_minutes")
+        durations = ("epochs", "steps", "max_minutes", "patience", "checkpoint_minutes")
         weights = ("gan_weight", "l1_weight", "grid_weight")
         for name in (*durations, *weights, "crop", "jitter_px", "seed"):
             self._require(0 <= getattr(self, name) < math.inf, name, "0 or a positive number")
@@ -115,7 +120,9 @@ class TrainSettings:
 
     def total_steps(self, num_images: int) -> int:
         """Updates in the whole run, given the number of training images."""
-        return self.steps or max(1, round(self.epochs * num_images / self.batch))
+        if self.steps or not self.epochs:
+            return self.steps or USUAL_STEPS
+        return max(1, round(self.epochs * num_images / self.batch))
 
     def gan_start_step(self, num_steps: int) -> int:
         """The first update with an adversarial term; after the last one if there is none."""
@@ -135,7 +142,7 @@ class TrainSettings:
 PRESETS = {
     "sharp": TrainSettings(),
     # Nothing but what the pixels say: for photographs, whose faces nobody wants invented.
-    "faithful": TrainSettings(gan_weight=0.0, start="photographs"),
+    "faithful": TrainSettings(gan_weight=0.0, start="real"),
     # Isola et al., arXiv 1611.07004, Sec. 3.3 and appendix. Their resize to 286 before the crop
     # would widen the blur by 12 %, so the same range of shifts is had by padding instead.
     "paper": TrainSettings(

@@ -13,12 +13,15 @@ from keras import layers
 
 from train.networks.blurs import RADIUS_LAYER, Bank, Blur, Guess
 from train.networks.deconvolution_filters import (
+    FINE_REACH,
+    FINE_RINGS,
     FLOOR,
     FULL_RES_NOISE,
     FULL_RES_REACH,
     HALF_RES_NOISE,
     HALF_RES_REACH,
     RING_REACH,
+    RINGS,
     inverse_filter,
     radius_discriminant,
     ring_filters,
@@ -45,7 +48,7 @@ def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]
     """
     luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)
-    radius_probs = _radius_probs(halved, bank)
+    radius_probs = _radius_probs(luma, halved, bank)
     num_fine, num_coarse = len(bank.full_res), len(bank.half_res)
     fines = _inverted(luma, 4, bank.full_res, FULL_RES_REACH, FULL_RES_NOISE)
     halved_blurs = [blur.halved for blur in bank.half_res]
@@ -60,16 +63,25 @@ def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]
     return inverse, layers.Concatenate()([radius_probs, fines, coarses])
 
 
-def _radius_probs(halved: tf.Tensor, bank: Bank) -> tf.Tensor:
-    rings = _fixed(ring_filters()[:, :, None], strides=2)(EdgePad(RING_REACH)(halved))
-    energies = layers.Multiply(dtype="float32")([rings, rings])
-    for window in ((1, WINDOW), (WINDOW, 1)):
-        energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)
-    logs = keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
+def _radius_probs(luma: tf.Tensor, halved: tf.Tensor, bank: Bank) -> tf.Tensor:
+    logs = _ring_logs(halved, RINGS, RING_REACH, 2)
+    if bank.fine:
+        fine_logs = _ring_logs(luma, FINE_RINGS, FINE_REACH, 4)
+        logs = layers.Concatenate(dtype="float32")([logs, fine_logs])
     logits = _discriminant(bank, bank.guess)(logs)
     if bank.later:
         logits = Trained()([logits, _discriminant(bank, bank.later, trainable=False)(logs)])
     return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(logits)
+
+
+def _ring_logs(picture: tf.Tensor, rings: np.ndarray, reach: int, strides: int) -> tf.Tensor:
+    """Log energies of a picture on rings of its spectrum, around each cell of 4 pixels."""
+    filters = ring_filters(rings, reach)[:, :, None]
+    answers = _fixed(filters, strides)(EdgePad(reach)(picture))
+    energies = layers.Multiply(dtype="float32")([answers, answers])
+    for window in ((1, WINDOW), (WINDOW, 1)):
+        energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)
+    return keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
 
 
 def _discriminant(bank: Bank, guess: Guess, trainable: bool = True) -> layers.Layer:

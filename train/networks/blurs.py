@@ -46,6 +46,7 @@ class Bank(NamedTuple):
     sharp: tuple[Blur, ...]  # what counts as no blur
     guess: Guess  # that training begins with; it learns with the network
     later: Guess | None  # that takes its place once trained, and never learns; None keeps it
+    fine: bool  # looks at the finest rings of the spectrum, too, to tell small radii apart
     hands_on: bool  # every inverse to the network, not only the sum that it starts from
 
     @property
@@ -70,6 +71,7 @@ _LENSES = Bank(
     # A soft subject looks like a small blur, and is to be left alone.
     Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=1.5),
     None,
+    fine=False,
     hands_on=True,
 )
 BANKS = {
@@ -80,6 +82,7 @@ BANKS = {
         tuple(Blur(radius, _DISC, 0.0) for radius in (0.0, 0.75, 1.5)),
         Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=0.0),
         None,
+        fine=False,
         hands_on=False,
     ),
     # Edges of any kind.
@@ -87,5 +90,9 @@ BANKS = {
     # The same. A guess that learns knows the spectra of its training pictures, so the network
     # learns to believe it; on other pictures, smoother and noisier, it misleads and the later one
     # holds.
+    "real": _LENSES._replace(
+        later=Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=6.0), fine=True
+    ),
+    # The same, blind to the finest rings: runs of before they were looked at.
     "photographs": _LENSES._replace(later=Guess((2.0, 2.6, 3.2), 10.0, 0.5, prior_of_sharp=4.0)),
 }

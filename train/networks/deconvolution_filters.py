@@ -4,6 +4,7 @@ All are computed from theory alone.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import j0, j1
@@ -13,8 +14,10 @@ from train.networks.blurs import Bank, Blur, Guess
 FULL_RES_REACH, HALF_RES_REACH = 12, 24  # of the filters, pixels of the full and halved picture
 # Energy of noise over that of detail at one cycle a pixel, in either: what restored faces best.
 FULL_RES_NOISE, HALF_RES_NOISE = 0.04, 0.0025
-RINGS = np.linspace(0.04, 0.48, 16)  # frequencies looked at, cycles a pixel of the halved picture
-RING_REACH = 16  # of the filters that look at them
+# Frequencies looked at, cycles a pixel of the halved picture and of the picture itself, and reach
+# of the filters. Without the latter a blur of one pixel is taken for one of two.
+RINGS, RING_REACH = np.linspace(0.04, 0.48, 16), 16
+FINE_RINGS, FINE_REACH = np.array([0.28, 0.33, 0.38, 0.43]), 8
 FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
 
 
@@ -83,49 +86,76 @@ def _tent_basis(reach: int) -> tuple[np.ndarray, np.ndarray]:
     return tents, np.array([_spectrum(tent, 128).real.ravel() for tent in tents])
 
 
-def ring_filters() -> np.ndarray:
-    """Band-pass filters, each of one ring of the halved picture's spectrum.
+def ring_filters(rings: np.ndarray, reach: int) -> np.ndarray:
+    """Band-pass filters, each of one ring of a picture's spectrum.
+
+    Args:
+        rings: their frequencies, cycles a pixel.
+        reach: of the filters to each side, pixels.
 
     Returns:
-        float32, shape (33, 33, number of RINGS), each of sum 0 and energy 1.
+        float32, shape (2 * reach + 1, 2 * reach + 1, number of rings), each of sum 0 and energy 1.
     """
-    distance = _distances(RING_REACH)
-    window = np.cos(np.pi / 2 * np.minimum(1, distance / (RING_REACH + 1))) ** 2
-    filters = j0(2 * np.pi * RINGS * distance[..., None]) * window[..., None]
+    distance = _distances(reach)
+    window = np.cos(np.pi / 2 * np.minimum(1, distance / (reach + 1))) ** 2
+    filters = j0(2 * np.pi * rings * distance[..., None]) * window[..., None]
     filters -= window[..., None] * (filters.sum((0, 1)) / window.sum())
     return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
 
 
 def radius_discriminant(bank: Bank, guess: Guess) -> tuple[np.ndarray, np.ndarray]:
-    """The linear function of a blurred picture's log energies on RINGS that tells its radius.
+    """The linear function of a blurred picture's log energies on rings that tells its radius.
 
     Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
     whose energy falls with the guess's powers of the frequency, blurred by each of the bank.
 
     Returns:
-        weights, float32, shape (number of RINGS, 1 + number of blurs), and offsets. Their softmax
-        is the probability of "no blur to speak of", and of each blur.
+        weights, float32, shape (number of rings, 1 + number of blurs), and offsets. Their softmax
+        is the probability of "no blur to speak of", and of each blur. The rings are RINGS and, of a
+        bank that is fine, FINE_RINGS.
     """
-    frequency = _frequencies(64)
-    passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in ring_filters().T])
-    slopes = np.array([frequency**-slope for slope in guess.slopes])
-    slopes[:, 0, 0] = 0
-    slopes /= slopes.sum((1, 2), keepdims=True)
-    energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
     groups = []
     for spread in (bank.sharp, *(blur.with_neighbors for blur in bank.blurs)):
         halved = [blur.halved for blur in spread]
-        transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in halved])
-        seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
-        logs = np.log(seen[:, :, None] * energies[:, None] + guess.noise * FLOOR)
-        groups.append(logs.reshape(-1, len(RINGS)))
+        logs = [_expected_logs(halved, guess, ring_filters(RINGS, RING_REACH), 1)]
+        if bank.fine:
+            logs += [_expected_logs(spread, guess, ring_filters(FINE_RINGS, FINE_REACH), 2)]
+        groups.append(np.concatenate(logs, -1))
     means = np.array([group.mean(0) for group in groups])
-    covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(len(RINGS))
+    covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(means.shape[1])
     weights = np.linalg.solve(covariance, means.T)
     offsets = -np.einsum("ij,ji->i", means, weights) / 2
     weights, offsets = guess.trust * weights, guess.trust * offsets
     offsets[0] += guess.prior_of_sharp
     return weights.astype(np.float32), offsets.astype(np.float32)
+
+
+def _expected_logs(
+    blurs: Sequence[Blur], guess: Guess, rings: np.ndarray, scale: int
+) -> np.ndarray:
+    """Log energies that theory expects behind ring filters, of any blur, contrast and slope.
+
+    Args:
+        blurs: in pixels of the picture that the filters look at.
+        guess: what is expected.
+        rings: the filters.
+        scale: 1 if they look at the halved picture, 2 if at the picture itself: a frequency there
+            is twice as high in the halved one, and holds four times as much.
+
+    Returns:
+        shape (number of combinations, number of rings).
+    """
+    frequency = _frequencies(64)
+    passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in rings.T])
+    slopes = np.array([frequency**-slope for slope in guess.slopes])
+    slopes[:, 0, 0] = 0
+    shares = 1 / slopes.sum((1, 2))  # of the energy of the halved picture
+    slopes *= (shares * [scale ** (2 - slope) for slope in guess.slopes])[:, None, None]
+    transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in blurs])
+    seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
+    energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
+    logs = np.log(seen[:, :, None] * energies[:, None] + guess.noise * FLOOR)
+    return logs.reshape(-1, rings.shape[-1])
 
 
 def _distances(reach: int) -> np.ndarray:
