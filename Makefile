@@ -220,7 +220,7 @@ pretrained: $(READY) ## the network in the box again, from drawn pictures alone:
 	.venv/bin/python pipeline.py dataset $(DRAWN) --source sample --num-images 960
 	.venv/bin/python pipeline.py blur $(DRAWN) --kernel wild --draws 4
 	.venv/bin/python pipeline.py train $(DRAWN) --runs-dir data/drawn/runs --run pretrained \
-	  --kernel 'wild-*' --preset faithful --channels 48 --steps 12000 --sample-every 1000
+	  --kernel 'wild-*' --preset faithful --channels 48 --steps 12000 --log-every 100 --sample-every 1000
 	.venv/bin/python pipeline.py export $(DRAWN) --runs-dir data/drawn/runs --run pretrained \
 	  --formats run
 	rm -rf $(BOX)/ckpt-best $(BOX)/export
