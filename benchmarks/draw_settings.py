@@ -15,7 +15,7 @@ from prepare.blur.lens_blur import blur_and_reduce
 from prepare.drawing.portrait import portrait
 from prepare.records.blur_settings import LensBlur
 from prepare.records.psf import aperture_psf
-from prepare.records.recipes import WILD
+from prepare.records.recipes import recipe_set
 
 PORTRAIT = {"index": 12, "seed": 0}
 LIGHTS = ((80, 160), (180, 330), (100, 500), (880, 150), (800, 290), (920, 480))  # added: x, y
@@ -54,7 +54,7 @@ CAMERAS = [
     LensBlur(30, layers=3),
     LensBlur(30, depth=True, focus=60),
     LensBlur(30, depth=True, focus=255),
-    replace(WILD, draw=6),
+    recipe_set("wild", 5),
 ]
 
 

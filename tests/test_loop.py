@@ -93,6 +93,18 @@ def test_resumed_equals_uninterrupted(finished, data_dir, tmp_path):
     assert_same_run(finished, tmp_path / "run", 4)
 
 
+@pytest.mark.slow
+def test_a_run_without_an_average_goes_on_and_comes_back(data_dir, tmp_path):
+    run(tmp_path / "whole", data_dir, average=False)
+    run(tmp_path / "run", data_dir, average=False, max_minutes=1e-9)
+    run(tmp_path / "run", data_dir, average=False)
+    assert_same_run(tmp_path / "whole", tmp_path / "run", 4)
+    generator, step, _ = load_generator(tmp_path / "run")
+    saved = tensors_of(tmp_path / "run" / "ckpt-best", step)
+    for weight in generator.trainable_weights:
+        assert any(np.array_equal(weight.numpy(), each) for each in saved.values())
+
+
 def test_trained_generator_comes_back(finished):
     generator, step, record = load_generator(finished)
     assert record.settings.generator == "residual"

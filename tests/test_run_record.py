@@ -125,3 +125,13 @@ def test_a_run_of_before_a_setting_goes_on_by_the_command_that_began_it(tmp_path
     assert pipeline.recipe(new) == PRESETS["sharp"]
     args.start = "lenses"  # as typed
     assert pipeline.recipe(args).start == "lenses"
+
+
+def test_a_run_goes_on_with_the_start_that_its_preset_had_then(tmp_path):
+    old = replace(PRESETS["faithful"], start="photographs")
+    write_run(tmp_path / "old", RunRecord(old, ("disc-r30",), 64, "faithful"), [])
+    places = ["--run", "old", "--runs-dir", str(tmp_path)]
+    args = pipeline.build_parser().parse_args(["train", *places, "--preset", "faithful"])
+    settings = pipeline.recipe(args)
+    assert settings.start == "photographs"
+    check_unchanged(tmp_path / "old", RunRecord(settings, ("disc-r30",), 64, "faithful"))

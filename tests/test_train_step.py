@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from train.networks.generators import build_generator
 from train.settings import TrainSettings
-from train.train_step import TrainState, build_train_step, losses_of
+from train.train_step import TrainState, build_train_step, losses_of, seen_of
 
 # Share of its height that a rate has at the start, the end of the rise, the middle and the end.
 RATES = {"constant": [1, 1, 1, 1], "linear": [1, 1, 0.98, 0], "cosine": [0, 1, 0.51, 0.02]}
@@ -59,14 +59,17 @@ def test_the_discriminator_sees_its_share_of_a_batch():
     seen = []
 
     def discriminator(pair, training):
-        seen.append(pair[0].shape[0])
+        seen.append(pair[0].numpy()[:, 0, 0, 0].tolist())
         return tf.zeros((1, 1, 1, 1))
 
     state = SimpleNamespace(generator=lambda x, training: x, discriminator=discriminator)
-    for batch, share in ((4, 0.5), (4, 1.0), (1, 0.5), (3, 0.5)):
-        pictures = tf.ones((batch, 64, 64, 3))
-        losses_of(state, TrainSettings(gan_share=share), pictures, pictures, True)
-    assert seen == [2, 2, 4, 4, 1, 1, 2, 2]
+    pictures = tf.ones((4, 64, 64, 3)) * tf.reshape([0.0, 1.0, 2.0, 3.0], (4, 1, 1, 1))
+    losses_of(state, TrainSettings(gan_share=0.5), pictures, pictures, True)
+    assert seen == [[0, 2], [0, 2]]
+    assert seen_of(2, 0.5) == [0]  # two devices see what one does
+    assert [len(seen_of(batch, share)) for batch, share in ((4, 1), (1, 0.5), (100, 0.07))] == [
+        *(4, 1, 7)
+    ]
 
 
 def test_average_of_the_weights_follows_closely_at_first():

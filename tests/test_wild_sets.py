@@ -10,9 +10,10 @@ from helpers.pair_files import photo_u8, write_photos
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.data_folder import DataFolder
 from prepare.records.errors import DamagedRecordError
 from prepare.records.kernel import KernelRecord, NoSuchSetError, choose_sets, read_kernel
-from prepare.records.recipes import WILD, blur_of_name
+from prepare.records.recipes import WILD, blur_of_name, recipe_set
 from prepare.records.spread import Spread
 
 RANGES = ["--radius", "0-45", "--blades", "0,5-9", "--curvature", "0-100", "--linear", "0,1"]
@@ -159,6 +160,14 @@ def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
         assert set(kind.spreads) == {"radius_px", "blades", "curvature", "rotation", "linear"}
         drawn = kind.drawn_for("00000")
         assert (drawn.noise, drawn.jpeg, drawn.softness, drawn.layers) == (0, 0, 0, 1)
+
+
+def test_a_set_made_by_the_recipe_of_then_goes_on_so(tmp_path):
+    data = DataFolder(tmp_path)
+    then = replace(WILD, draw=2)
+    KernelRecord(then, OutputSettings()).write(data.blurred / "wild-02")
+    assert data.blur_to_make(recipe_set("wild", 2)) == then
+    assert data.blur_to_make(recipe_set("wild", 4)) == recipe_set("wild", 4)
 
 
 @pytest.mark.parametrize("name", ["wild", "wild-1", "wild-00", "wild--1", "wilder-01", "wild-x"])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from prepare.records.errors import require
 from prepare.records.fields import check_choices, setting
 
-USUAL_STEPS = 12_000  # what more of them gain, benchmarks/RECIPE.md says
+USUAL_STEPS = 12_000  # why, benchmarks/RECIPE.md says
 SIZE_MULTIPLES = {"residual": 4, "unet": 256}  # of a generator's height and width, pixels
 
 
@@ -19,7 +19,8 @@ class TrainSettings:
         0, "length of the whole run, passes over the training images; 0 leaves it to --steps"
     )
     steps: int = setting(
-        0, f"length of the whole run in updates; with neither, {USUAL_STEPS}: more gain little"
+        0,
+        f"length of the whole run in updates, instead; with neither, {USUAL_STEPS}",
     )
     max_minutes: float = setting(
         0,

@@ -5,6 +5,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def train_run(
     pairs, validation = (find_pairs(split[each], data.sharp, blurred_dirs) for each in LEARNED_ON)
     is_cached(pairs, settings.cache)
     plan = begin.plan and begun is None and settings.max_minutes > 0
+    if not (plan or settings.epochs):  # the record tells it, should the usual length ever change
+        settings = replace(settings, steps=settings.total_steps(len(pairs.ids)))
     print(
         f"{run_dir.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
         f"{', '.join(set_names)}, {_length(settings, len(pairs.ids), plan)}"

@@ -83,6 +83,8 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
     begun_from = begun.settings.from_run if begun else None
     name = begun_from if wanted is None else Path(wanted).as_posix()
     older = older_defaults(run_dir, typed)
+    if begun and "start" not in typed:  # a preset may have had another in an older version
+        older |= {"start": begun.settings.start}
     if begun and not {"epochs", "steps"} & typed.keys():  # its length, which may have been planned
         older |= {"epochs": begun.settings.epochs, "steps": begun.settings.steps}
     if run_dir.resolve() == box_dir.resolve():

@@ -179,6 +179,16 @@ def follow(state: TrainState) -> None:
         )
 
 
+def seen_of(batch: int, share: float) -> list[int]:
+    """The pictures of a batch that the discriminator sees: the first, and evenly on from there.
+
+    Several devices, each with its own part of a batch, see what one does, if each sees whole
+    pictures; a share of one picture is one.
+    """
+    numbers = [math.ceil(share * number - 1e-9) for number in range(batch + 1)]
+    return [at for at in range(batch) if numbers[at + 1] > numbers[at]]
+
+
 def losses_of(
     state: TrainState,
     settings: TrainSettings,
@@ -188,15 +198,15 @@ def losses_of(
 ) -> list[tf.Tensor]:
     """The LOSSES on some pictures, scalars; where it is not adversarial, the pixel term is all.
 
-    The discriminator takes longer than all else, so it may see the first pictures of a batch alone.
+    The discriminator takes longer than all else, so it may see some pictures of a batch alone.
     """
     restored = state.generator(blurred, training=True)
     l1, none = l1_loss(restored, sharp), tf.constant(0.0)
     if not adversarial:
         return [settings.l1_weight * l1, none, l1, none, none]
-    num_seen = math.ceil(settings.gan_share * blurred.shape[0])
+    seen = seen_of(blurred.shape[0], settings.gan_share)
     seen_blurred, seen_restored, seen_sharp = (
-        each[:num_seen] for each in (blurred, restored, sharp)
+        tf.gather(each, seen) for each in (blurred, restored, sharp)
     )
     restored_logits = state.discriminator([seen_blurred, seen_restored], training=True)
     sharp_logits = state.discriminator([seen_blurred, seen_sharp], training=True)

@@ -56,8 +56,14 @@ class DataFolder:
     def blur_to_make(self, blur: LensBlur) -> LensBlur:
         """The settings of the set that is made of those asked for: equal pictures, one set.
 
-        A set that an older version named by settings that change nothing stays the one meant.
+        A set that an older version named by settings that change nothing, or made by a recipe as it
+        was then, stays the one meant.
         """
+        from prepare.records.kernel import read_kernel  # with numpy, which flags do without
+
+        record = read_kernel(self.blurred / blur.name) if blur.recipe else None
+        if record and record.blur.name == blur.name:
+            return record.blur
         return blur if (self.blurred / blur.name).is_dir() else blur.without_idle
 
     def made_at_ns(self, image_id: str) -> int:
