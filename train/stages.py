@@ -18,7 +18,7 @@ from train.memory import is_cached
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
 from train.run_record import RunRecord, read_run
-from train.settings import TrainSettings
+from train.settings import USUAL_STEPS, TrainSettings
 from train.start import Beginning
 
 LEARNED_ON = ("train", "validation")
@@ -58,8 +58,6 @@ def train_run(
     pairs, validation = (find_pairs(split[each], data.sharp, blurred_dirs) for each in LEARNED_ON)
     is_cached(pairs, settings.cache)
     plan = begin.plan and begun is None and settings.max_minutes > 0
-    if not (plan or settings.epochs):  # the record tells it, should the usual length ever change
-        settings = replace(settings, steps=settings.total_steps(len(pairs.ids)))
     print(
         f"{run_dir.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
         f"{', '.join(set_names)}, {_length(settings, len(pairs.ids), plan)}"
@@ -72,7 +70,7 @@ def train_run(
     from train.loop import train
     from train.resume import forget_unbegun
 
-    record = RunRecord(settings, tuple(set_names), pairs.size, begin.preset)
+    record = RunRecord(_told(settings, plan), tuple(set_names), pairs.size, begin.preset)
     lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
     with named_errors(run_dir), lock:
         if is_chief():
@@ -81,6 +79,15 @@ def train_run(
         has_trained = train(run_dir, pairs, validation, record, from_dir=begin.from_dir, plan=plan)
     if not has_trained:
         print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
+
+
+def _told(settings: TrainSettings, plan: bool) -> TrainSettings:
+    """The settings, with the usual steps where no length is given: a record outlives what is usual.
+
+    With `plan`, the time that there is will tell.
+    """
+    given = plan or settings.epochs or settings.steps
+    return settings if given else replace(settings, steps=USUAL_STEPS)
 
 
 def _length(settings: TrainSettings, num_images: int, plan: bool) -> str:
