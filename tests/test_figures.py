@@ -1,5 +1,6 @@
 """The figures of the documents: what draws them runs, shows what it should, and each is used."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -68,16 +69,25 @@ def test_settings_are_drawn(tmp_path):
 
 
 def test_gains_are_drawn(tmp_path):
-    (tmp_path / "curve.json").write_text('{"step": 1, "trained": [], "curves": []}')
+    curve = curve_of(r0=-60, r15=1, r30=3)
+    curve["curves"][0]["blur"] |= {"size": 256, "quality": 95, "border": "replicate"}
+    (tmp_path / "curve.json").write_text(json.dumps(curve))
     draw_gain(tmp_path / "curve.json", tmp_path / "gain.svg")
-    assert ElementTree.parse(tmp_path / "gain.svg").getroot().tag == f"{SVG}svg"
-    root = ElementTree.fromstring(plot_of(curve_of(r0=-60, r15=1, r30=3)))
+    root = ElementTree.parse(tmp_path / "gain.svg").getroot()
+    assert root.tag == f"{SVG}svg"
     [line] = root.iter(f"{SVG}polyline")
     (x15, y15), (x30, y30) = (map(float, point.split(",")) for point in line.get("points").split())
     ticks = {text.text: text for text in root.iter(f"{SVG}text")}
     assert abs(float(ticks["1"].get("y")) - 4 - y15) < 0.2
     assert abs(float(ticks["3"].get("y")) - 4 - y30) < 0.2
     assert x15 < x30
+
+
+def test_gains_that_are_none_are_not_drawn():
+    with pytest.raises(ValueError, match="no curve"):
+        plot_of({"step": 1, "trained": [], "curves": []})
+    kept = ElementTree.parse(ROOT / "docs/gain.svg").getroot()
+    assert len(list(kept.iter(f"{SVG}polyline"))) == 4  # two lights, two methods
 
 
 def test_the_commands_of_make_figures_are_understood():
