@@ -54,7 +54,7 @@ CAMERAS = [
     LensBlur(30, layers=3),
     LensBlur(30, depth=True, focus=60),
     LensBlur(30, depth=True, focus=255),
-    recipe_set("wild", 5),
+    recipe_set("wild", 11),
 ]
 
 
