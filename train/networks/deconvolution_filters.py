@@ -114,13 +114,12 @@ def radius_discriminant(bank: Bank, guess: Guess) -> tuple[np.ndarray, np.ndarra
         is the probability of "no blur to speak of", and of each blur. The rings are RINGS and, of a
         bank that is fine, FINE_RINGS.
     """
-    groups = []
-    for spread in (bank.sharp, *(blur.with_neighbors for blur in bank.blurs)):
-        halved = [blur.halved for blur in spread]
-        logs = [_expected_logs(halved, guess, ring_filters(RINGS, RING_REACH), 1)]
-        if bank.fine:
-            logs += [_expected_logs(spread, guess, ring_filters(FINE_RINGS, FINE_REACH), 2)]
-        groups.append(np.concatenate(logs, -1))
+    spreads = [bank.sharp, *(blur.with_neighbors for blur in bank.blurs)]
+    halved = [[blur.halved for blur in spread] for spread in spreads]
+    groups = _expected_logs(halved, guess, ring_filters(RINGS, RING_REACH), 1)
+    if bank.fine:
+        fine = _expected_logs(spreads, guess, ring_filters(FINE_RINGS, FINE_REACH), 2)
+        groups = [np.concatenate(both, -1) for both in zip(groups, fine, strict=True)]
     means = np.array([group.mean(0) for group in groups])
     covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(means.shape[1])
     weights = np.linalg.solve(covariance, means.T)
@@ -131,19 +130,19 @@ def radius_discriminant(bank: Bank, guess: Guess) -> tuple[np.ndarray, np.ndarra
 
 
 def _expected_logs(
-    blurs: Sequence[Blur], guess: Guess, rings: np.ndarray, scale: int
-) -> np.ndarray:
+    spreads: Sequence[Sequence[Blur]], guess: Guess, rings: np.ndarray, scale: int
+) -> list[np.ndarray]:
     """Log energies that theory expects behind ring filters, of any blur, contrast and slope.
 
     Args:
-        blurs: in pixels of the picture that the filters look at.
+        spreads: groups of blurs, in pixels of the picture that the filters look at.
         guess: what is expected.
         rings: the filters.
         scale: 1 if they look at the halved picture, 2 if at the picture itself: a frequency there
             is twice as high in the halved one, and holds four times as much.
 
     Returns:
-        shape (number of combinations, number of rings).
+        of each group, shape (number of combinations, number of rings).
     """
     frequency = _frequencies(64)
     passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in rings.T])
@@ -151,11 +150,14 @@ def _expected_logs(
     slopes[:, 0, 0] = 0
     shares = 1 / slopes.sum((1, 2))  # of the energy of the halved picture
     slopes *= (shares * [scale ** (2 - slope) for slope in guess.slopes])[:, None, None]
-    transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in blurs])
-    seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
     energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
-    logs = np.log(seen[:, :, None] * energies[:, None] + guess.noise * FLOOR)
-    return logs.reshape(-1, rings.shape[-1])
+    groups = []
+    for blurs in spreads:
+        transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in blurs])
+        seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
+        logs = np.log(seen[:, :, None] * energies[:, None] + guess.noise * FLOOR)
+        groups.append(logs.reshape(-1, rings.shape[-1]))
+    return groups
 
 
 def _distances(reach: int) -> np.ndarray:
