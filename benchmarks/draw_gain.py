@@ -5,11 +5,9 @@
 
 import json
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 from prepare.records.atomic import write_text
-from prepare.records.blur_settings import LensBlur
 from train.report.charts import Series, line_chart
 from train.report.template import template
 
@@ -32,15 +30,9 @@ def gains_of(points: list[dict], method: str) -> Series:
     ]
 
 
-def light_of(blur: dict) -> dict:
-    """What a curve's settings say of the blur itself, and not of how its pictures are written."""
-    names = {field.name for field in fields(LensBlur)}
-    return {name: value for name, value in blur.items() if name in names}
-
-
 def plot_of(curve: dict) -> str:
     """An SVG drawing, on paper of its own, of the curves whose blur is among LIGHTS."""
-    points_of = {json.dumps(light_of(each["blur"])): each["points"] for each in curve["curves"]}
+    points_of = {json.dumps(each["blur"]): each["points"] for each in curve["curves"]}
     if not any(json.dumps(blur) in points_of for blur, *_ in LIGHTS):
         raise ValueError("no curve is of a plain blur, or of one in linear light")
     series: dict[str, Series] = {}

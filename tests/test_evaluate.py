@@ -20,8 +20,8 @@ from train.report.radius_curve import write_curve
 KERNEL = KernelRecord(LensBlur(30.0), OutputSettings(size=64))
 
 
-def record_of(radius_px) -> KernelRecord:
-    return KernelRecord(LensBlur(radius_px), KERNEL.output)
+def record_of(radius_px, output=KERNEL.output) -> KernelRecord:
+    return KernelRecord(LensBlur(radius_px), output)
 
 
 def pairs_in(folder: Path, num_images: int, seed: int) -> Pairs:
@@ -104,3 +104,9 @@ def test_the_curve_joins_evaluations_of_one_step(tmp_path: Path) -> None:
     (curve,) = content["curves"]
     assert [point["radius_px"] for point in curve["points"]] == [10, 30]
     assert content["trained"] == ["disc-r30"]
+
+
+def test_a_curve_tells_what_differs_from_a_plain_blur(tmp_path: Path) -> None:
+    evaluate_in(tmp_path, record=record_of(30.0, OutputSettings()))
+    (curve,) = write_curve(tmp_path / "evaluation", [])["curves"]
+    assert curve["blur"] == {}

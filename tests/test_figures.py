@@ -70,7 +70,6 @@ def test_settings_are_drawn(tmp_path):
 
 def test_gains_are_drawn(tmp_path):
     curve = curve_of(r0=-60, r15=1, r30=3)
-    curve["curves"][0]["blur"] |= {"size": 256, "quality": 95, "border": "replicate"}
     (tmp_path / "curve.json").write_text(json.dumps(curve))
     draw_gain(tmp_path / "curve.json", tmp_path / "gain.svg")
     root = ElementTree.parse(tmp_path / "gain.svg").getroot()

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from prepare.records.atomic import write_json
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur_settings import LensBlur, OutputSettings
 from prepare.records.errors import DamagedRecordError, explain_damage
+from prepare.records.kernel import KernelRecord
 from train.records import read_object
 
 # What is left out of a curve's blur, so that evaluations of before a setting existed fit in.
-DEFAULTS = asdict(LensBlur()) | {"recipe": ""}
+DEFAULTS = KernelRecord(LensBlur(), OutputSettings()).content
 
 
 def write_curve(
