@@ -1,4 +1,4 @@
-"""Times a training step beside its peers, batch 1 at 256 pixels, and weighs their memory.
+"""Times a training step beside its peers, of a 256-pixel picture or as much, and its memory.
 
 Each contestant is a process of its own. They step in turns, so that the ratios hold on a busy
 machine too, and only one is awake at a time. PyTorch comes from benchmarks/requirements.txt, here

@@ -19,8 +19,7 @@ class TrainSettings:
         0, "length of the whole run, passes over the training images; 0 leaves it to --steps"
     )
     steps: int = setting(
-        0,
-        f"length of the whole run in updates, instead; with neither, {USUAL_STEPS}",
+        0, f"length of the whole run in updates, instead; with neither, {USUAL_STEPS}"
     )
     max_minutes: float = setting(
         0,

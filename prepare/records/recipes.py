@@ -41,7 +41,6 @@ WILD_LENS = LensBlur(
     rotation=WILD.rotation,
     linear=Spread.of_text("0,1"),
     recipe="wild",
-    draw=2,
 )
 RECIPES = {"wild": (WILD, WILD_LENS)}
 
