@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import correlate, gaussian_filter
+from scipy.special import softmax
 
 from prepare.records.psf import disc_psf
 from train.metrics import psnr_db
@@ -22,9 +23,11 @@ from train.networks.deconvolution_filters import (
     ring_filters,
     space_to_depth_kernel,
 )
-from train.networks.layers import EdgePad, SpaceToDepth
+from train.networks.layers import EdgePad, SpaceToDepth, SurroundingSoftmax
 
-LENSES, PHOTOGRAPHS, REAL = (BANKS[name] for name in ("lenses", "photographs", "real"))
+LENSES, PHOTOGRAPHS, REAL, POOLED = (
+    BANKS[name] for name in ("lenses", "photographs", "real", "pooled")
+)
 RADII = np.array(LENSES.radii)
 
 
@@ -161,7 +164,7 @@ def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(front: keras.Model, sig
     assert psnr_db(restored.astype(np.uint8), sharp) > psnr_db(blurred, sharp) + 0.5
 
 
-@pytest.mark.parametrize("bank", [PHOTOGRAPHS, REAL])
+@pytest.mark.parametrize("bank", [PHOTOGRAPHS, REAL, POOLED])
 def test_guess_for_photographs_does_not_take_what_is_smooth_and_noisy_for_blurred(
     bank: Bank,
 ) -> None:
@@ -183,12 +186,37 @@ def test_finest_rings_tell_a_blur_of_one_pixel_from_one_of_two() -> None:
     assert too_much[1] < too_much[0] / 2
 
 
+def test_places_around_outvote_one_that_errs() -> None:
+    """A tenth of a picture, of another texture, does not change what is told of its blur."""
+    sharp = photograph(1.3)
+    sharp[112:144, 112:144] = photograph(2.2)[112:144, 112:144] // 4 + 96
+    seen = signed(blurred_by(5.0, sharp))
+    there = [
+        front_of(bank)(seen)[1].numpy()[0, 26:38, 26:38, : len(RADII)].mean((0, 1)) @ RADII
+        for bank in (REAL, POOLED)
+    ]
+    assert abs(there[1] - 5) < min(0.5, abs(there[0] - 5))
+
+
 def test_guess_for_photographs_is_that_of_lenses_while_training(front: keras.Model) -> None:
     other, seen = front_of(PHOTOGRAPHS), signed(blurred_by(5.0, photograph()))
     for trained, expected in zip(other(seen, training=True), front(seen), strict=True):
         np.testing.assert_array_equal(trained, expected)
     assert len(other.trainable_weights) == len(front.trainable_weights)
     assert len(other.weights) > len(front.weights)
+
+
+def test_pooled_log_odds_are_means_by_how_sure_each_place_is_to_be_blurred() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (1, 8, 12, 5)).astype(np.float32)
+    probs = SurroundingSoftmax()(logits).numpy()
+    np.testing.assert_allclose(probs.sum(-1), 1, atol=1e-5)
+    sharp = softmax(logits, -1)[..., :1]
+    # A window of 32 places holds all of these; means of equal means are no others.
+    np.testing.assert_allclose(probs[..., :1], sharp.mean() + 0 * sharp, atol=1e-4)
+    say = 1.001 - sharp
+    odds = (say * logits[..., 1:]).mean((1, 2)) / say.mean((1, 2))
+    expected = (1 - sharp.mean()) * softmax(1.8 * odds, -1)
+    np.testing.assert_allclose(probs[0, 3, 4, 1:], expected[0], atol=1e-4)
 
 
 def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model) -> None:

@@ -17,7 +17,7 @@ from train.restore.export import ExportError, export
 @pytest.fixture
 def generator() -> keras.Model:
     """The residual generator with no weight at zero, so that every layer has its say."""
-    network = build_residual(64, 12, 0, BANKS["real"])
+    network = build_residual(64, 12, 0, BANKS["pooled"])
     rng = np.random.default_rng(0)
     network.set_weights([w + rng.normal(0, 0.02, w.shape) for w in network.get_weights()])
     return network

@@ -40,7 +40,7 @@ class TrainSettings:
         64, "of the residual generator; more gain more in runs of an hour or more"
     )
     blocks: int = setting(12, "of the residual generator")
-    start: Literal["lenses", "real", "photographs", "discs"] = setting(
+    start: Literal["lenses", "pooled", "real", "photographs", "discs"] = setting(
         "lenses",
         "blurs that the residual generator starts from inverses of; real guesses them, once "
         "trained, by what holds for any picture; photographs and discs are of runs of before",
@@ -142,7 +142,7 @@ class TrainSettings:
 PRESETS = {
     "sharp": TrainSettings(),
     # Nothing but what the pixels say: for photographs, whose faces nobody wants invented.
-    "faithful": TrainSettings(gan_weight=0.0, start="real"),
+    "faithful": TrainSettings(gan_weight=0.0, start="pooled"),
     # Isola et al., arXiv 1611.07004, Sec. 3.3 and appendix. Their resize to 286 before the crop
     # would widen the blur by 12 %, so the same range of shifts is had by padding instead.
     "paper": TrainSettings(

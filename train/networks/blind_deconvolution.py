@@ -27,7 +27,14 @@ from train.networks.deconvolution_filters import (
     ring_filters,
     space_to_depth_kernel,
 )
-from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, Trained, WeightedSum
+from train.networks.layers import (
+    DepthToSpace,
+    EdgePad,
+    SpaceToDepth,
+    SurroundingSoftmax,
+    Trained,
+    WeightedSum,
+)
 from train.views import YIQ
 
 WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
@@ -71,7 +78,8 @@ def _radius_probs(luma: tf.Tensor, halved: tf.Tensor, bank: Bank) -> tf.Tensor:
     logits = _discriminant(bank, bank.guess)(logs)
     if bank.later:
         logits = Trained()([logits, _discriminant(bank, bank.later, trainable=False)(logs)])
-    return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(logits)
+    to_probs = SurroundingSoftmax if bank.pooled else layers.Softmax
+    return to_probs(dtype="float32", name=RADIUS_LAYER)(logits)
 
 
 def _ring_logs(picture: tf.Tensor, rings: np.ndarray, reach: int, strides: int) -> tf.Tensor:

@@ -47,6 +47,7 @@ class Bank(NamedTuple):
     guess: Guess  # that training begins with; it learns with the network
     later: Guess | None  # that takes its place once trained, and never learns; None keeps it
     fine: bool  # looks at the finest rings of the spectrum, too, to tell small radii apart
+    pooled: bool  # tells the blur of a place by all that is seen around it
     hands_on: bool  # every inverse to the network, not only the sum that it starts from
 
     @property
@@ -72,8 +73,11 @@ _LENSES = Bank(
     Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=1.5),
     None,
     fine=False,
+    pooled=False,
     hands_on=True,
 )
+_REAL_GUESS = Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=6.0)
+_REAL = _LENSES._replace(later=_REAL_GUESS, fine=True)
 BANKS = {
     # Hard-edged discs alone: runs of before there was a choice.
     "discs": Bank(
@@ -83,16 +87,17 @@ BANKS = {
         Guess((1.9, 2.3, 2.7), 3.0, 1.0, prior_of_sharp=0.0),
         None,
         fine=False,
+        pooled=False,
         hands_on=False,
     ),
     # Edges of any kind.
     "lenses": _LENSES,
     # The same. A guess that learns knows the spectra of its training pictures, so the network
     # learns to believe it; on other pictures, smoother and noisier, it misleads and the later one
-    # holds.
-    "real": _LENSES._replace(
-        later=Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=6.0), fine=True
-    ),
+    # holds. Any place's own may err, so those around it have a say.
+    "pooled": _REAL._replace(later=_REAL_GUESS._replace(prior_of_sharp=7.0), pooled=True),
+    # The same, each place for itself: runs of before it was pooled.
+    "real": _REAL,
     # The same, blind to the finest rings: runs of before they were looked at.
     "photographs": _LENSES._replace(later=Guess((2.0, 2.6, 3.2), 10.0, 0.5, prior_of_sharp=4.0)),
 }

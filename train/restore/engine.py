@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 RADIUS_MODEL = "radius_model"  # the note that holds the part that tells the radius, base64
+POOLED = "pooled"  # the note that each place is told by all around it, see `Bank.pooled`
 CELL_PX = 4  # side of the places that a radius is told for
 
 
@@ -40,6 +41,11 @@ class Engine:
     def tells_radius(self) -> bool:
         """Whether it has `radius`, too."""
         return self._teller is not None
+
+    @property
+    def weighs_surroundings(self) -> bool:
+        """Whether its network is given radii told by all around a place, and so needs no guard."""
+        return POOLED in self.notes
 
     def correction(self, blurred_signed: np.ndarray) -> np.ndarray:
         """What restoring adds to a picture.

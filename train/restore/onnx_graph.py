@@ -14,7 +14,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from train.networks.blurs import RADIUS_LAYER
-from train.restore.engine import RADIUS_MODEL
+from train.networks.layers import SurroundingSoftmax
+from train.restore.engine import POOLED, RADIUS_MODEL
 from train.restore.onnx_layers import TRANSLATIONS, UnknownLayerError
 from train.restore.onnx_nodes import Graph
 
@@ -69,6 +70,8 @@ def onnx_of(
     if probs is not None:
         told = {name: outputs[name] for name in ("radius_px", "certainty")}
         part = _model(graph.leading_to(told), generator, told, {})
+        if isinstance(generator.get_layer(RADIUS_LAYER), SurroundingSoftmax):
+            notes[POOLED] = "1"
         notes[RADIUS_MODEL] = base64.b64encode(part.SerializeToString()).decode()
     return _model(graph, generator, outputs, notes)
 

@@ -171,6 +171,28 @@ def _weighted_sum(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) ->
     return graph.add("Conv", [weighed, graph.weight(sums[:, :, None, None])])
 
 
+def _surrounding_softmax(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+    end = layer.output.shape[-1]
+    first, second, last = (graph.weight(np.array([place])) for place in (0, 1, end))
+    channels, one = graph.weight(np.array([1])), graph.weight(np.float32(1))
+
+    def means(value: str) -> str:
+        for window in ((1, layer.SIDE), (layer.SIDE, 1)):
+            value = graph.add("AveragePool", [value], auto_pad="SAME_UPPER", kernel_shape=window)
+        return value
+
+    sharp = graph.add("Softmax", inputs, axis=1)
+    sharp = graph.add("Slice", [sharp, first, second, channels])
+    odds = graph.add("Slice", [*inputs, second, last, channels])
+    say = graph.add("Sub", [graph.weight(np.float32(1 + layer.LEAST_SAY)), sharp])
+    said = means(means(graph.add("Mul", [say, odds])))
+    mean = graph.add("Div", [said, means(means(say))])
+    mean = graph.add("Mul", [mean, graph.weight(np.float32(layer.TOGETHER))])
+    kinds, sharp = graph.add("Softmax", [mean], axis=1), means(sharp)
+    kinds = graph.add("Mul", [graph.add("Sub", [one, sharp]), kinds])
+    return graph.add("Concat", [sharp, kinds], axis=1)
+
+
 def _plain(kind: str, **attributes: Any) -> "Translate":
     """An operation that ONNX has, too."""
     return lambda graph, _layer, inputs: graph.add(kind, inputs, **attributes)
@@ -217,4 +239,5 @@ TRANSLATIONS: Mapping[str, Translate] = {
     "Exp": _plain("Exp"),
     "Sqrt": _plain("Sqrt"),
     "Softmax": _plain("Softmax", axis=1),
+    "SurroundingSoftmax": _surrounding_softmax,
 }

@@ -13,12 +13,13 @@ from train.restore.engine import CELL_PX, Engine, to_signed
 from train.restore.tiles import survey
 
 MOST_HALVINGS = 3  # so up to 12 * 8 pixels
-LEAST_SIDE_PX = 96  # of a scale that is looked at
+LEAST_SIDE_PX = 48  # of a scale that is looked at
 # Where a scale sees a radius beyond these, it takes over from the finer one, in its own pixels,
 # provided that it is so certain.
-TAKES_OVER_PX, TAKES_OVER_CERTAINTY = (4.0, 5.0), (0.6, 0.8)
-SHARP_PX = (0.5, 1.5)  # up to the first a photograph is left as it is, from the second on restored
-UNSURE = (0.4, 0.8)  # likewise of certainty
+TAKES_OVER_PX, TAKES_OVER_CERTAINTY = (4.0, 5.0), (0.4, 0.6)
+# Up to the first a photograph is left as it is, from the second on restored: the mean radius, told
+# by all around a place, and told by that place alone, where a certainty is asked for as well.
+SHARP_PX, SHARP_ALONE_PX, UNSURE_ALONE = (0.4, 0.8), (0.5, 1.5), (0.4, 0.8)
 
 
 @dataclass
@@ -75,8 +76,10 @@ def look(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], Seen]:
         own = 1 - taken
         if halvings:
             own *= ramp(own_px, *TAKES_OVER_PX) * ramp(certainty, *TAKES_OVER_CERTAINTY)
-        sure = ramp(certainty, *UNSURE)
-        scales.insert(0, Scale(pictures[halvings], own * sure * ramp(own_px, *SHARP_PX)))
+        alone = not engine.weighs_surroundings
+        sure = ramp(certainty, *UNSURE_ALONE) if alone else np.ones_like(own)
+        blurred = ramp(own_px, *(SHARP_ALONE_PX if alone else SHARP_PX))
+        scales.insert(0, Scale(pictures[halvings], own * sure * blurred))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         sureness = sureness + own * sure
     return scales, Seen(radius, sureness)
