@@ -76,8 +76,7 @@ _LENSES = Bank(
     pooled=False,
     hands_on=True,
 )
-_REAL_GUESS = Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=6.0)
-_REAL = _LENSES._replace(later=_REAL_GUESS, fine=True)
+_REAL = _LENSES._replace(later=Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=6.0), fine=True)
 BANKS = {
     # Hard-edged discs alone: runs of before there was a choice.
     "discs": Bank(
@@ -95,7 +94,9 @@ BANKS = {
     # The same. A guess that learns knows the spectra of its training pictures, so the network
     # learns to believe it; on other pictures, smoother and noisier, it misleads and the later one
     # holds. Any place's own may err, so those around it have a say.
-    "pooled": _REAL._replace(later=_REAL_GUESS._replace(prior_of_sharp=7.0), pooled=True),
+    "pooled": _REAL._replace(
+        later=Guess((1.7, 2.3, 2.9), 15.0, 0.4, prior_of_sharp=9.0), pooled=True
+    ),
     # The same, each place for itself: runs of before it was pooled.
     "real": _REAL,
     # The same, blind to the finest rings: runs of before they were looked at.
