@@ -21,6 +21,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     )
 
 
+@pytest.fixture(scope="module")
+def pooled(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """One that tells each place by all that is seen around it."""
+    return engine_of(
+        build_residual(8, 1, 0, BANKS["pooled"]), tmp_path_factory.mktemp("run") / "pooled"
+    )
+
+
 def leaves(side: int, seed: int = 0) -> np.ndarray:
     """Overlapping discs of all sizes, gray with some grain: detail at every scale; 0..255."""
     rng = np.random.default_rng(seed)
@@ -79,6 +87,28 @@ def test_what_is_sharp_is_the_photographs_own(engine: Engine) -> None:
     assert np.mean(same[:, 400:]) < 0.05
     assert len(np.unique(restored[:, 400:] % 257)) > 100  # of 16 bits, not of 8
     assert np.median(seen.radius_px[:, 100:]) == pytest.approx(6, rel=0.1)
+
+
+def test_told_by_all_around_no_place_is_spared_for_doubt(engine: Engine, pooled: Engine) -> None:
+    assert pooled.weighs_surroundings
+    assert not engine.weighs_surroundings
+    sharp = leaves(512)
+    photo = np.rint(sharp.clip(0, 255)).astype(np.uint8)
+    photo[:, 330:] = np.rint(blurred_by(sharp, 6.0)[:, 330:]).astype(np.uint8)
+    restored, seen = restore(pooled, photo)
+    np.testing.assert_array_equal(seen.sureness, np.ones((128, 128), np.float32))
+    same = (restored == photo).all(-1)
+    assert np.mean(same[:, :200]) > 0.9
+    assert np.mean(same[:, 400:]) < 0.2  # untrained, it changes some by less than half a level
+    assert np.median(seen.radius_px[:, 100:]) == pytest.approx(6, rel=0.15)
+
+
+def test_a_small_picture_of_wide_blur_is_looked_at_smaller(pooled: Engine) -> None:
+    sharp = leaves(128)
+    photo = np.rint(blurred_by(sharp, 17.0)).astype(np.uint8)
+    restored, seen = restore(pooled, photo)
+    assert np.median(seen.radius_px) == pytest.approx(17, rel=0.2)  # the network knows 12
+    assert error_of(restored, sharp) < error_of(photo, sharp)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (97, 193), (130, 5)])

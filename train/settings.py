@@ -43,7 +43,7 @@ class TrainSettings:
     start: Literal["lenses", "pooled", "real", "photographs", "discs"] = setting(
         "lenses",
         "blurs that the residual generator starts from inverses of; pooled guesses them, once "
-        "trained, by what holds for any picture; the others are of runs of before",
+        "trained, by what holds for any picture; real, photographs and discs are of runs of before",
     )
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"

@@ -47,7 +47,7 @@ def write_map(path: Path, seen: Seen, source: str) -> None:
 
 
 def drawn(seen: Seen) -> Image.Image:
-    """The map above its scale in pixels; gray where the radius is not certain."""
+    """The map above its scale in pixels; gray where it is not certain."""
     highest = scale_end(float(seen.radius_px.max()))
     places = colors_of(seen.radius_px / highest)
     sureness = seen.sureness[..., None]
@@ -59,7 +59,7 @@ def drawn(seen: Seen) -> Image.Image:
     image = image.resize((width, height), Image.Resampling.BILINEAR)
     page = Image.new("RGB", (max(width, LEAST_PX), height + 96), PAPER)
     page.paste(image, ((page.width - width) // 2, 0))
-    _draw_scale(page, height + 20, highest)
+    _draw_scale(page, height + 20, highest, bool((seen.sureness < SURE).any()))
     return page
 
 
@@ -74,7 +74,7 @@ def colors_of(shares: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(shares, places, channel) for channel in COLORS.T], -1).astype("f4")
 
 
-def _draw_scale(page: Image.Image, top: int, highest: int) -> None:
+def _draw_scale(page: Image.Image, top: int, highest: int, unsure: bool) -> None:
     left, right, font = 24, page.width - 24, ImageFont.load_default(15)
     bar = colors_of(np.linspace(0, 1, right - left))[None].repeat(18, 0)
     page.paste(Image.fromarray(np.rint(bar).astype(np.uint8)), (left, top))
@@ -84,5 +84,7 @@ def _draw_scale(page: Image.Image, top: int, highest: int) -> None:
         draw.line([(x, top + 18), (x, top + 23)], INK)
         anchor = ("la", "ma", "ma", "ma", "ra")[quarter]
         draw.text((x, top + 26), str(highest * quarter // 4), INK, font, anchor)
-    text = "radius of the blur, pixels of the photograph; gray: not certain, less changed"
+    text = "radius of the blur, pixels of the photograph"
+    if unsure:
+        text += "; gray: not certain, less changed"
     draw.text((page.width // 2, top + 48), text, INK, ImageFont.load_default(13), "ma")
