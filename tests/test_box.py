@@ -18,6 +18,7 @@ from train.restore import onnx_file
 from train.restore.onnx_file import open_engine
 from train.restore.restore import restore
 from train.restore.runs import choose_run
+from train.settings import PRESETS
 
 BOX_DIR = pipeline.BOX_DIR
 CARD = (BOX_DIR / "README.md").read_text()
@@ -69,6 +70,7 @@ def test_its_recipe_is_what_make_runs():
     record = load_generator(BOX_DIR)[2]
     assert len(record.kernels) == blurring.draws
     assert record.preset == training.preset
+    assert record.settings.start == PRESETS[training.preset].start
     for name in ("channels", "steps", "sample_every"):
         assert getattr(record.settings, name) == getattr(training, name)
     assert f"{drawing.num_images} pictures" in CARD

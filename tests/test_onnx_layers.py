@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 from keras import layers, ops
 
+from train.networks.layers import SurroundingSoftmax
 from train.restore.export import radii_told
 from train.restore.onnx_graph import onnx_of
 from train.restore.onnx_layers import UnknownLayerError
@@ -32,6 +33,7 @@ LAYERS = {
     "numbers": lambda x: (2.0 - x) * 0.5 / 3 + 1,
     "log": lambda x: ops.log(ops.exp(x) + 1.0),
     "softmax": lambda x: layers.Softmax()(layers.Activation("tanh")(x)),
+    "softmax of all around": lambda x: SurroundingSoftmax()(x),
     "scaled once": lambda x: layers.Rescaling(0.2)(layers.Conv2D(4, 3)(x)),
     "scaled and as it is": lambda x: scaled_beside(layers.Conv2D(8, 3, padding="same")(x)),
 }
@@ -42,7 +44,7 @@ def scaled_beside(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("size", [(16, 24), (15, 21)])
+@pytest.mark.parametrize("size", [(16, 24), (15, 21), (40, 70)])
 def test_answers_as_keras_does(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
     inputs = keras.Input((None, None, 8))
     if name == "dense":

@@ -39,6 +39,9 @@ def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
     assert tuple(bar[640 - 25]) == (253, 231, 37)
     gray = np.asarray(drawn(seen_of(radius_px, 0.0)))
     assert tuple(gray[400, 500]) == (128, 128, 128)
+    half = np.asarray(drawn(seen_of(radius_px, 0.6)))
+    assert (gray[840:] == half[840:]).all()  # what gray is, is told
+    assert (image[840:] != half[840:]).any()  # where there is any
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1)])

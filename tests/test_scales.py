@@ -103,6 +103,17 @@ def test_told_by_all_around_no_place_is_spared_for_doubt(engine: Engine, pooled:
     assert np.median(seen.radius_px[:, 100:]) == pytest.approx(6, rel=0.15)
 
 
+@pytest.mark.parametrize("radius_px", [0.0, 3.0])
+@pytest.mark.parametrize("name", ["engine", "pooled"])
+def test_a_small_picture_is_told_no_more_than_it_has(
+    name: str, radius_px: float, request: pytest.FixtureRequest
+) -> None:
+    sharp = leaves(128)
+    photo = np.rint(blurred_by(sharp, radius_px) if radius_px else sharp).clip(0, 255)
+    _, seen = look(request.getfixturevalue(name), photo.astype(np.uint8))
+    assert np.median(seen.radius_px) == pytest.approx(radius_px, abs=0.5)
+
+
 def test_a_small_picture_of_wide_blur_is_looked_at_smaller(pooled: Engine) -> None:
     sharp = leaves(128)
     photo = np.rint(blurred_by(sharp, 17.0)).astype(np.uint8)
@@ -119,7 +130,11 @@ def test_any_size(engine: Engine, shape: tuple[int, int]) -> None:
     assert seen.radius_px.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
 
 
-def test_no_seams(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["engine", "pooled"])
+def test_no_seams(
+    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = request.getfixturevalue(name)
     photo = np.rint(blurred_by(leaves(560), 14.0)).astype(np.uint8)
     whole, _ = restore(engine, photo)
     monkeypatch.setattr("train.restore.tiles.TILE_PX", 448)

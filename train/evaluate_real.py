@@ -23,7 +23,7 @@ ROWS = ("blurred", "restored", "sharp_kept")
 BESIDE = ("moved_px", "light_ratio", "share_scored", "found")
 PANEL_PX = 512  # widest picture of a sheet
 DETAIL_FROM_PX = 768  # larger ones are reduced so much that a part is shown as it is, too
-VERSION = 1  # of what is scored and how; another scores anew
+VERSION = 2  # of what is scored and how; another scores anew
 
 
 def evaluate_real(

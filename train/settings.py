@@ -42,8 +42,9 @@ class TrainSettings:
     blocks: int = setting(12, "of the residual generator")
     start: Literal["lenses", "pooled", "real", "photographs", "discs"] = setting(
         "lenses",
-        "blurs that the residual generator starts from inverses of; pooled guesses them, once "
-        "trained, by what holds for any picture; real, photographs and discs are of runs of before",
+        "blurs that the residual generator starts from inverses of; pooled guesses them by all "
+        "around a place and, once trained, by what holds for any picture; real, photographs and "
+        "discs are of runs of before",
     )
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"

@@ -95,10 +95,10 @@ BANKS = {
     # learns to believe it; on other pictures, smoother and noisier, it misleads and the later one
     # holds. Any place's own may err, so those around it have a say.
     "pooled": _REAL._replace(
-        later=Guess((1.7, 2.3, 2.9), 15.0, 0.4, prior_of_sharp=9.0), pooled=True
+        later=Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=8.0), pooled=True
     ),
-    # The same, each place for itself: runs of before it was pooled.
+    # The same, but each place for itself: runs of before it was pooled.
     "real": _REAL,
-    # The same, blind to the finest rings: runs of before they were looked at.
+    # By a guess of its own, and blind to the finest rings: runs of before they were looked at.
     "photographs": _LENSES._replace(later=Guess((2.0, 2.6, 3.2), 10.0, 0.5, prior_of_sharp=4.0)),
 }

@@ -59,7 +59,7 @@ def drawn(seen: Seen) -> Image.Image:
     image = image.resize((width, height), Image.Resampling.BILINEAR)
     page = Image.new("RGB", (max(width, LEAST_PX), height + 96), PAPER)
     page.paste(image, ((page.width - width) // 2, 0))
-    _draw_scale(page, height + 20, highest, bool((seen.sureness < SURE).any()))
+    _draw_scale(page, height + 20, highest, bool(seen.sureness.min() < 1))
     return page
 
 

@@ -5,6 +5,7 @@ wide, and one of 8 pixels and more has nothing in it that half the pixels would 
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -13,13 +14,20 @@ from train.restore.engine import CELL_PX, Engine, to_signed
 from train.restore.tiles import survey
 
 MOST_HALVINGS = 3  # so up to 12 * 8 pixels
-LEAST_SIDE_PX = 48  # of a scale that is looked at
-# Where a scale sees a radius beyond these, it takes over from the finer one, in its own pixels,
-# provided that it is so certain.
-TAKES_OVER_PX, TAKES_OVER_CERTAINTY = (4.0, 5.0), (0.4, 0.6)
-# Up to the first a photograph is left as it is, from the second on restored: the mean radius, told
-# by all around a place, and told by that place alone, where a certainty is asked for as well.
-SHARP_PX, SHARP_ALONE_PX, UNSURE_ALONE = (0.4, 0.8), (0.5, 1.5), (0.4, 0.8)
+LEAST_SIDE_PX = 96  # of a scale that is looked at; of a photograph halved once, half of that
+TAKES_OVER_PX = (4.0, 5.0)  # a radius beyond, in its own pixels, is taken over from a finer scale
+
+
+class Guard(NamedTuple):
+    """What is asked of a guess; each from where nothing is done to where all is."""
+
+    blurred_px: tuple[float, float]  # the mean radius of a place that is restored
+    certainty: tuple[float, float]  # likewise
+    takes_over: tuple[float, float]  # certainty of a scale that takes over from a finer one
+
+
+ALONE = Guard((0.5, 1.5), (0.4, 0.8), (0.6, 0.8))  # of a network that tells each place by itself
+AMONG_ALL = Guard((0.4, 0.8), (-1.0, 0.0), (0.4, 0.6))  # by all around it; never too uncertain
 
 
 @dataclass
@@ -61,7 +69,8 @@ def look(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], Seen]:
     Returns:
         the scales, finest first, each half as large as the one before; and the blur.
     """
-    pictures = [photo]
+    guard = AMONG_ALL if engine.weighs_surroundings else ALONE
+    pictures = [photo, halved(photo)] if min(photo.shape[:2]) >= LEAST_SIDE_PX else [photo]
     while len(pictures) <= MOST_HALVINGS and min(pictures[-1].shape[:2]) >= 2 * LEAST_SIDE_PX:
         pictures.append(halved(pictures[-1]))
     scales: list[Scale] = []
@@ -75,11 +84,9 @@ def look(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], Seen]:
         )
         own = 1 - taken
         if halvings:
-            own *= ramp(own_px, *TAKES_OVER_PX) * ramp(certainty, *TAKES_OVER_CERTAINTY)
-        alone = not engine.weighs_surroundings
-        sure = ramp(certainty, *UNSURE_ALONE) if alone else np.ones_like(own)
-        blurred = ramp(own_px, *(SHARP_ALONE_PX if alone else SHARP_PX))
-        scales.insert(0, Scale(pictures[halvings], own * sure * blurred))
+            own *= ramp(own_px, *TAKES_OVER_PX) * ramp(certainty, *guard.takes_over)
+        sure = ramp(certainty, *guard.certainty)
+        scales.insert(0, Scale(pictures[halvings], own * sure * ramp(own_px, *guard.blurred_px)))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         sureness = sureness + own * sure
     return scales, Seen(radius, sureness)

@@ -22,7 +22,7 @@ from train.studio.photographs import Kept, data_url, shown
 from train.studio.places import Places, variable
 
 CROP_PX = 256  # side of a crop that is shown at once
-CONTEXT_PX = 64  # on each of its sides: restored with it, and cut off
+CONTEXT_PX = 128  # on each of its sides: restored with it, and cut off
 MOST_NAMES = 100  # of results of photographs that are called the same
 
 
