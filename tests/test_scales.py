@@ -10,7 +10,7 @@ from train.networks.blurs import BANKS
 from train.networks.generators import build_residual
 from train.restore.engine import Engine
 from train.restore.restore import restore
-from train.restore.scales import enlarged, halved, look
+from train.restore.scales import enlarged, halved, look, of_what_is_blurred
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,17 @@ def test_no_seams(
     monkeypatch.setattr("train.restore.tiles.TILE_PX", 448)
     tiled, _ = restore(engine, photo)
     assert np.abs(tiled.astype(int) - whole).max() <= 2
+
+
+def test_a_wide_blur_beside_something_sharp_is_told_from_half_of_it() -> None:
+    share = np.array([0.25, 0.5, 1.0], np.float32)
+    mean_px = 12 * share
+    deviation = 12 * np.sqrt(share * (1 - share))
+    radius_px, blurred = of_what_is_blurred(mean_px, 1 - deviation / (1 + mean_px))
+    np.testing.assert_allclose(radius_px, 12, rtol=1e-5)
+    np.testing.assert_allclose(blurred, share, rtol=1e-5)
+    nothing = np.zeros(1, np.float32)
+    assert [float(values[0]) for values in of_what_is_blurred(nothing, nothing + 1)] == [0, 0]
 
 
 def test_halved_is_the_mean_of_four() -> None:

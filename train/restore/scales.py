@@ -15,7 +15,9 @@ from train.restore.tiles import survey
 
 MOST_HALVINGS = 3  # so up to 12 * 8 pixels
 LEAST_SIDE_PX = 96  # of a scale that is looked at; of a photograph halved once, half of that
-TAKES_OVER_PX = (4.0, 5.0)  # a radius beyond, in its own pixels, is taken over from a finer scale
+# A scale takes over from a finer one where it sees a radius beyond these, in its own pixels, at so
+# large a share of all that is around.
+TAKES_OVER_PX, TAKES_OVER_SHARE = (4.0, 5.0), (0.3, 0.7)
 
 
 class Guard(NamedTuple):
@@ -23,11 +25,10 @@ class Guard(NamedTuple):
 
     blurred_px: tuple[float, float]  # the mean radius of a place that is restored
     certainty: tuple[float, float]  # likewise
-    takes_over: tuple[float, float]  # certainty of a scale that takes over from a finer one
 
 
-ALONE = Guard((0.5, 1.5), (0.4, 0.8), (0.6, 0.8))  # of a network that tells each place by itself
-AMONG_ALL = Guard((0.4, 0.8), (-1.0, 0.0), (0.4, 0.6))  # by all around it; never too uncertain
+ALONE = Guard((0.5, 1.5), (0.4, 0.8))  # of a network that tells each place by itself
+AMONG_ALL = Guard((0.4, 0.8), (-1.0, 0.0))  # by all around it: never too uncertain
 
 
 @dataclass
@@ -84,12 +85,30 @@ def look(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], Seen]:
         )
         own = 1 - taken
         if halvings:
-            own *= ramp(own_px, *TAKES_OVER_PX) * ramp(certainty, *guard.takes_over)
+            wide_px, blurred = of_what_is_blurred(own_px, certainty)
+            own *= ramp(wide_px, *TAKES_OVER_PX) * ramp(blurred, *TAKES_OVER_SHARE)
         sure = ramp(certainty, *guard.certainty)
         scales.insert(0, Scale(pictures[halvings], own * sure * ramp(own_px, *guard.blurred_px)))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         sureness = sureness + own * sure
     return scales, Seen(radius, sureness)
+
+
+def of_what_is_blurred(mean_px: np.ndarray, certainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tells a wide blur beside something sharp from a blur of half its radius.
+
+    Both have one mean. Were there but sharp and one blur, its radius and its share follow from the
+    mean and the deviation, which the certainty holds.
+
+    Args:
+        mean_px: radius, float32.
+        certainty: 1 less the deviation as a share of 1 + the mean, likewise.
+
+    Returns:
+        that radius and that share, both float32, of the same shape.
+    """
+    mean_square = mean_px**2 + ((1 - certainty) * (1 + mean_px)) ** 2
+    return mean_square / np.maximum(mean_px, 1e-3), mean_px**2 / np.maximum(mean_square, 1e-6)
 
 
 def halved(picture: np.ndarray) -> np.ndarray:
