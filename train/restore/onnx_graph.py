@@ -61,16 +61,16 @@ def onnx_of(
     last = names[id(generator.outputs[0])]
     graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
     outputs: dict[str, tuple] = {"restored": (1, "height", "width", generator.outputs[0].shape[-1])}
-    probs = generator.get_layer(RADIUS_LAYER).output if radii_px else None
-    if probs is not None:
-        _add_radius(graph, names[id(probs)], radii_px)
+    teller = generator.get_layer(RADIUS_LAYER) if radii_px else None
+    if teller:
+        _add_radius(graph, names[id(teller.output)], radii_px)
         outputs |= dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
     graph, notes = graph.leading_to(outputs), dict(notes or {})
     graph = graph.halved() if half else graph
-    if probs is not None:
+    if teller:
         told = {name: outputs[name] for name in ("radius_px", "certainty")}
         part = _model(graph.leading_to(told), generator, told, {})
-        if isinstance(generator.get_layer(RADIUS_LAYER), SurroundingSoftmax):
+        if isinstance(teller, SurroundingSoftmax):
             notes[POOLED] = "1"
         notes[RADIUS_MODEL] = base64.b64encode(part.SerializeToString()).decode()
     return _model(graph, generator, outputs, notes)

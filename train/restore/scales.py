@@ -24,7 +24,7 @@ class Guard(NamedTuple):
     """What is asked of a guess; each from where nothing is done to where all is."""
 
     blurred_px: tuple[float, float]  # the mean radius of a place that is restored
-    certainty: tuple[float, float]  # likewise
+    certainty: tuple[float, float]  # of that radius
 
 
 ALONE = Guard((0.5, 1.5), (0.4, 0.8))  # of a network that tells each place by itself
