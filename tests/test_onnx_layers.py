@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from keras import layers, ops
 
-from train.networks.layers import SurroundingSoftmax
+from train.networks.pooling import pooled_probs
 from train.restore.export import radii_told
 from train.restore.onnx_graph import onnx_of
 from train.restore.onnx_layers import UnknownLayerError
@@ -33,7 +33,8 @@ LAYERS = {
     "numbers": lambda x: (2.0 - x) * 0.5 / 3 + 1,
     "log": lambda x: ops.log(ops.exp(x) + 1.0),
     "softmax": lambda x: layers.Softmax()(layers.Activation("tanh")(x)),
-    "softmax of all around": lambda x: SurroundingSoftmax()(x),
+    "some channels": lambda x: ops.mean(x[..., 2:5], -1, keepdims=True) * x[..., :1],
+    "told by all around": lambda x: pooled_probs(x, x),
     "scaled once": lambda x: layers.Rescaling(0.2)(layers.Conv2D(4, 3)(x)),
     "scaled and as it is": lambda x: scaled_beside(layers.Conv2D(8, 3, padding="same")(x)),
 }

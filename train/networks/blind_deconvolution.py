@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from train.networks import pooling
 from train.networks.blurs import RADIUS_LAYER, Bank, Blur, Guess
 from train.networks.deconvolution_filters import (
     FINE_REACH,
@@ -31,13 +32,12 @@ from train.networks.layers import (
     DepthToSpace,
     EdgePad,
     SpaceToDepth,
-    SurroundingSoftmax,
     Trained,
     WeightedSum,
 )
 from train.views import YIQ
 
-WINDOW = 32  # side of the neighborhood that a radius is guessed from, cells of 4 pixels
+WINDOW = 32  # side of what a place that tells its radius by itself looks at, cells of 4 pixels
 
 
 def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]:
@@ -71,24 +71,26 @@ def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]
 
 
 def _radius_probs(luma: tf.Tensor, halved: tf.Tensor, bank: Bank) -> tf.Tensor:
-    logs = _ring_logs(halved, RINGS, RING_REACH, 2)
+    window = pooling.WINDOW if bank.pooled else WINDOW
+    logs = _ring_logs(halved, RINGS, RING_REACH, 2, window)
     if bank.fine:
-        fine_logs = _ring_logs(luma, FINE_RINGS, FINE_REACH, 4)
+        fine_logs = _ring_logs(luma, FINE_RINGS, FINE_REACH, 4, window)
         logs = layers.Concatenate(dtype="float32")([logs, fine_logs])
     logits = _discriminant(bank, bank.guess)(logs)
     if bank.later:
         logits = Trained()([logits, _discriminant(bank, bank.later, trainable=False)(logs)])
-    to_probs = SurroundingSoftmax if bank.pooled else layers.Softmax
-    return to_probs(dtype="float32", name=RADIUS_LAYER)(logits)
+    if not bank.pooled:
+        return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(logits)
+    return pooling.pooled_probs(logits, logs)
 
 
-def _ring_logs(picture: tf.Tensor, rings: np.ndarray, reach: int, strides: int) -> tf.Tensor:
+def _ring_logs(
+    picture: tf.Tensor, rings: np.ndarray, reach: int, strides: int, window: int
+) -> tf.Tensor:
     """Log energies of a picture on rings of its spectrum, around each cell of 4 pixels."""
     filters = ring_filters(rings, reach)[:, :, None]
     answers = _fixed(filters, strides)(EdgePad(reach)(picture))
-    energies = layers.Multiply(dtype="float32")([answers, answers])
-    for window in ((1, WINDOW), (WINDOW, 1)):
-        energies = layers.AveragePooling2D(window, 1, "same", dtype="float32")(energies)
+    energies = pooling.window_means(layers.Multiply(dtype="float32")([answers, answers]), window)
     return keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
 
 

@@ -76,36 +76,6 @@ class Trained(layers.Layer):
         return inputs[0 if training else 1]
 
 
-class SurroundingSoftmax(layers.Layer):
-    """Probabilities of classes, told at each place by what is seen all around it.
-
-    Takes log odds, float32, (batch, h, w, classes), the first of "no blur", and gives as many
-    probabilities, of sum 1. A subject has its own spectrum, and what one place says of its blur is
-    often wrong, but errors of many places differ and their blur hardly does. So which blur it is,
-    is told by a mean of their log odds, of which each place has a say by how near it is and how
-    sure to be blurred at all; and whether it is blurred, by their mean probability. A change of
-    these numbers wants a start of another name, as runs keep what they were trained with.
-    """
-
-    SIDE = 32  # of the window of a mean, places; log odds are means of means, which fade out
-    TOGETHER = 1.8  # how much surer many places are than one
-    LEAST_SAY = 1e-3  # so that nothing is divided by 0 where all is sharp
-
-    def call(self, logits: tf.Tensor) -> tf.Tensor:
-        sharp, odds = tf.nn.softmax(logits)[..., :1], logits[..., 1:]
-        say = 1 + self.LEAST_SAY - sharp
-        means = self._means(self._means(tf.concat([say * odds, say], -1)))
-        kinds = tf.nn.softmax(self.TOGETHER * means[..., :-1] / means[..., -1:])
-        sharp = self._means(sharp)
-        return tf.concat([sharp, (1 - sharp) * kinds], -1)
-
-    def _means(self, x: tf.Tensor) -> tf.Tensor:
-        """Over the part of the window around each place that lies within the picture."""
-        for window in ((1, self.SIDE), (self.SIDE, 1)):
-            x = tf.nn.avg_pool2d(x, window, 1, "SAME")
-        return x
-
-
 class StatisticsNorm(layers.Layer):
     """Normalizes with the statistics of the batch or, always at inference, of each image.
 

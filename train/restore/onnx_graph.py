@@ -14,7 +14,6 @@ import onnx
 from onnx import TensorProto, helper
 
 from train.networks.blurs import RADIUS_LAYER
-from train.networks.layers import SurroundingSoftmax
 from train.restore.engine import POOLED, RADIUS_MODEL
 from train.restore.onnx_layers import TRANSLATIONS, UnknownLayerError
 from train.restore.onnx_nodes import Graph
@@ -70,7 +69,7 @@ def onnx_of(
     if teller:
         told = {name: outputs[name] for name in ("radius_px", "certainty")}
         part = _model(graph.leading_to(told), generator, told, {})
-        if isinstance(teller, SurroundingSoftmax):
+        if not isinstance(teller, keras.layers.Softmax):  # which tells each place by itself
             notes[POOLED] = "1"
         notes[RADIUS_MODEL] = base64.b64encode(part.SerializeToString()).decode()
     return _model(graph, generator, outputs, notes)

@@ -171,26 +171,21 @@ def _weighted_sum(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) ->
     return graph.add("Conv", [weighed, graph.weight(sums[:, :, None, None])])
 
 
-def _surrounding_softmax(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
-    end = layer.output.shape[-1]
-    first, second, last = (graph.weight(np.array([place])) for place in (0, 1, end))
-    channels, one = graph.weight(np.array([1])), graph.weight(np.float32(1))
+def _channels(graph: Graph, layer: Any, inputs: list[str]) -> str:
+    """Some of the channels, side by side."""
+    key = layer._inbound_nodes[-1].arguments.args[1]
+    chosen = key[-1] if isinstance(key, tuple) and key[:-1] == (Ellipsis,) else None
+    if not isinstance(chosen, slice) or chosen.step not in (None, 1):
+        raise UnknownLayerError(f"{layer.name}: only a slice of the channels has a translation")
+    first, end, _ = chosen.indices(layer._inbound_nodes[-1].arguments.args[0].shape[-1])
+    ends = (graph.weight(np.array([place])) for place in (first, end, 1))
+    return graph.add("Slice", [*inputs, *ends])
 
-    def means(value: str) -> str:
-        for window in ((1, layer.SIDE), (layer.SIDE, 1)):
-            value = graph.add("AveragePool", [value], auto_pad="SAME_UPPER", kernel_shape=window)
-        return value
 
-    sharp = graph.add("Softmax", inputs, axis=1)
-    sharp = graph.add("Slice", [sharp, first, second, channels])
-    odds = graph.add("Slice", [*inputs, second, last, channels])
-    say = graph.add("Sub", [graph.weight(np.float32(1 + layer.LEAST_SAY)), sharp])
-    said = means(means(graph.add("Mul", [say, odds])))
-    mean = graph.add("Div", [said, means(means(say))])
-    mean = graph.add("Mul", [mean, graph.weight(np.float32(layer.TOGETHER))])
-    kinds, sharp = graph.add("Softmax", [mean], axis=1), means(sharp)
-    kinds = graph.add("Mul", [graph.add("Sub", [one, sharp]), kinds])
-    return graph.add("Concat", [sharp, kinds], axis=1)
+def _mean(graph: Graph, layer: Any, inputs: list[str]) -> str:
+    if layer.axis not in (-1, [-1], (-1,)) or not layer.keepdims:
+        raise UnknownLayerError(f"{layer.name}: only a mean over channels, kept, has a translation")
+    return graph.add("ReduceMean", inputs, axes=[1], keepdims=1)
 
 
 def _plain(kind: str, **attributes: Any) -> "Translate":
@@ -239,5 +234,6 @@ TRANSLATIONS: Mapping[str, Translate] = {
     "Exp": _plain("Exp"),
     "Sqrt": _plain("Sqrt"),
     "Softmax": _plain("Softmax", axis=1),
-    "SurroundingSoftmax": _surrounding_softmax,
+    "GetItem": _channels,
+    "Mean": _mean,
 }
