@@ -95,7 +95,7 @@ BANKS = {
     # learns to believe it; on other pictures, smoother and noisier, it misleads and the later one
     # holds. Any place's own may err, so those around it have a say.
     "pooled": _REAL._replace(
-        later=Guess((2.0, 2.6, 3.2), 10.0, 0.4, prior_of_sharp=6.0), pooled=True
+        later=Guess((2.0, 2.6, 3.2), 10.0, 0.4, prior_of_sharp=7.0), pooled=True
     ),
     # The same, but each place for itself: runs of before it was pooled.
     "real": _REAL,
