@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import correlate, gaussian_filter
-from scipy.special import softmax
 
 from prepare.records.psf import disc_psf
 from train.metrics import psnr_db
@@ -23,7 +22,7 @@ from train.networks.deconvolution_filters import (
     ring_filters,
     space_to_depth_kernel,
 )
-from train.networks.layers import EdgePad, SpaceToDepth, SurroundingSoftmax
+from train.networks.layers import EdgePad, SpaceToDepth
 
 LENSES, PHOTOGRAPHS, REAL, POOLED = (
     BANKS[name] for name in ("lenses", "photographs", "real", "pooled")
@@ -218,17 +217,17 @@ def test_guess_for_photographs_is_that_of_lenses_while_training(front: keras.Mod
     assert len(other.weights) > len(front.weights)
 
 
-def test_pooled_log_odds_are_means_by_how_sure_each_place_is_to_be_blurred() -> None:
-    logits = np.random.default_rng(0).normal(0, 3, (1, 8, 12, 5)).astype(np.float32)
-    probs = SurroundingSoftmax()(logits).numpy()
-    np.testing.assert_allclose(probs.sum(-1), 1, atol=1e-5)
-    sharp = softmax(logits, -1)[..., :1]
-    # A window of 32 places holds all of these; means of equal means are no others.
-    np.testing.assert_allclose(probs[..., :1], sharp.mean() + 0 * sharp, atol=1e-4)
-    say = 1.001 - sharp
-    odds = (say * logits[..., 1:]).mean((1, 2)) / say.mean((1, 2))
-    expected = (1 - sharp.mean()) * softmax(1.8 * odds, -1)
-    np.testing.assert_allclose(probs[0, 3, 4, 1:], expected[0], atol=1e-4)
+def test_a_blurred_half_beside_a_sharp_one_is_told_nearly_up_to_it() -> None:
+    """Energies of a wide window are those of the sharpest in it."""
+    sharp = photograph(1.3)
+    sharp[:, 128:] = blurred_by(4.0, sharp)[:, 128:]
+    told = []
+    for bank in (REAL, POOLED):
+        probs = front_of(bank)(signed(sharp))[1].numpy()[0, ..., : len(RADII)]
+        told.append(1 - probs[:, 40:44, 0].mean())  # 32 to 48 pixels from the edge
+        assert probs[:, :28, 0].mean() > 0.95
+    assert told[0] < 0.1
+    assert told[1] > 0.9
 
 
 def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model) -> None:
@@ -242,8 +241,9 @@ def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (12, 64), (64, 36)])
-def test_front_takes_any_multiple_of_4(front: keras.Model, shape: tuple[int, int]) -> None:
-    inverse, clues = front(np.zeros((2, *shape, 3), np.float32))
+@pytest.mark.parametrize("bank", [LENSES, POOLED])
+def test_front_takes_any_multiple_of_4(bank: Bank, shape: tuple[int, int]) -> None:
+    inverse, clues = front_of(bank)(np.zeros((2, *shape, 3), np.float32))
     assert inverse.shape == (2, *shape, 1)
     assert clues.shape[1:3] == (shape[0] // 4, shape[1] // 4)
     np.testing.assert_allclose(inverse, 0, atol=1e-5)

@@ -1,5 +1,6 @@
 """Each kind of layer answers in ONNX Runtime as it does in Keras."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -13,7 +14,8 @@ from train.restore.export import radii_told
 from train.restore.onnx_graph import onnx_of
 from train.restore.onnx_layers import UnknownLayerError
 
-LAYERS = {
+Make = Callable[[keras.KerasTensor], keras.KerasTensor]
+LAYERS: dict[str, Make] = {
     "even kernel": lambda x: layers.Conv2D(6, (4, 3), padding="same")(x),
     "strided": lambda x: layers.Conv2D(6, 3, 2, padding="same", activation="relu")(x),
     "strided, valid": lambda x: layers.Conv2D(6, 5, 2)(x),
@@ -33,7 +35,7 @@ LAYERS = {
     "numbers": lambda x: (2.0 - x) * 0.5 / 3 + 1,
     "log": lambda x: ops.log(ops.exp(x) + 1.0),
     "softmax": lambda x: layers.Softmax()(layers.Activation("tanh")(x)),
-    "some channels": lambda x: ops.mean(x[..., 2:5], -1, keepdims=True) * x[..., :1],
+    "some channels": lambda x: ops.mean(x[..., 2:5], -1, keepdims=True) * x[..., -2:-1],
     "told by all around": lambda x: pooled_probs(x, x),
     "scaled once": lambda x: layers.Rescaling(0.2)(layers.Conv2D(4, 3)(x)),
     "scaled and as it is": lambda x: scaled_beside(layers.Conv2D(8, 3, padding="same")(x)),
@@ -69,6 +71,22 @@ def test_an_unknown_layer_is_named() -> None:
     network = keras.Model(inputs, layers.ELU()(inputs))
     with pytest.raises(UnknownLayerError, match=r"elu.* \(ELU\) has no ONNX translation"):
         onnx_of(network)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x[:, 1:],
+        lambda x: x[..., ::2],
+        lambda x: x + ops.mean(x, 1, keepdims=True),
+        lambda x: layers.Reshape((64, 6))(x)[..., :3],
+        lambda x: ops.mean(x, -1),
+    ],
+)
+def test_slices_and_means_of_other_axes_are_refused(make: Make) -> None:
+    inputs = keras.Input((8, 8, 6))
+    with pytest.raises(UnknownLayerError, match=r"only a (slice of channels|mean)"):
+        onnx_of(keras.Model(inputs, make(inputs)))
 
 
 def test_radius_and_certainty_are_mean_and_spread() -> None:

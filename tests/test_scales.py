@@ -123,9 +123,10 @@ def test_a_small_picture_of_wide_blur_is_looked_at_smaller(pooled: Engine) -> No
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (97, 193), (130, 5)])
-def test_any_size(engine: Engine, shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("name", ["engine", "pooled"])
+def test_any_size(name: str, shape: tuple[int, int], request: pytest.FixtureRequest) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    restored, seen = restore(engine, photo)
+    restored, seen = restore(request.getfixturevalue(name), photo)
     assert restored.shape == photo.shape
     assert seen.radius_px.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
 

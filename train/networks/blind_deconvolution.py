@@ -37,7 +37,7 @@ from train.networks.layers import (
 )
 from train.views import YIQ
 
-WINDOW = 32  # side of what a place that tells its radius by itself looks at, cells of 4 pixels
+ENERGY_WINDOW = 32  # side that energies are averaged over where no places are, cells of 4 pixels
 
 
 def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]:
@@ -71,7 +71,7 @@ def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]
 
 
 def _radius_probs(luma: tf.Tensor, halved: tf.Tensor, bank: Bank) -> tf.Tensor:
-    window = pooling.WINDOW if bank.pooled else WINDOW
+    window = pooling.ENERGY_WINDOW if bank.pooled else ENERGY_WINDOW
     logs = _ring_logs(halved, RINGS, RING_REACH, 2, window)
     if bank.fine:
         fine_logs = _ring_logs(luma, FINE_RINGS, FINE_REACH, 4, window)

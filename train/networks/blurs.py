@@ -47,7 +47,7 @@ class Bank(NamedTuple):
     guess: Guess  # that training begins with; it learns with the network
     later: Guess | None  # that takes its place once trained, and never learns; None keeps it
     fine: bool  # looks at the finest rings of the spectrum, too, to tell small radii apart
-    pooled: bool  # tells the blur of a place by all that is seen around it
+    pooled: bool  # tells the blur of a place by small views of all around it, not by one wide view
     hands_on: bool  # every inverse to the network, not only the sum that it starts from
 
     @property
@@ -76,7 +76,8 @@ _LENSES = Bank(
     pooled=False,
     hands_on=True,
 )
-_REAL = _LENSES._replace(later=Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=6.0), fine=True)
+_THEORY = Guess((2.0, 2.6, 3.2), 15.0, 0.4, prior_of_sharp=6.0)  # of pictures of any kind
+_REAL = _LENSES._replace(later=_THEORY, fine=True)
 BANKS = {
     # Hard-edged discs alone: runs of before there was a choice.
     "discs": Bank(
@@ -94,9 +95,7 @@ BANKS = {
     # The same. A guess that learns knows the spectra of its training pictures, so the network
     # learns to believe it; on other pictures, smoother and noisier, it misleads and the later one
     # holds. Any place's own may err, so those around it have a say.
-    "pooled": _REAL._replace(
-        later=Guess((2.0, 2.6, 3.2), 10.0, 0.4, prior_of_sharp=7.0), pooled=True
-    ),
+    "pooled": _REAL._replace(later=_THEORY._replace(noise=10.0, prior_of_sharp=7.0), pooled=True),
     # The same, but each place for itself: runs of before it was pooled.
     "real": _REAL,
     # By a guess of its own, and blind to the finest rings: runs of before they were looked at.

@@ -17,6 +17,7 @@ FULL_RES_NOISE, HALF_RES_NOISE = 0.04, 0.0025
 # Frequencies looked at, cycles a pixel of the halved picture and of the picture itself, and reach
 # of the filters. Without the latter a blur of one pixel is taken for one of two.
 RINGS, RING_REACH = np.linspace(0.04, 0.48, 16), 16
+MIDDLE_RINGS = slice(4, 8)  # 0.16 to 0.25 cycles a pixel of the halved picture
 FINE_RINGS, FINE_REACH = np.array([0.28, 0.33, 0.38, 0.43]), 8
 FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
 

@@ -69,7 +69,7 @@ def onnx_of(
     if teller:
         told = {name: outputs[name] for name in ("radius_px", "certainty")}
         part = _model(graph.leading_to(told), generator, told, {})
-        if not isinstance(teller, keras.layers.Softmax):  # which tells each place by itself
+        if isinstance(teller, keras.layers.Concatenate):  # a Softmax tells each place by itself
             notes[POOLED] = "1"
         notes[RADIUS_MODEL] = base64.b64encode(part.SerializeToString()).decode()
     return _model(graph, generator, outputs, notes)

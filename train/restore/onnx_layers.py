@@ -163,28 +163,35 @@ def _rearranged(graph: Graph, layer: Any, inputs: list[str]) -> str:
 def _weighted_sum(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
     pictures, radius_probs = inputs
     num_folded = layer.input[0].shape[-1] // layer.number
-    ends = [[layer.first], [layer.first + layer.number], [1]]  # of the channels
-    chosen = graph.add("Slice", [radius_probs, *(graph.weight(np.array(end)) for end in ends)])
+    chosen = _channels(graph, radius_probs, layer.first, layer.first + layer.number)
     weights = graph.add("Concat", [chosen] * num_folded, axis=1)
     sums = np.repeat(np.eye(num_folded, dtype=np.float32), layer.number, axis=1)
     weighed = graph.add("Mul", [pictures, weights])
     return graph.add("Conv", [weighed, graph.weight(sums[:, :, None, None])])
 
 
-def _channels(graph: Graph, layer: Any, inputs: list[str]) -> str:
+def _slice(graph: Graph, layer: Any, inputs: list[str]) -> str:
     """Some of the channels, side by side."""
-    key = layer._inbound_nodes[-1].arguments.args[1]
-    chosen = key[-1] if isinstance(key, tuple) and key[:-1] == (Ellipsis,) else None
-    if not isinstance(chosen, slice) or chosen.step not in (None, 1):
-        raise UnknownLayerError(f"{layer.name}: only a slice of the channels has a translation")
-    first, end, _ = chosen.indices(layer._inbound_nodes[-1].arguments.args[0].shape[-1])
+    picture, key = layer._inbound_nodes[-1].arguments.args
+    *others, chosen = key if isinstance(key, tuple) else (key,)
+    of_channels = others == [Ellipsis] and isinstance(chosen, slice) and len(picture.shape) == 4
+    if not of_channels or chosen.step not in (None, 1):
+        raise UnknownLayerError(f"{layer.name}: only a slice of channels, x[..., a:b], is known")
+    first, end, _ = chosen.indices(picture.shape[-1])
+    return _channels(graph, inputs[0], first, end)
+
+
+def _channels(graph: Graph, value: str, first: int, end: int) -> str:
     ends = (graph.weight(np.array([place])) for place in (first, end, 1))
-    return graph.add("Slice", [*inputs, *ends])
+    return graph.add("Slice", [value, *ends])
 
 
 def _mean(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    if layer.axis not in (-1, [-1], (-1,)) or not layer.keepdims:
-        raise UnknownLayerError(f"{layer.name}: only a mean over channels, kept, has a translation")
+    (value,) = layer._inbound_nodes[-1].arguments.args[:1]
+    if list(np.atleast_1d(layer.axis)) not in ([-1], [3]) or len(value.shape) != 4:
+        raise UnknownLayerError(f"{layer.name}: only a mean over channels is known to ONNX")
+    if not layer.keepdims:
+        raise UnknownLayerError(f"{layer.name}: only a mean that keeps its axis is known to ONNX")
     return graph.add("ReduceMean", inputs, axes=[1], keepdims=1)
 
 
@@ -234,6 +241,6 @@ TRANSLATIONS: Mapping[str, Translate] = {
     "Exp": _plain("Exp"),
     "Sqrt": _plain("Sqrt"),
     "Softmax": _plain("Softmax", axis=1),
-    "GetItem": _channels,
+    "GetItem": _slice,
     "Mean": _mean,
 }

@@ -22,7 +22,7 @@ def corrected_strips(
     Beyond, in tiles of one size that overlap; what a tile says near its own border is thrown away,
     and neighbors fade into each other over 64 pixels. A network that looks no further than 128
     pixels gives the same picture either way; so does the residual generator, but for a level or
-    two: the guess of its blur looks as far as 224 pixels, and at those beyond 128 little. The
+    two: the guess of its blur looks as far as 176 pixels, and at those beyond 128 little. The
     U-Net normalizes over all it sees, so for it the tiles may differ in tone.
 
     Args:
