@@ -1,5 +1,7 @@
 """The classical front of the residual generator: filters, the guess of the radius, their sum."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -30,6 +32,7 @@ LENSES, PHOTOGRAPHS, REAL, POOLED = (
 RADII = np.array(LENSES.radii)
 
 
+@functools.cache
 def front_of(bank: Bank) -> keras.Model:
     blurred = keras.Input((None, None, 3))
     return keras.Model(blurred, blind_inverse(blurred, bank))

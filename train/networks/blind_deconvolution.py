@@ -37,7 +37,7 @@ from train.networks.layers import (
 )
 from train.views import YIQ
 
-ENERGY_WINDOW = 32  # side that energies are averaged over where no places are, cells of 4 pixels
+ENERGY_WINDOW = 32  # side that energies are averaged over if not pooled, cells of 4 pixels
 
 
 def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]:

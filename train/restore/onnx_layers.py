@@ -89,7 +89,7 @@ def _statistics_norm(graph: Graph, layer: keras.layers.Layer, inputs: list[str])
 
 def _layer_norm(graph: Graph, layer: keras.layers.LayerNormalization, inputs: list[str]) -> str:
     """Over the channels; ONNX's own norm wants them last, and turning a picture takes longer."""
-    if list(np.atleast_1d(layer.axis)) not in ([-1], [len(layer.input.shape) - 1]):
+    if not _over_channels(layer):
         raise UnknownLayerError(f"{layer.name}: only a norm over channels has an ONNX translation")
     axes = {"axes": [1], "keepdims": 1}
     centered = graph.add("Sub", [*inputs, graph.add("ReduceMean", inputs, **axes)])
@@ -101,6 +101,10 @@ def _layer_norm(graph: Graph, layer: keras.layers.LayerNormalization, inputs: li
             shape = (-1,) + (1,) * (len(layer.input.shape) - 2)
             result = graph.add(kind, [result, graph.weight(weight.numpy().reshape(shape))])
     return result
+
+
+def _over_channels(layer: Any) -> bool:
+    return list(np.atleast_1d(layer.axis)) in ([-1], [len(layer.input.shape) - 1])
 
 
 def _scaled(graph: Graph, layer: keras.layers.Rescaling, inputs: list[str]) -> str:
@@ -172,12 +176,12 @@ def _weighted_sum(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) ->
 
 def _slice(graph: Graph, layer: Any, inputs: list[str]) -> str:
     """Some of the channels, side by side."""
-    picture, key = layer._inbound_nodes[-1].arguments.args
+    shape, key = layer.input.shape, layer._inbound_nodes[-1].arguments.args[1]
     *others, chosen = key if isinstance(key, tuple) else (key,)
-    of_channels = others == [Ellipsis] and isinstance(chosen, slice) and len(picture.shape) == 4
+    of_channels = others == [Ellipsis] and isinstance(chosen, slice) and len(shape) == 4
     if not of_channels or chosen.step not in (None, 1):
         raise UnknownLayerError(f"{layer.name}: only a slice of channels, x[..., a:b], is known")
-    first, end, _ = chosen.indices(picture.shape[-1])
+    first, end, _ = chosen.indices(shape[-1])
     return _channels(graph, inputs[0], first, end)
 
 
@@ -187,11 +191,8 @@ def _channels(graph: Graph, value: str, first: int, end: int) -> str:
 
 
 def _mean(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    (value,) = layer._inbound_nodes[-1].arguments.args[:1]
-    if list(np.atleast_1d(layer.axis)) not in ([-1], [3]) or len(value.shape) != 4:
-        raise UnknownLayerError(f"{layer.name}: only a mean over channels is known to ONNX")
-    if not layer.keepdims:
-        raise UnknownLayerError(f"{layer.name}: only a mean that keeps its axis is known to ONNX")
+    if not _over_channels(layer) or not layer.keepdims or len(layer.input.shape) != 4:
+        raise UnknownLayerError(f"{layer.name}: only a mean over channels, kept, is known to ONNX")
     return graph.add("ReduceMean", inputs, axes=[1], keepdims=1)
 
 
