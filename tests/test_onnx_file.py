@@ -16,7 +16,7 @@ import pipeline
 from prepare.records.lock import only_writer
 from train.restore import onnx_file
 from train.restore.onnx_file import NoWeightsError, open_engine, weights_path
-from train.restore.runs import choose_run
+from train.restore.runs import choose_run, known_alone
 from train.run_record import RunRecord, write_run
 
 
@@ -157,6 +157,32 @@ def test_only_the_run_in_the_box_is_passed_over_not_another_of_its_name(tmp_path
     assert choose_run(box_dir.parent, None, box_dir) == mine
 
 
+@pytest.mark.parametrize(
+    ("sets", "alone"),
+    [
+        (("disc-r30",), True),
+        (("disc-r0", "hexagon-r15-linear"), True),
+        (("disc-r2-46",), False),  # a range
+        (("wild-01", "wild-02"), False),
+        (("disc-r30", "wild-01"), False),
+        (("blurred-elsewhere",), False),  # nobody knows
+    ],
+)
+def test_a_run_of_fixed_radii_is_for_these_alone(
+    tmp_path: Path, sets: tuple[str, ...], alone: bool
+) -> None:
+    write_run(tmp_path, RunRecord(SETTINGS, sets, 64, "sharp"), ["CPU"])
+    assert known_alone(tmp_path) == (sets if alone else ())
+
+
+def test_a_run_whose_record_cannot_be_read_is_restored_with_all_the_same(run_dir: Path) -> None:
+    (run_dir / "settings.json").write_text("{")
+    assert known_alone(run_dir) == ()
+    assert open_engine(run_dir).tells_radius
+    (run_dir / "settings.json").unlink()
+    assert known_alone(run_dir) == ()
+
+
 def test_restoring_loads_no_tensorflow_nor_what_the_small_environment_lacks(
     run_dir: Path, tmp_path: Path
 ) -> None:
@@ -174,8 +200,9 @@ def test_restoring_loads_no_tensorflow_nor_what_the_small_environment_lacks(
     )  # fmt: skip
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("r (the newest run), step 4: 1 to restore into ")
-    assert lines[1].startswith("a.png: blur of ")
+    assert lines[0].startswith("r learned disc-r30 alone, and can make other blur worse; ")
+    assert lines[1].startswith("r (the newest run), step 4: 1 to restore into ")
+    assert lines[2].startswith("a.png: blur of ")
     assert lines[-1] == "[]"
     names = {"a.png", "a-map.png", "a-compare.jpg"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names

@@ -1,8 +1,11 @@
-"""Which run restores where none is named."""
+"""Which run restores where none is named, and what it is not for."""
 
 from pathlib import Path
 
+from prepare.records.recipes import blur_of_name
+from train import TrainError
 from train.restore.onnx_file import NAME, NoWeightsError, weights_path
+from train.run_record import read_run
 from train.start import folder_of
 
 
@@ -37,6 +40,22 @@ def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:
         if run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir))
     }
     return sorted(ages, key=ages.__getitem__, reverse=True)
+
+
+def known_alone(run_dir: Path) -> tuple[str, ...]:
+    """Names of a run's blurred sets, where none has radii that differ from image to image.
+
+    Such a network takes back those blurs, and makes others worse. Empty for all other runs, and
+    where that is not known, as of sets that were blurred elsewhere.
+    """
+    try:
+        record = read_run(run_dir)
+    except TrainError:  # its weights may be whole
+        return ()
+    names = record.kernels if record else ()
+    blurs = [blur_of_name(name) for name in names]
+    any_radius = [not blur or blur.depth or "radius_px" in blur.spreads for blur in blurs]
+    return () if any(any_radius) else names
 
 
 def _trained(run_dir: Path) -> Path | None:
