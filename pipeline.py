@@ -33,6 +33,7 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError
 from train import TrainError
 from train.flags import add_deblur, add_evaluate, add_studio
+from train.interrupts import heeded_signals
 from train.settings import PRESETS, TrainSettings
 from train.start import Beginning, folder_of, taken_over, with_recipe_of_demo
 
@@ -222,7 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
     args = build_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a stage as Ctrl-C
+    for number in heeded_signals():
+        signal.signal(number, signal.default_int_handler)  # all end a stage as Ctrl-C does
     warnings.filterwarnings("ignore", module="PIL")
     try:
         args.run_stage(args)

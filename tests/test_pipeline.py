@@ -476,7 +476,7 @@ def test_killed_and_run_again_is_as_if_undisturbed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_dataset_exits_130_and_keeps_what_it_made(
     large_photos, undisturbed, data_dir, signal_number
 ):

@@ -364,7 +364,11 @@ def test_a_taken_port_is_told_only_where_it_was_asked_for(folder: Path) -> None:
         assert "--port" in error_of("studio", "--port", text, code=2)
 
 
-def test_a_job_ends_with_the_studio(folder: Path) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_job_and_the_uploads_end_with_the_studio(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal_number: int
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     asked = {"settings": {"radius_px": 100}}
     with RunningStudio(folder) as studio:
         assert studio.post("blur/start", asked).json["state"] == "running"
@@ -373,8 +377,10 @@ def test_a_job_ends_with_the_studio(folder: Path) -> None:
         assert "still runs" in again.json["error"]
         assert studio.post("job/cancel", {}).json["state"] == "cancelled"
         assert studio.post("blur/start", asked).json["state"] == "running"
-        os.kill(studio.process.pid, signal.SIGTERM)
+        assert list(tmp_path.glob("studio-*"))
+        os.kill(studio.process.pid, signal_number)
         studio.process.wait(30)
     assert studio.process.returncode == 130
+    assert not list(tmp_path.glob("studio-*"))
     with only_writer(folder / "data", "the test"):
         """Nobody else writes."""

@@ -1,4 +1,4 @@
-"""Lets a step be finished and recorded before a signal ends the run."""
+"""The signals that end a command, and how a step is finished and recorded before one does."""
 
 import contextlib
 import signal
@@ -10,12 +10,14 @@ SIGNALS = [
 ]
 
 
+def heeded_signals() -> list[int]:
+    """Those that are not ignored: `nohup` has SIGHUP ignored, and then it stays so."""
+    return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+
+
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[list[int]]:
-    """Collects signals until a step is whole and recorded; a second one acts at once.
-
-    One that was ignored when the run began, as `nohup` does with SIGHUP, stays ignored.
-    """
+    """Collects signals until a step is whole and recorded; a second one acts at once."""
     received: list[int] = []
 
     def note(number: int, _frame: object) -> None:
@@ -23,8 +25,7 @@ def deferred_interrupts() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
 
-    caught = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    previous = {number: signal.signal(number, note) for number in caught}
+    previous = {number: signal.signal(number, note) for number in heeded_signals()}
     try:
         yield received
     finally:
