@@ -16,7 +16,7 @@ import pipeline
 from prepare.records.lock import only_writer
 from train.restore import onnx_file
 from train.restore.onnx_file import NoWeightsError, open_engine, weights_path
-from train.restore.runs import choose_run, known_alone
+from train.restore.runs import choose_run, known_alone, offered_runs
 from train.run_record import RunRecord, write_run
 
 
@@ -138,6 +138,37 @@ def test_the_newest_run_else_the_one_in_the_box(tmp_path: Path) -> None:
         os.utime(runs_dir / name / "ckpt-1.index", (1e9 - age, 1e9 - age))
     (runs_dir / "empty").mkdir()
     assert choose_run(runs_dir, None, box_dir) == (runs_dir / "new", "the newest run")
+
+
+@pytest.mark.parametrize(
+    ("run", "order"),
+    [
+        (None, ["new", "pretrained", "old"]),
+        ("old", ["old", "pretrained", "new"]),
+        ("pretrained", ["pretrained", "new", "old"]),
+        ("none", ["pretrained", "new", "old"]),
+    ],
+)
+def test_all_runs_are_offered_the_chosen_one_first_and_the_box_next(
+    tmp_path: Path, run: str | None, order: list[str]
+) -> None:
+    runs_dir, box_dir = tmp_path / "runs", tmp_path / "pretrained"
+    assert offered_runs(runs_dir, run, box_dir) == {}
+    sets = {
+        box_dir: ("wild-01",),
+        runs_dir / "new": ("disc-r30",),
+        runs_dir / "old": ("disc-r2", "disc-r3"),
+    }
+    for age, (run_dir, names) in enumerate(sets.items()):
+        write_run(run_dir, RunRecord(SETTINGS, names, 64, "sharp"), ["CPU"])
+        (run_dir / "ckpt-1.index").touch()
+        os.utime(run_dir / "ckpt-1.index", (1e9 - age, 1e9 - age))
+    offered = offered_runs(runs_dir, run, box_dir)
+    assert list(offered) == order
+    newest = "the newest run, " if run is None else ""
+    assert offered["new"] == (runs_dir / "new", f"{newest}for disc-r30 alone")
+    assert offered["old"] == (runs_dir / "old", "for 2 blurs alone")
+    assert offered["pretrained"] == (box_dir, "the network in the box")
 
 
 def test_only_the_run_in_the_box_is_passed_over_not_another_of_its_name(tmp_path: Path) -> None:

@@ -147,6 +147,12 @@ def test_the_radius_curve_is_shown(layout: Layout) -> None:
     assert "trained on disc-r30" in layout.write()
 
 
+def test_another_evaluation_that_is_damaged_is_left_out(layout: Layout, capsys) -> None:
+    write_text(layout.evaluation.parent / "real-pairs" / "metrics.json", "damaged")
+    assert "real-pairs" not in layout.write()
+    assert "left out of the page: " in capsys.readouterr().out
+
+
 def test_no_evaluation_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(NoEvaluationError, match="make evaluate RUN=run"):
         write_report(tmp_path / "run", tmp_path / "none", tmp_path, tmp_path)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import jinja2
 
 from prepare.records.atomic import write_text
-from prepare.records.errors import explain_damage
+from prepare.records.errors import DamagedRecordError, explain_damage
 from train.evaluation_folder import SHEETS, evaluated_in
 from train.records import read_object, read_table
 from train.report.charts import histogram
@@ -67,10 +67,19 @@ def write_real_report(run_dir: Path, evaluation_dir: Path) -> Path:
 
 
 def real_evaluations(evaluations_dir: Path) -> list[dict]:
-    """What a run's other pages tell of its evaluations on real pairs, with links to their pages."""
+    """What a run's other pages tell of its evaluations on real pairs, with links to their pages.
+
+    A damaged one is named and left out.
+    """
     found = []
     for name in evaluated_in(evaluations_dir):
-        metrics = read_object(evaluations_dir / name / "metrics.json", "run `make evaluate` again")
+        try:
+            metrics = read_object(
+                evaluations_dir / name / "metrics.json", "run `make evaluate` again"
+            )
+        except DamagedRecordError as error:
+            print(f"left out of the page: {error}")
+            continue
         if "real" in metrics:
             found.append(metrics | {"link": f"../{quote(name)}/report.html"})
     return found

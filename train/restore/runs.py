@@ -1,5 +1,6 @@
 """Which run restores where none is named, and what it is not for."""
 
+import contextlib
 from pathlib import Path
 
 from prepare.records.recipes import blur_of_name
@@ -7,6 +8,8 @@ from train import TrainError
 from train.restore.onnx_file import NAME, NoWeightsError, weights_path
 from train.run_record import read_run
 from train.start import folder_of
+
+OF_BOX = "the network in the box"
 
 
 def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, str]:
@@ -26,7 +29,7 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
     if found := runs_with_weights(runs_dir, box_dir):
         return found[0], "the newest run"
     if _trained(box_dir):
-        return box_dir, "the network in the box"
+        return box_dir, OF_BOX
     raise NoWeightsError(
         f"no run in {runs_dir} to restore with; run `make train` first, or name one with RUN=.."
     )
@@ -40,6 +43,30 @@ def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:
         if run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir))
     }
     return sorted(ages, key=ages.__getitem__, reverse=True)
+
+
+def offered_runs(runs_dir: Path, run: str | None, box_dir: Path) -> dict[str, tuple[Path, str]]:
+    """Folders of the runs to choose from by name, each with what is to be said of it, if anything.
+
+    First comes the one that is taken where none is chosen, then the one in the box, then the rest.
+
+    Args:
+        runs_dir: as the others, see `choose_run`.
+    """
+    found = {box_dir.name: (box_dir, OF_BOX)} if _trained(box_dir) else {}
+    found |= {folder.name: (folder, "") for folder in runs_with_weights(runs_dir, box_dir)}
+    with contextlib.suppress(NoWeightsError):
+        first, reason = choose_run(runs_dir, run, box_dir)
+        if said := found.pop(first.name, None):
+            found = {first.name: (first, reason or said[1]), **found}
+    return {name: (run_dir, _with_limits(said, run_dir)) for name, (run_dir, said) in found.items()}
+
+
+def _with_limits(said: str, run_dir: Path) -> str:
+    """What is said of a run, and what it is for, if for that alone."""
+    sets = known_alone(run_dir)
+    limits = f"for {sets[0] if len(sets) == 1 else f'{len(sets)} blurs'} alone" if sets else ""
+    return ", ".join(each for each in (said, limits) if each)
 
 
 def known_alone(run_dir: Path) -> tuple[str, ...]:

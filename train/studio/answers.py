@@ -115,8 +115,8 @@ class Studio:
             originals=self.photographs.named_originals(),
             size=blur.written_as(data).size,
             restorers=[
-                (name, reason, keeps_both(run_dir))
-                for name, (run_dir, reason) in self.restorer.runs.items()
+                (name, said, keeps_both(run_dir))
+                for name, (run_dir, said) in self.restorer.runs.items()
             ],
             out_dir=self.places.out_dir,
             runs=listed,

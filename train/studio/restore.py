@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from train import TrainError
 from train.restore.engine import Engine
 from train.restore.onnx_file import NoWeightsError, weights_note, written_engine
 from train.restore.radius_map import described
 from train.restore.restore import restore
-from train.restore.runs import choose_run, runs_with_weights
+from train.restore.runs import offered_runs
 from train.restore.targets import NothingRestoredError, Target, plan
 from train.studio import Refused
 from train.studio.jobs import Command
@@ -36,15 +35,8 @@ class Restorer:
 
     @property
     def runs(self) -> dict[str, tuple[Path, str]]:
-        """Folders of the runs by name, each with why it is taken if no other is named."""
-        runs_dir, run, box_dir = self.places.runs
-        found = {folder.name: (folder, "") for folder in runs_with_weights(runs_dir, box_dir)}
-        try:
-            chosen, reason = choose_run(runs_dir, run, box_dir)
-        except TrainError:
-            return found
-        first = {chosen.name: (chosen, reason)} if run is None or run in found else {}
-        return first | {name: each for name, each in found.items() if name not in first}
+        """Folders of the runs by name, each with what is to be said of it."""
+        return offered_runs(*self.places.runs)
 
     def folder_of(self, run: object) -> Path:
         """The folder of a run.
