@@ -32,10 +32,10 @@ from prepare.records.blur_settings import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.errors import SettingError
 from train import TrainError
-from train.flags import add_deblur, add_evaluate, add_studio
+from train.flags import add_deblur, add_evaluate, add_preset, add_studio
 from train.interrupts import heeded_signals
 from train.settings import PRESETS, TrainSettings
-from train.start import Beginning, folder_of, taken_over, with_recipe_of_demo
+from train.start import Beginning, folder_of, preset_of, taken_over, with_recipe_of_demo
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
@@ -52,7 +52,8 @@ def dataset(args: argparse.Namespace) -> None:
 
     host = args.source if args.source in FFHQ_SOURCES else FfhqSettings.source
     ffhq = settings_from(args, FfhqSettings(), source=host)
-    wanted = SourceSettings(args.source, args.num_images, args.from_dir, args.keep, args.seed, ffhq)
+    seed = getattr(args, "seed", 0)
+    wanted = SourceSettings(args.source, args.num_images, args.from_dir, args.keep, seed, ffhq)
     output = settings_from(args, OutputSettings())
     sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
     if args.dry_run:
@@ -81,7 +82,7 @@ def train(args: argparse.Namespace) -> None:
     from train.stages import train_run
 
     other = folder_of(args.runs_dir, settings.from_run, BOX_DIR) if settings.from_run else None
-    begin = Beginning(args.preset, other, plan={"steps", "epochs"}.isdisjoint(vars(args)))
+    begin = Beginning(preset_of(vars(args)), other, plan={"steps", "epochs"}.isdisjoint(vars(args)))
     train_run(*places(args), set_names, settings, begin=begin, dry_run=args.dry_run)
 
 
@@ -166,7 +167,7 @@ def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
 def recipe(args: argparse.Namespace) -> TrainSettings:
     """How a run is trained: by its flags, and by what it was begun with or starts from."""
     taken = taken_over(args.runs_dir, args.run, BOX_DIR, vars(args))
-    return settings_from(args, PRESETS[args.preset], **taken)
+    return settings_from(args, PRESETS[preset_of(vars(args))], **taken)
 
 
 def build_parser() -> Parser:
@@ -184,7 +185,8 @@ def build_parser() -> Parser:
             text = "folder of training runs"
             command.add_argument("--runs-dir", type=Path, default=Path("tf_checkpoints"), help=text)
             command.add_argument("--run", default="run-01", help="name of the run")
-        command.add_argument("--seed", type=parse_seed, default=0, help="of all that is drawn")
+        text = "of all that is drawn (default: 0)"
+        command.add_argument("--seed", type=parse_seed, default=argparse.SUPPRESS, help=text)
         command.add_argument("--dry-run", action="store_true", help="say what would be done")
         return command
 
@@ -204,8 +206,7 @@ def build_parser() -> Parser:
     command = add(run_all, "all")
     add_dataset(command)
     add_training(command)
-    command = add(demo)
-    add_dataset(command, num_images=60)
+    add_dataset(command := add(demo), num_images=60)
     add_training(command)
     command.set_defaults(**DEMO)
     add(clean_pairs, "clean-pairs", with_run=False)
@@ -213,7 +214,7 @@ def build_parser() -> Parser:
 
 
 def add_training(parser: Parser) -> None:
-    parser.add_argument("--preset", choices=PRESETS, default="sharp", help="recipe to start from")
+    add_preset(parser)
     add_settings(parser, TrainSettings, leave_out=("seed",))
 
 

@@ -1,13 +1,14 @@
 """Which run a new one may start from, as the command line answers; nothing is trained here."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from helpers.pair_files import tree, write_matched_folders
 
 import pipeline
 from train.run_record import RunRecord, read_run, write_run
-from train.settings import TrainSettings
+from train.settings import PRESETS, TrainSettings
 from train.start import OF_DEMO, UnfitStartError, folder_of, taken_over, with_recipe_of_demo
 
 OTHER = TrainSettings(channels=8, blocks=3, start="discs", steps=2)
@@ -155,16 +156,40 @@ def test_run_of_the_box_is_known_by_its_name_wherever_runs_lie(tmp_path):
     assert folder_of(tmp_path, "pretrained", box_dir) == tmp_path / "pretrained"
 
 
-def test_a_demo_has_a_recipe_of_its_own_and_goes_on_with_it(tmp_path, capsys):
-    flags = {"runs_dir": tmp_path, "run": "demo", "preset": "sharp"}
+def test_a_demo_has_a_recipe_of_its_own_and_goes_on_with_what_it_was_begun_with(tmp_path, capsys):
+    flags = {"runs_dir": tmp_path, "run": "demo"}
     assert with_recipe_of_demo(flags) == OF_DEMO | flags
-    assert with_recipe_of_demo(flags | {"preset": "paper"}).keys() == flags.keys()
+    assert with_recipe_of_demo(flags | {"preset": "paper"}).keys() == {*flags, "preset"}
     assert with_recipe_of_demo(flags | {"gan_start": 0.5})["gan_start"] == 0.5
     write_trained(tmp_path / "demo")  # by a version whose demo had the preset's own
     begun = with_recipe_of_demo(flags)
-    assert {name: begun[name] for name in OF_DEMO} == {
+    taken = taken_over(tmp_path, "demo", tmp_path / "box", begun)
+    assert {name: taken[name] for name in OF_DEMO} == {
         name: getattr(OTHER, name) for name in OF_DEMO
     }
     words = ["demo", "--dry-run", "--runs-dir", str(tmp_path / "new"), "--data-dir", str(tmp_path)]
     assert pipeline.main(words) == 0
     assert f"  learning_rate = {OF_DEMO['learning_rate']}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "channels", "gan_weight", "steps"),
+    [
+        ([], 24, 0.0, 9),
+        (["--preset", "faithful"], 24, 0.0, 9),
+        (["--steps", "12"], 24, 0.0, 12),
+        (["--epochs", "2"], 24, 0.0, 0),
+        (["--channels", "32", "--seed", "1"], 32, 0.0, 9),  # is refused then
+        (["--preset", "sharp"], 24, PRESETS["sharp"].gan_weight, 9),  # likewise
+    ],
+)
+def test_a_run_goes_on_with_what_it_was_begun_with(tmp_path, typed, channels, gan_weight, steps):
+    begun = replace(
+        PRESETS["faithful"], channels=24, steps=9, seed=5, patience=3, max_minutes=1.0, batch=2
+    )
+    write_run(tmp_path / "mine", RunRecord(begun, ("disc-r30",), 64, "faithful"), [])
+    words = ["train", "--run", "mine", "--runs-dir", str(tmp_path), *typed]
+    settings = pipeline.recipe(pipeline.build_parser().parse_args(words))
+    assert (settings.channels, settings.gan_weight, settings.steps) == (channels, gan_weight, steps)
+    assert (settings.patience, settings.max_minutes, settings.batch) == (3, 0.0, 2)
+    assert settings.seed == (1 if "--seed" in typed else 5)

@@ -1,10 +1,18 @@
-"""The flags of the subcommands that score and restore."""
+"""The flags of the subcommands that train, score and restore."""
 
 import argparse
 from pathlib import Path
 
 from train.baseline_sample import ALL, SAMPLE, SAMPLE_SIZE
+from train.settings import PRESETS
+from train.start import preset_of
 from train.studio import FIRST_PORT
+
+
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that names the recipe; it has no default, as a run that was begun has one."""
+    text = f"recipe to start from (default: {preset_of({})})"
+    parser.add_argument("--preset", choices=PRESETS, default=argparse.SUPPRESS, help=text)
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:

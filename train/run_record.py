@@ -5,7 +5,7 @@ import platform
 import shlex
 import subprocess
 import typing
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -137,17 +137,6 @@ def _check_version(path: Path, content: dict) -> None:
             f"{path} is of a version before 0.1.0, whose residual generator is no longer known; "
             "train again as another RUN=.."
         )
-
-
-def older_defaults(run_dir: Path, typed: Collection[str]) -> dict[str, Any]:
-    """What a run was begun with of settings that did not exist then and were not typed now."""
-    path = run_dir / "settings.json"
-    try:
-        content = read_object(path, "") if path.exists() else BEFORE_IT_EXISTED
-    except (DamagedRecordError, OSError):
-        return {}  # reading it again says what is wrong
-    absent = BEFORE_IT_EXISTED.keys() - content.keys() - set(typed)
-    return {name: BEFORE_IT_EXISTED[name] for name in sorted(absent)}
 
 
 def check_unchanged(run_dir: Path, record: RunRecord) -> None:

@@ -4,13 +4,13 @@ Without TensorFlow, so that flags are answered at once; `train.checkpoints` load
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from train import TrainError
-from train.run_record import BEST, ChangedSettingsError, RunRecord, older_defaults, read_run
-from train.settings import TrainSettings
+from train.run_record import BEST, ChangedSettingsError, RunRecord, read_run
+from train.settings import PRESETS, TrainSettings
 
 NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # settings taken over
 
@@ -44,23 +44,27 @@ def folder_of(runs_dir: Path, name: str, box_dir: Path) -> Path:
     return box_dir if name == box_dir.name and not folder.exists() else folder
 
 
+def preset_of(typed: Mapping[str, Any]) -> str:
+    """The recipe that a new run begins with, of the flags that were given."""
+    return typed.get("preset", "sharp")
+
+
 def with_recipe_of_demo(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Flags of a demo, those of its recipe that were not typed added.
 
     Args:
         flags: of the command line; a demo that was begun goes on with what it was begun with.
     """
-    recipe = {} if flags["preset"] == "paper" else OF_DEMO
-    if begun := read_run(flags["runs_dir"] / flags["run"]):
-        recipe = {name: getattr(begun.settings, name) for name in OF_DEMO}
+    begun = read_run(flags["runs_dir"] / flags["run"])
+    recipe = {} if begun or flags.get("preset") == "paper" else OF_DEMO
     return recipe | dict(flags)
 
 
 def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that a run has from the one that it starts from, from when it was begun, or from
-    before they existed.
+    """Settings that a run has from when it was begun, or from the one that it starts from.
 
-    A run that was begun has them from its own record: the other may have changed or vanished.
+    A run that was begun has all from its own record that no flag tells, nor a preset that is now
+    named: what is usual may change, and the other run may have changed or vanished.
 
     Args:
         runs_dir: the user's runs.
@@ -82,18 +86,14 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
     begun = read_run(run_dir)
     begun_from = begun.settings.from_run if begun else None
     name = begun_from if wanted is None else Path(wanted).as_posix()
-    older = older_defaults(run_dir, typed)
-    if begun and "start" not in typed:  # a preset may have had another in an older version
-        older |= {"start": begun.settings.start}
-    if begun and not {"epochs", "steps"} & typed.keys():  # its length, which may have been planned
-        older |= {"epochs": begun.settings.epochs, "steps": begun.settings.steps}
+    own = _begun_with(begun, typed) if begun else {}
     if run_dir.resolve() == box_dir.resolve():
         raise UnfitStartError(
             f"{run_dir} comes with the project and stays as it is; go on from it in a run of your "
             f"own: `make train RUN=mine FROM_RUN={run}`"
         )
     if name is None:
-        return older
+        return own
     folder = folder_of(runs_dir, name, box_dir)
     if folder.resolve() == run_dir.resolve():
         raise UnfitStartError(
@@ -112,7 +112,19 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
                 f"--{setting} {typed[setting]} does not fit the weights of run {name}, whose "
                 f"network has {setting} {value}; leave it out"
             )
-    return older | {"from_run": name} | network
+    return own | {"from_run": name} | network
+
+
+def _begun_with(begun: RunRecord, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was begun with of all that is not told now."""
+    told = {*typed, "max_minutes"}  # the time of one call
+    if not {"epochs", "steps"}.isdisjoint(typed):  # either is a length
+        told |= {"epochs", "steps"}
+    settings = asdict(begun.settings)
+    if typed.get("preset", begun.preset) != begun.preset:
+        was, now = PRESETS.get(begun.preset, begun.settings), PRESETS[typed["preset"]]
+        told |= {name for name in settings if getattr(was, name) != getattr(now, name)}
+    return {name: value for name, value in settings.items() if name not in told}
 
 
 def _trained(folder: Path) -> RunRecord:
