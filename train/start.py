@@ -56,7 +56,7 @@ def with_recipe_of_demo(flags: Mapping[str, Any]) -> dict[str, Any]:
         flags: of the command line; a demo that was begun goes on with what it was begun with.
     """
     begun = read_run(flags["runs_dir"] / flags["run"])
-    recipe = {} if begun or flags.get("preset") == "paper" else OF_DEMO
+    recipe = {} if begun or preset_of(flags) == "paper" else OF_DEMO
     return recipe | dict(flags)
 
 

@@ -45,6 +45,12 @@ def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:
     return sorted(ages, key=ages.__getitem__, reverse=True)
 
 
+def runs_by_name(runs_dir: Path, box_dir: Path) -> dict[str, Path]:
+    """Folders of all runs that can restore: the one in the box, then the user's, newest first."""
+    box = [box_dir] if _trained(box_dir) else []
+    return {folder.name: folder for folder in [*box, *runs_with_weights(runs_dir, box_dir)]}
+
+
 def offered_runs(runs_dir: Path, run: str | None, box_dir: Path) -> dict[str, tuple[Path, str]]:
     """Folders of the runs to choose from by name, each with what is to be said of it, if anything.
 
@@ -53,13 +59,16 @@ def offered_runs(runs_dir: Path, run: str | None, box_dir: Path) -> dict[str, tu
     Args:
         runs_dir: as the others, see `choose_run`.
     """
-    found = {box_dir.name: (box_dir, OF_BOX)} if _trained(box_dir) else {}
-    found |= {folder.name: (folder, "") for folder in runs_with_weights(runs_dir, box_dir)}
+    found = runs_by_name(runs_dir, box_dir)
+    said = {name: OF_BOX for name, folder in found.items() if folder == box_dir}
     with contextlib.suppress(NoWeightsError):
         first, reason = choose_run(runs_dir, run, box_dir)
-        if said := found.pop(first.name, None):
-            found = {first.name: (first, reason or said[1]), **found}
-    return {name: (run_dir, _with_limits(said, run_dir)) for name, (run_dir, said) in found.items()}
+        if first.name in found:
+            said |= {first.name: reason} if reason else {}
+            found = {first.name: found.pop(first.name)} | found
+    return {
+        name: (folder, _with_limits(said.get(name, ""), folder)) for name, folder in found.items()
+    }
 
 
 def _with_limits(said: str, run_dir: Path) -> str:

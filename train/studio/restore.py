@@ -13,7 +13,7 @@ from train.restore.engine import Engine
 from train.restore.onnx_file import NoWeightsError, weights_note, written_engine
 from train.restore.radius_map import described
 from train.restore.restore import restore
-from train.restore.runs import offered_runs
+from train.restore.runs import offered_runs, runs_by_name
 from train.restore.targets import NothingRestoredError, Target, plan
 from train.studio import Refused
 from train.studio.jobs import Command
@@ -44,10 +44,11 @@ class Restorer:
         Raises:
             Refused: if it is none that restores.
         """
-        found = self.runs.get(run) if isinstance(run, str) else None
+        runs_dir, _, box_dir = self.places.runs
+        found = runs_by_name(runs_dir, box_dir).get(run) if isinstance(run, str) else None
         if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"no run is called {run}; train one: `make train`")
-        return found[0]
+        return found
 
     def preview(
         self, pixels: np.ndarray, run: object, detail: float, place: tuple[float, float]
