@@ -369,7 +369,8 @@ def test_a_job_and_the_uploads_end_with_the_studio(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal_number: int
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    asked = {"settings": {"radius_px": 100}}
+    # A set of its own each time: what is made already is done before it can be cancelled.
+    asked = {"settings": {"radius_px": 100 + signal_number}}
     with RunningStudio(folder) as studio:
         assert studio.post("blur/start", asked).json["state"] == "running"
         again = studio.post("blur/start", asked)
