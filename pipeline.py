@@ -41,7 +41,6 @@ KINDS = ("savedmodel", "onnx", "tflite", "run")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
 DEMO = {"run": "demo", "data_dir": Path("data/demo"), "runs_dir": Path("tf_checkpoints/demo")}
 SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
-DEMO |= {"steps": 500, "sample_every": 100, "log_every": 20}
 
 
 def dataset(args: argparse.Namespace) -> None:

@@ -122,6 +122,9 @@ def test_parameters_come_from_the_tuning_images_alone(sharp: np.ndarray) -> None
         ({"radius_px": 0.0}, "smaller"),
         ({"depth": True}, "varies"),
         ({"brightness": 20.0, "threshold": 200.0}, "highlights"),
+        ({"linear": (False, True)}, "linear differs"),
+        ({"linear": True, "gamma": (1.8, 2.4)}, "gamma differs"),
+        ({"linear": True, "gamma": 2.2}, "tone curve"),
     ],
 )
 def test_sets_without_one_psf_are_left_out_with_a_reason(

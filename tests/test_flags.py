@@ -15,6 +15,7 @@ from prepare.flags import (
 from prepare.records.errors import SettingError, require
 from prepare.records.fields import setting
 from prepare.records.spread import Spread
+from train.flags import parse_share
 
 
 @dataclass(frozen=True)
@@ -136,3 +137,9 @@ def test_switch_is_0_or_1():
     for text in ("", "true", "2"):
         with pytest.raises(argparse.ArgumentTypeError):
             parse_bool(text)
+
+
+@pytest.mark.parametrize("text", ["0,5", "50%", "abc", "2", "-1", "nan"])
+def test_a_share_that_is_none_is_said_in_words(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"a number between 0 and 1, got {text}"):
+        parse_share(text)

@@ -23,7 +23,13 @@ from PIL import Image
 
 from train.checkpoints import NoCheckpointError, load_generator
 from train.log import Recorder
-from train.loop import NonFiniteLossError, UnsuitableSizeError, out_of_patience
+from train.loop import (
+    FullMemoryError,
+    NonFiniteLossError,
+    UnsuitableSizeError,
+    keep_best,
+    out_of_patience,
+)
 from train.pairs import UnmatchedPairsError, read_split
 from train.run_record import ChangedSettingsError, DamagedSettingsError
 from train.settings import TrainSettings
@@ -256,6 +262,11 @@ def test_pictures_of_an_unsuitable_size_are_refused(tmp_path, size, generator, e
     assert not (tmp_path / "run").exists()
 
 
+def test_a_shift_beyond_the_pictures_is_refused(tmp_path, data_dir):
+    with pytest.raises(UnsuitableSizeError, match="--jitter-px must be less than the 64 pixels"):
+        run(tmp_path / "run", data_dir, jitter_px=64)
+
+
 @pytest.mark.slow
 def test_smallest_pictures_can_be_trained_on(tmp_path):
     write_matched_folders(tmp_path, IDS, size=24)
@@ -303,6 +314,30 @@ def test_the_best_of_an_adversarial_run_is_of_the_last_quarter_of_its_part():
     settings = TrainSettings(gan_weight=1, gan_start=0.6)
     assert settings.best_eligible_step(1000) == 901
     assert replace(settings, gan_weight=0).best_eligible_step(1000) == 0
+
+
+def test_a_run_that_was_made_longer_gets_a_best_of_its_own_last_quarter():
+    state = SimpleNamespace(best_haarpsi=tf.Variable(0.9), best_step=tf.Variable(95))
+    for step, haarpsi, best_step in ((150, 0.95, 95), (180, 0.8, 180), (190, 0.7, 180)):
+        keep_best(state, step, 175, {"validation_haarpsi": haarpsi}, None)
+        assert state.best_step.numpy() == best_step
+    assert state.best_haarpsi.numpy() == pytest.approx(0.8)
+
+
+def test_a_run_that_is_finished_keeps_its_record_whatever_is_asked_for(tmp_path, data_dir):
+    run(tmp_path, data_dir, steps=2, gan_weight=0)
+    before = (tmp_path / "settings.json").read_bytes()
+    assert run(tmp_path, data_dir, steps=1, gan_weight=0) is False
+    assert (tmp_path / "settings.json").read_bytes() == before
+
+
+def test_a_full_memory_is_said_in_one_line(tmp_path, data_dir, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr("train.loop.build_train_step", full)
+    with pytest.raises(FullMemoryError, match="make BATCH, CROP or CHANNELS smaller"):
+        run(tmp_path, data_dir)
 
 
 def test_max_minutes_ends_the_call_and_keeps_the_step(data_dir, tmp_path):

@@ -1,5 +1,7 @@
 """Pairs of real photographs: which files belong together, and what is wrong with the others."""
 
+import os
+
 import numpy as np
 import pytest
 from helpers.pair_files import photo_u8
@@ -57,6 +59,13 @@ def test_wrong_folders_are_named(tmp_path, names, said):
     for name in names:
         write(tmp_path, name)
     with pytest.raises(RealPairsError, match=said):
+        find_real_pairs(tmp_path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    for half in (b"caf\xe9_blurred.png", b"caf\xe9_sharp.png"):
+        (tmp_path / os.fsdecode(half)).write_bytes(b"")
+    with pytest.raises(RealPairsError, match=r"the name caf\\xe9_blurred.png is no text; rename"):
         find_real_pairs(tmp_path)
 
 

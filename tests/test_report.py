@@ -147,8 +147,11 @@ def test_the_radius_curve_is_shown(layout: Layout) -> None:
     assert "trained on disc-r30" in layout.write()
 
 
-def test_another_evaluation_that_is_damaged_is_left_out(layout: Layout, capsys) -> None:
-    write_text(layout.evaluation.parent / "real-pairs" / "metrics.json", "damaged")
+@pytest.mark.parametrize("content", ["damaged", '{"real": {}}', '{"real": 3, "gains": []}'])
+def test_another_evaluation_that_is_damaged_is_left_out(
+    layout: Layout, capsys, content: str
+) -> None:
+    write_text(layout.evaluation.parent / "real-pairs" / "metrics.json", content)
     assert "real-pairs" not in layout.write()
     assert "left out of the page: " in capsys.readouterr().out
 

@@ -17,7 +17,7 @@ from train.restore.targets import NothingRestoredError, plan
 class StandIn:
     """What an engine is to those who restore: a change of pictures in -1..1."""
 
-    notes: ClassVar = {"multiple": "4"}
+    notes: ClassVar = {"multiple": "4", "weights": "none"}
     tells_radius = False
 
     def __init__(self, correction: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -83,6 +83,9 @@ def test_says_what_it_drops(
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
     deblur(NOTHING, plan([tmp_path / "two.gif"], tmp_path / "out"))
     assert "two.gif: not kept: 1 further frames" in capsys.readouterr().out
+    frames[0].save(tmp_path / "one.jpg", xmp=b"<x:xmpmeta/>", comment=b"seen")
+    deblur(NOTHING, plan([tmp_path / "one.jpg"], tmp_path / "out"))
+    assert "one.jpg: not kept: XMP, a comment" in capsys.readouterr().out
 
 
 def test_only_our_own_results_of_the_same_photograph_are_replaced(
@@ -107,6 +110,45 @@ def test_only_our_own_results_of_the_same_photograph_are_replaced(
         plan([tmp_path / "in"], tmp_path / "in", compare=True)
 
 
+def test_what_is_made_is_not_made_again_unless_it_would_differ(
+    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        write_picture(tmp_path / name, photo)
+    out = tmp_path / "out"
+
+    def made_again(engine: StandIn = NOTHING, compare: bool = True, **wanted: float) -> list[str]:
+        before = {path.name: path.stat().st_ino for path in out.glob("*.png")}
+        deblur(engine, plan([tmp_path], out, compare=compare), **wanted)
+        return sorted(n for n, ino in before.items() if (out / n).stat().st_ino != ino)
+
+    assert made_again() == []  # all are new
+    (out / "b-compare.jpg").unlink()  # as if stopped before it was written
+    assert made_again() == ["b.png"]
+    assert capsys.readouterr().out.count("a.jpg: restored before") == 1
+    assert made_again(compare=False) == []
+    assert made_again(strength=0.5) == ["a.png", "b.png"]
+    assert made_again(strength=0.5, detail=0.5) == ["a.png", "b.png"]
+    other = StandIn(np.zeros_like)
+    other.notes = NOTHING.notes | {"weights": "others"}
+    assert made_again(other) == ["a.png", "b.png"]
+    write_picture(tmp_path / "c.png", photo)
+    assert made_again(other) == []
+
+
+def test_a_result_whose_name_would_be_too_long_is_named_and_the_rest_done(
+    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    long = "l" * 250
+    for name in (f"{long}.jpg", "z.jpg"):
+        write_picture(tmp_path / "z.jpg", photo)
+        (tmp_path / "z.jpg").replace(tmp_path / name)
+    with pytest.raises(NothingRestoredError, match="1 of 2 could not be restored"):
+        deblur(NOTHING, plan([tmp_path], tmp_path / "out", compare=True))
+    assert "the name of a result would be too long" in capsys.readouterr().out
+    assert (tmp_path / "out" / "z-compare.jpg").exists()
+
+
 @pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128), (1.0, 155)])
 def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
     write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
@@ -129,7 +171,8 @@ def test_a_corrupt_file_is_reported_and_the_rest_done(
         write_picture(tmp_path / name, photo)
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
-    with pytest.raises(NothingRestoredError, match=r"2 of 4 could not be read \(b.jpg, d.png\)"):
+    said = r"2 of 4 could not be restored \(b.jpg, d.png\), see above; the others are done"
+    with pytest.raises(NothingRestoredError, match=said):
         deblur(NOTHING, plan([tmp_path], tmp_path / "out"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
     assert "b.jpg: cannot be read (no image, or of a kind not supported)" in capsys.readouterr().out
@@ -161,5 +204,6 @@ def test_large_photographs_are_no_bombs(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "out" / "a.png").exists()
     assert Image.MAX_IMAGE_PIXELS == 1000
     monkeypatch.setattr("train.restore.photographs.MOST_PIXELS", 6000)
-    with pytest.raises(NothingRestoredError, match="could not be read"):
-        deblur(NOTHING, plan([tmp_path / "a.png"], tmp_path / "out"))
+    write_picture(tmp_path / "b.png", np.zeros((80, 80, 3), np.uint8))
+    with pytest.raises(NothingRestoredError, match=r"1 of 1 could not be restored .* see above$"):
+        deblur(NOTHING, plan([tmp_path / "b.png"], tmp_path / "out"))

@@ -15,7 +15,7 @@ from helpers.runs import IDS, assert_same_run, run, steps_in, tensors_of
 
 import pipeline
 import train.loop
-from train.checkpoints import load_generator, weights_sha256
+from train.checkpoints import load_generator, save_generator, weights_sha256
 from train.resume import FIRST, forget_unbegun
 from train.run_record import read_run
 from train.start import UnfitStartError
@@ -119,7 +119,25 @@ def test_checkpoints_without_their_record_are_not_mixed_with_other_weights(
     before = tree(copy)
     with pytest.raises(UnfitStartError, match=r"has checkpoints but no settings\.json"):
         start(copy, data_dir, other, gan_weight=0)
+    with pytest.raises(UnfitStartError, match=r"has checkpoints but no settings\.json"):
+        run(copy, data_dir, gan_weight=0)
     assert tree(copy) == before
+
+
+def test_a_run_that_was_handed_on_without_its_training_is_not_trained_anew(
+    data_dir, other, tmp_path
+):
+    small = tmp_path / "small"
+    small.mkdir()
+    for name in ("settings.json", "log.csv"):
+        shutil.copyfile(other / name, small / name)
+    save_generator(load_generator(other)[0], small / "ckpt-best", 4)
+    before = tree(small)
+    with pytest.raises(UnfitStartError, match=r"make train RUN=\.\. FROM_RUN=small"):
+        run(small, data_dir, gan_weight=0, learning_rate=0.01)
+    assert tree(small) == before
+    with ended_before("build_train_step"):
+        start(tmp_path / "mine", data_dir, small)
 
 
 def test_run_that_lost_its_checkpoints_takes_no_other_weights(data_dir, other, tmp_path):

@@ -9,7 +9,14 @@ from helpers.pair_files import tree, write_matched_folders
 import pipeline
 from train.run_record import RunRecord, read_run, write_run
 from train.settings import PRESETS, TrainSettings
-from train.start import OF_DEMO, UnfitStartError, folder_of, taken_over, with_recipe_of_demo
+from train.start import (
+    LENGTH_OF_DEMO,
+    OF_DEMO,
+    UnfitStartError,
+    folder_of,
+    taken_over,
+    with_recipe_of_demo,
+)
 
 OTHER = TrainSettings(channels=8, blocks=3, start="discs", steps=2)
 
@@ -158,15 +165,18 @@ def test_run_of_the_box_is_known_by_its_name_wherever_runs_lie(tmp_path):
 
 def test_a_demo_has_a_recipe_of_its_own_and_goes_on_with_what_it_was_begun_with(tmp_path, capsys):
     flags = {"runs_dir": tmp_path, "run": "demo"}
-    assert with_recipe_of_demo(flags) == OF_DEMO | flags
-    assert with_recipe_of_demo(flags | {"preset": "paper"}).keys() == {*flags, "preset"}
+    assert with_recipe_of_demo(flags) == LENGTH_OF_DEMO | OF_DEMO | flags
+    paper = flags | {"preset": "paper"}
+    assert with_recipe_of_demo(paper) == LENGTH_OF_DEMO | paper
+    assert "steps" not in with_recipe_of_demo(flags | {"epochs": 3.0})
+    assert "steps" not in with_recipe_of_demo(flags | {"max_minutes": 5.0})
+    assert with_recipe_of_demo(flags | {"steps": 7})["steps"] == 7
     assert with_recipe_of_demo(flags | {"gan_start": 0.5})["gan_start"] == 0.5
     write_trained(tmp_path / "demo")  # by a version whose demo had the preset's own
     begun = with_recipe_of_demo(flags)
     taken = taken_over(tmp_path, "demo", tmp_path / "box", begun)
-    assert {name: taken[name] for name in OF_DEMO} == {
-        name: getattr(OTHER, name) for name in OF_DEMO
-    }
+    shared = {**OF_DEMO, **LENGTH_OF_DEMO}
+    assert {name: taken[name] for name in shared} == {name: getattr(OTHER, name) for name in shared}
     words = ["demo", "--dry-run", "--runs-dir", str(tmp_path / "new"), "--data-dir", str(tmp_path)]
     assert pipeline.main(words) == 0
     assert f"  learning_rate = {OF_DEMO['learning_rate']}\n" in capsys.readouterr().out

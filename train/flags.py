@@ -1,6 +1,7 @@
 """The flags of the subcommands that train, score and restore."""
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from train.baseline_sample import ALL, SAMPLE, SAMPLE_SIZE
@@ -49,10 +50,10 @@ def add_studio(parser: argparse.ArgumentParser) -> None:
 
 def parse_share(text: str) -> float:
     """A number from 0 to 1."""
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
-    return share
+    with contextlib.suppress(ValueError):
+        if 0 <= (share := float(text)) <= 1:
+            return share
+    raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text}")
 
 
 def parse_port(text: str) -> int:

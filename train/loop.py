@@ -1,7 +1,9 @@
 """The training loop: data, update, log, samples, checkpoints; stopped and resumed at any step."""
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +43,24 @@ class NonFiniteLossError(TrainError):
     """A loss became NaN or infinite."""
 
 
+class FullMemoryError(TrainError):
+    """A step takes more memory than a device has."""
+
+
+@contextlib.contextmanager
+def explain_full_memory() -> Iterator[None]:
+    """Turns what TensorFlow raises when a device's memory is full into a FullMemoryError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise FullMemoryError(
+            "a step takes more memory than there is; make BATCH, CROP or CHANNELS smaller in a new "
+            "run (RUN=..)"
+        ) from error
+
+
 @explain_lost_worker()
+@explain_full_memory()
 def train(
     run_dir: Path,
     pairs: Pairs,
@@ -68,6 +87,7 @@ def train(
     Raises:
         UnsuitableSizeError: if the networks cannot take pictures of this size.
         NonFiniteLossError: with the range of steps; the last checkpoint is before it.
+        FullMemoryError: if a device's memory does not hold a step.
         UnsharedBatchError: if the devices cannot share every batch equally.
         ClusterError: if several machines cannot train together, or one of them is gone.
         KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP, after a checkpoint.
@@ -88,18 +108,19 @@ def train(
     first_step = int(state.step.numpy())
     across_workers = build_maximum(strategy)
     check_same(across_workers, first_step, num_steps, settings.batch, len(pairs.ids))
+    if first_step >= num_steps or out_of_patience(state, settings, num_steps):
+        return False  # its record stays as it is, whatever is asked for now
     if writes:
         if is_start:  # kept before the record says so: from here on the other run is not needed
             save(manager, 0)
         write_run(run_dir, record, [device.name for device in tf.config.list_logical_devices()])
-    if first_step >= num_steps or out_of_patience(state, settings, num_steps):
-        return False
 
     # Data, records and the compiled step.
     make_batches = partial(training_batches, pairs, settings, first_step, num_steps)
     batches = strategy.distribute_datasets_from_function(make_batches)
     train_step = build_train_step(state, settings, strategy)
     gan_start_step = settings.gan_start_step(num_steps)
+    eligible_step = settings.best_eligible_step(num_steps)
     recorder = Recorder(run_dir, state, settings, len(pairs.ids), writes)
     began_s = saved_s = time.monotonic()
 
@@ -117,8 +138,7 @@ def train(
                 row = mean_losses(state, step, manager)
                 scores, sheet = validate(state.ema_generator, validation)
                 recorder.write(step, row | scores, sheet)
-                if step >= settings.best_eligible_step(num_steps):
-                    keep_best(state, step, scores["validation_haarpsi"], best if writes else None)
+                keep_best(state, step, eligible_step, scores, best if writes else None)
             elif step % settings.log_every == 0:
                 recorder.write(step, mean_losses(state, step, manager))
 
@@ -157,10 +177,18 @@ def checked(
 
 
 def keep_best(
-    state: TrainState, step: int, haarpsi: float, best: tf.train.CheckpointManager | None
+    state: TrainState,
+    step: int,
+    eligible_step: int,
+    scores: Mapping[str, float],
+    best: tf.train.CheckpointManager | None,
 ) -> None:
-    """Notes a step that validated better than all before, and saves it where it is kept."""
-    if haarpsi > state.best_haarpsi.numpy():
+    """Notes a step that validated better than all since the first eligible one, and saves it.
+
+    A run that was made longer may have a best of before its last adversarial part.
+    """
+    haarpsi, is_first = scores["validation_haarpsi"], state.best_step.numpy() < eligible_step
+    if step >= eligible_step and (is_first or haarpsi > state.best_haarpsi.numpy()):
         state.best_haarpsi.assign(haarpsi)
         state.best_step.assign(step)
         if best is not None:
@@ -177,6 +205,11 @@ def check_size(pairs: Pairs, settings: TrainSettings) -> None:
             f"--size must be a multiple of {multiple} and at least {least_px} for the "
             f"{settings.generator} generator, what it trains on has {side_px} pixels; run "
             "`make dataset` with another SIZE=.. in a new folder (DATA=..), or change --crop"
+        )
+    if settings.jitter_px >= pairs.size:  # pictures are continued by reflection
+        raise UnsuitableSizeError(
+            f"--jitter-px must be less than the {pairs.size} pixels of the pictures, got "
+            f"{settings.jitter_px}"
         )
 
 

@@ -50,6 +50,8 @@ def find_real_pairs(folder: Path) -> list[RealPair]:
     found: dict[str, dict[str, Path]] = {}
     for path in photographs_in(folder):
         if match := NAME.fullmatch(path.stem):
+            if not _is_text(path.name):  # no record or page can hold it
+                raise RealPairsError(f"{folder}: the name {shown_name(path)} is no text; rename it")
             parts = found.setdefault(match[1], {})
             other = parts.setdefault(match[2].lower(), path)
             if other is not path:
@@ -112,6 +114,11 @@ def _read(path: Path) -> np.ndarray:
         ) from error
     except UnusablePhotograph as error:
         raise RealPairsError(f"{path}: {error}; replace it, or remove the pair") from error
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is UTF-8, as on most systems it need not be."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _size(picture: np.ndarray) -> str:

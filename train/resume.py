@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import tensorflow as tf
+
 from train.checkpoints import checkpoints_in, load_generator, restore_newest, weights_sha256
-from train.run_record import RunRecord, read_run
+from train.run_record import BEST, RunRecord, read_run
 from train.start import UnfitStartError
 from train.train_step import TrainState
 
@@ -27,8 +29,8 @@ def restore_or_start(
         the record, with what the weights were, and whether they have been loaded just now.
 
     Raises:
-        UnfitStartError: if the weights are not those that the run was begun with, or if there are
-            checkpoints, but no record of the run.
+        UnfitStartError: if the weights are not those that the run was begun with, if there are
+            checkpoints, but no record of the run, or a network to restore with alone.
         NoCheckpointError: if there is nothing to restore or to load.
     """
     begun, paths = read_run(run_dir), checkpoints_in(run_dir)
@@ -36,12 +38,17 @@ def restore_or_start(
         record = replace(record, from_step=begun.from_step, from_weights=begun.from_weights)
     else:
         paths = [path for path in paths if Path(path).name != FIRST]  # see `forget_unbegun`
+        if paths:
+            reason = "has checkpoints but no settings.json; bring it back, or train as another"
+            raise UnfitStartError(f"{run_dir} {reason} RUN=..")
+    if not paths and _is_handed_on(run_dir):
+        raise UnfitStartError(
+            f"{run_dir} holds a network to restore with, and nothing to go on training; go on from "
+            f"it in a run of your own: `make train RUN=.. FROM_RUN={run_dir.name}`"
+        )
     if from_dir is None or (begun and paths):
         restore_newest(state.checkpoint(), paths)
         return record, False
-    if paths:
-        reason = "has checkpoints but no settings.json; bring it back, or train as another RUN=.."
-        raise UnfitStartError(f"{run_dir} {reason}")
     generator, step, _ = load_generator(from_dir)
     weights = weights_sha256(generator)
     if begun and begun.from_weights != weights:
@@ -53,6 +60,16 @@ def restore_or_start(
         network.set_weights(generator.get_weights())
     print(f"{run_dir.name} starts from {from_dir.name}, step {step}")
     return replace(record, from_step=step, from_weights=weights), True
+
+
+def _is_handed_on(run_dir: Path) -> bool:
+    """Whether the best checkpoint of a run is a generator alone, as `write_small_run` leaves it."""
+    paths = checkpoints_in(run_dir / BEST)
+    try:
+        names = [name for path in paths for name, _ in tf.train.list_variables(path)]
+    except tf.errors.OpError:  # it is damaged
+        return False
+    return bool(names) and not any(name.startswith("generator_optimizer/") for name in names)
 
 
 def forget_unbegun(run_dir: Path) -> None:

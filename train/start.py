@@ -15,7 +15,8 @@ from train.settings import PRESETS, TrainSettings
 NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # settings taken over
 
 
-# Of the few steps of a demo: its discriminator, which costs three steps of time each, comes late.
+LENGTH_OF_DEMO: dict[str, Any] = {"steps": 500, "sample_every": 100, "log_every": 20}
+# Of its few steps: the discriminator, which costs three steps of time each, comes late.
 OF_DEMO: dict[str, Any] = {"gan_start": 0.95, "learning_rate": 2e-3}
 
 
@@ -55,8 +56,11 @@ def with_recipe_of_demo(flags: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         flags: of the command line; a demo that was begun goes on with what it was begun with.
     """
-    begun = read_run(flags["runs_dir"] / flags["run"])
-    recipe = {} if begun or preset_of(flags) == "paper" else OF_DEMO
+    if read_run(flags["runs_dir"] / flags["run"]):
+        return dict(flags)
+    recipe = LENGTH_OF_DEMO | ({} if preset_of(flags) == "paper" else OF_DEMO)
+    if not flags.keys().isdisjoint({"epochs", "max_minutes"}):  # the length is told otherwise
+        del recipe["steps"]
     return recipe | dict(flags)
 
 

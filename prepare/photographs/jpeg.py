@@ -44,8 +44,13 @@ def decode_jpeg(data: bytes, max_pixels: int) -> Decoded:
         pixels = pixels[..., 0]
     if mode == "CMYK":
         pixels = 255 - pixels  # inks are stored inverted, as Adobe does
+    dropped = {"XMP": info.get("xmp"), "a comment": info.get("comment")}
     return Decoded(
-        pixels, profile=info.get("icc_profile"), exif=info.get("exif"), dpi=info.get("dpi")
+        pixels,
+        profile=info.get("icc_profile"),
+        exif=info.get("exif"),
+        dpi=info.get("dpi"),
+        dropped=[name for name, content in dropped.items() if content],
     )
 
 

@@ -19,9 +19,9 @@ from prepare.records.recipes import RECIPES, blur_of_name
 from prepare.records.spread import Spread
 
 FILE_NAME = "kernel.json"
-# Settings that say what one point of light becomes.
+# Settings that say what one point of light becomes, and in which light.
 OF_PSF: tuple[str, ...] = ("radius_px", "blades", "curvature", "rotation", "softness", "rim")
-OF_PSF += ("vignetting", "fringe", "layers")
+OF_PSF += ("vignetting", "fringe", "layers", "linear", "gamma")
 
 
 class NoSuchSetError(DamagedRecordError):
@@ -62,15 +62,15 @@ class KernelRecord:
         """Why the set has no single PSF at the written size, or None if it has one."""
         if differing := [name for name in OF_PSF if name in self.blur.spreads]:
             return f"its {differing[0].removesuffix('_px')} differs from image to image"
-        if self.blur.radius_px * self.output.size / WIDTH_OF_RADIUS < 0.5:
-            return "its blur is smaller than a pixel"
-        if self.blur.depth or self.blur.layers != 1:
-            return "its radius varies with depth"
-        if self.blur.fringe:
-            return "its colors have radii of their own"
-        if self.blur.brightness != 0 and self.blur.threshold != 255:
-            return "its highlights are brightened"
-        return None
+        blur, scale = self.blur, self.output.size / WIDTH_OF_RADIUS
+        reasons = {
+            "its blur is smaller than a pixel": float(blur.radius_px) * scale < 0.5,
+            "its radius varies with depth": blur.depth or blur.layers != 1,
+            "its colors have radii of their own": blur.fringe != 0,
+            "its highlights are brightened": blur.brightness != 0 and blur.threshold != 255,
+            "its light follows a tone curve of its own": blur.linear and blur.gamma != 0,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     def psf(self) -> np.ndarray:
         """PSF of the set as seen in its reduced pictures.

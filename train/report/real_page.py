@@ -73,13 +73,25 @@ def real_evaluations(evaluations_dir: Path) -> list[dict]:
     """
     found = []
     for name in evaluated_in(evaluations_dir):
+        path, again = evaluations_dir / name / "metrics.json", "run `make evaluate` again"
         try:
-            metrics = read_object(
-                evaluations_dir / name / "metrics.json", "run `make evaluate` again"
-            )
+            metrics = read_object(path, again)
+            with explain_damage(path, again):
+                if "real" in metrics:
+                    found.append(_told(metrics) | {"link": f"../{quote(name)}/report.html"})
         except DamagedRecordError as error:
             print(f"left out of the page: {error}")
-            continue
-        if "real" in metrics:
-            found.append(metrics | {"link": f"../{quote(name)}/report.html"})
     return found
+
+
+def _told(metrics: dict) -> dict:
+    """What one line tells of an evaluation on real pairs."""
+    numbers = {
+        "gain": metrics["gains"]["blurred"]["psnr_db"],
+        "share_better": metrics["real"]["psnr_db"]["share_better"],
+        "worst_gain": metrics["real"]["psnr_db"]["worst_gain"],
+        "sharp_kept_db": metrics["rows"]["sharp_kept"]["psnr_db"],
+        "ripples": metrics["rows"]["restored"]["ripples"],
+    }
+    told = {name: metrics[name] for name in ("kernel", "step", "num_images")}
+    return told | {name: float(number) for name, number in numbers.items()}

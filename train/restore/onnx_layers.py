@@ -13,7 +13,6 @@ import numpy as np
 from train import TrainError
 from train.restore.onnx_nodes import Graph
 
-TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]  # where the channels go
 ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 
@@ -24,13 +23,6 @@ class UnknownLayerError(TrainError):
 def _conv(graph: Graph, layer: keras.layers.Conv2D, inputs: list[str]) -> str:
     kernel = layer.kernel.numpy().transpose(3, 2, 0, 1)
     return _convolved(graph, layer, inputs, kernel, layer.groups)
-
-
-def _depthwise(graph: Graph, layer: keras.layers.DepthwiseConv2D, inputs: list[str]) -> str:
-    kernel = layer.kernel.numpy()  # (height, width, channels, filters of each)
-    channels = kernel.shape[2]
-    kernel = kernel.reshape(*kernel.shape[:2], 1, -1).transpose(3, 2, 0, 1)
-    return _convolved(graph, layer, inputs, kernel, channels)
 
 
 def _convolved(
@@ -87,22 +79,6 @@ def _statistics_norm(graph: Graph, layer: keras.layers.Layer, inputs: list[str])
     return graph.add("InstanceNormalization", inputs + weights, epsilon=1e-5)
 
 
-def _layer_norm(graph: Graph, layer: keras.layers.LayerNormalization, inputs: list[str]) -> str:
-    """Over the channels; ONNX's own norm wants them last, and turning a picture takes longer."""
-    if not _over_channels(layer):
-        raise UnknownLayerError(f"{layer.name}: only a norm over channels has an ONNX translation")
-    axes = {"axes": [1], "keepdims": 1}
-    centered = graph.add("Sub", [*inputs, graph.add("ReduceMean", inputs, **axes)])
-    variance = graph.add("ReduceMean", [graph.add("Mul", [centered, centered])], **axes)
-    variance = graph.add("Add", [variance, graph.weight(np.float32(layer.epsilon))])
-    result = graph.add("Div", [centered, graph.add("Sqrt", [variance])])
-    for kind, weight in (("Mul", layer.gamma), ("Add", layer.beta)):
-        if weight is not None:
-            shape = (-1,) + (1,) * (len(layer.input.shape) - 2)
-            result = graph.add(kind, [result, graph.weight(weight.numpy().reshape(shape))])
-    return result
-
-
 def _over_channels(layer: Any) -> bool:
     return list(np.atleast_1d(layer.axis)) in ([-1], [len(layer.input.shape) - 1])
 
@@ -128,40 +104,6 @@ def _average(graph: Graph, layer: keras.layers.AveragePooling2D, inputs: list[st
     padding = {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding]
     sizes = {"kernel_shape": layer.pool_size, "strides": layer.strides}
     return graph.add("AveragePool", inputs, auto_pad=padding, **sizes)
-
-
-def _global_average(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
-    result = graph.add("GlobalAveragePool", inputs)
-    return result if layer.keepdims else graph.add("Flatten", [result])
-
-
-def _dense(graph: Graph, layer: keras.layers.Dense, inputs: list[str]) -> str:
-    if len(layer.input.shape) == 4:  # of a picture, at each place
-        kernel = layer.kernel.numpy().T[:, :, None, None]
-        result = graph.add("Conv", [*inputs, graph.weight(kernel), *_bias(graph, layer)])
-    else:
-        result = graph.add("MatMul", [*inputs, graph.weight(layer.kernel.numpy())])
-        for bias in _bias(graph, layer):
-            result = graph.add("Add", [result, bias])
-    return _activated(graph, layer, [result])
-
-
-def _rearranged(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    """A reshape or transpose, done with the channels where Keras has them."""
-    (value,) = inputs
-    if len(layer.input.shape) == 4:
-        value = graph.add("Transpose", [value], perm=TO_LAST)
-    kind = type(layer).__name__
-    if kind == "Reshape":
-        sides = getattr(layer, "target_shape", None) or layer.newshape[1:]
-        shape = [0] + [-1 if side is None else side for side in sides]
-        value = graph.add("Reshape", [value, graph.weight(np.array(shape, np.int64))])
-    else:
-        axes = [0, *layer.dims] if kind == "Permute" else layer.axes
-        value = graph.add("Transpose", [value], perm=list(axes))
-    if len(layer.output.shape) == 4:
-        value = graph.add("Transpose", [value], perm=TO_FIRST)
-    return value
 
 
 def _weighted_sum(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
@@ -204,12 +146,9 @@ def _plain(kind: str, **attributes: Any) -> "Translate":
 Translate = Callable[[Graph, Any, list[str]], str]
 TRANSLATIONS: Mapping[str, Translate] = {
     "Conv2D": _conv,
-    "DepthwiseConv2D": _depthwise,
     "Conv2DTranspose": _conv_transpose,
     "DeepConv2DTranspose": _conv_transpose,
-    "Dense": _dense,
     "StatisticsNorm": _statistics_norm,
-    "LayerNormalization": _layer_norm,
     "Activation": _activated,
     "Rescaling": _scaled,
     "ReLU": _plain("Relu"),
@@ -228,10 +167,6 @@ TRANSLATIONS: Mapping[str, Translate] = {
     ),
     "EdgePad": _edge_pad,
     "AveragePooling2D": _average,
-    "GlobalAveragePooling2D": _global_average,
-    "Reshape": _rearranged,
-    "Permute": _rearranged,
-    "Transpose": _rearranged,
     "WeightedSum": _weighted_sum,
     "Add": _plain("Add"),
     "Subtract": _plain("Sub"),

@@ -36,7 +36,7 @@ def write_map(path: Path, seen: Seen, source: str) -> None:
     Args:
         path: of the file.
         seen: the blur.
-        source: what the file notes as its source, see `train.restore.targets.fingerprint`.
+        source: what the file notes as its source, see `train.restore.targets.note_of`.
     """
     notes = PngInfo()
     software, ours = MARK.decode().split("\0")

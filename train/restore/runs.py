@@ -37,11 +37,12 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
 
 def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:
     """Folders of the user's runs that can restore, without the one in the box; newest first."""
-    ages = {
-        run_dir: path.stat().st_mtime
-        for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())
-        if run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir))
-    }
+    ages = {}
+    for run_dir in runs_dir.iterdir() if runs_dir.is_dir() else ():
+        while run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir)):
+            with contextlib.suppress(FileNotFoundError):  # a training replaced it meanwhile
+                ages[run_dir] = path.stat().st_mtime
+                break
     return sorted(ages, key=ages.__getitem__, reverse=True)
 
 

@@ -8,7 +8,7 @@ from prepare.records.atomic import named_errors, remove_old_parts
 from train.restore.onnx_file import open_engine
 from train.restore.photographs import deblur
 from train.restore.runs import choose_run, known_alone
-from train.restore.targets import plan
+from train.restore.targets import NothingRestoredError, plan
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ def deblur_photographs(
         learned = f"{run_dir.name} learned {', '.join(sets)} alone"
         print(f"{learned}, and can make other blur worse; RUN={places[2].name} is for any")
     print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
-    with named_errors(out_dir):
-        remove_old_parts(out_dir, below=False)
-        deblur(engine, targets, strength=wanted.strength)
+    try:
+        with named_errors(out_dir):
+            remove_old_parts(out_dir, below=False)
+            deblur(engine, targets, strength=wanted.strength, detail=wanted.detail)
+    except BrokenPipeError:  # of what is printed
+        raise
+    except OSError as error:
+        raise NothingRestoredError(
+            f"{error.filename} cannot be written ({error.strerror}); make room or name another "
+            "folder (OUT=...), then run the same command again: what is done stays"
+        ) from error

@@ -72,7 +72,7 @@ def plan(
             if (other := taken.setdefault(_place(path).lower(), target.source)) != target.source:
                 raise NothingRestoredError(
                     f"{other} and {target.source} have the same name, and so would their results; "
-                    "restore one of them into another folder (OUT=...)"
+                    "rename one of them, or restore it from and into another folder (OUT=...)"
                 )
             if path.exists() and not _is_earlier_result(path, target.source):
                 raise NothingRestoredError(
@@ -83,8 +83,18 @@ def plan(
 
 
 def fingerprint(path: Path) -> str:
-    """What results note as their source: a hash of the photograph's bytes."""
+    """What results note of their source: a hash of the photograph's bytes."""
     return f"sha256 {sha256_of(path)}"
+
+
+def note_of(path: Path, how: str) -> str:
+    """All that results note: their source, and how they were made of it."""
+    return f"{fingerprint(path)}; {how}"
+
+
+def is_made(target: Target, note: str) -> bool:
+    """Whether all that is to be made of a photograph is there, with this very note."""
+    return all(_noted(path) == note for path in target.files)
 
 
 def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, source: str) -> None:
@@ -94,7 +104,7 @@ def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, so
         path: of the file, which notes that it is ours.
         before_u8: uint8, (height, width, 3), RGB; reduced if large.
         after_u8: the same, restored.
-        source: see `fingerprint`.
+        source: see `note_of`.
     """
     halves = []
     for picture in (before_u8, after_u8):
@@ -115,8 +125,13 @@ def _mark() -> str:
 
 def _is_earlier_result(path: Path, source: Path) -> bool:
     """Whether a file carries our mark, and was made from the same photograph, as far as it says."""
-    noted = source_of(path) if path.suffix == ".png" else _source_of_comparison(path)
-    return noted == "" or (noted is not None and noted == fingerprint(source))
+    noted = _noted(path)
+    return noted == "" or (noted is not None and noted.split(";")[0] == fingerprint(source))
+
+
+def _noted(path: Path) -> str | None:
+    """What a result notes, "" for nothing; None if the file is not ours, or not there."""
+    return source_of(path) if path.suffix == ".png" else _source_of_comparison(path)
 
 
 def _source_of_comparison(path: Path) -> str | None:
