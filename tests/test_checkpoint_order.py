@@ -2,7 +2,7 @@
 
 import pytest
 
-from train.checkpoints import checkpoints_in
+from train.checkpoint_names import checkpoints_in
 
 
 @pytest.mark.parametrize("content", ["", "no list"])

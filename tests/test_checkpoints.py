@@ -10,9 +10,9 @@ from helpers.pair_files import write_matched_folders
 from helpers.runs import IDS, SETTINGS, run, steps_in
 
 from train import checkpoints
+from train.checkpoint_names import checkpoints_in
 from train.checkpoints import (
     NoCheckpointError,
-    checkpoints_in,
     load_generator,
     manager_of,
     save,

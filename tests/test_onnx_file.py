@@ -119,6 +119,9 @@ def test_the_best_checkpoint_is_taken_before_the_newest_by_number(tmp_path: Path
     for name in ("ckpt-9.index", "ckpt-10.index", "ckpt-x.index"):
         (tmp_path / name).touch()
     assert weights_path(tmp_path) == tmp_path / "ckpt-10.index"
+    # Killed before its list was written, TensorFlow does not know of the newest.
+    (tmp_path / "checkpoint").write_text('all_model_checkpoint_paths: "ckpt-9"\n')
+    assert weights_path(tmp_path) == tmp_path / "ckpt-9.index"
     (tmp_path / "ckpt-best").mkdir()
     (tmp_path / "ckpt-best" / "ckpt-7.index").touch()
     assert weights_path(tmp_path) == tmp_path / "ckpt-best" / "ckpt-7.index"

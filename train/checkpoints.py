@@ -1,7 +1,6 @@
 """A run's checkpoints: which are kept, how they are restored, and how a generator comes back."""
 
 import hashlib
-import re
 import shutil
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import tensorflow as tf
 
 from prepare.records.atomic import remove_old_parts
 from train import TrainError
+from train.checkpoint_names import checkpoints_in, listed_in
 from train.networks.generators import build_generator
 from train.run_record import BEST, PIXEL, RunRecord, read_run
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
-NAME = re.compile(r"ckpt-(\d+)")
 
 
 class NoCheckpointError(TrainError):
@@ -64,33 +63,13 @@ def save_generator(generator: keras.Model, folder: Path, step: int) -> None:
     save(tf.train.CheckpointManager(saved, str(folder), 1, checkpoint_name="ckpt"), step)
 
 
-def checkpoints_in(folder: Path) -> list[str]:
-    """Paths of a folder's checkpoints in the order of their steps, without suffix.
-
-    TensorFlow's own list is a file that a power cut may leave empty; then, and where it is missing,
-    the folder is the list.
-    """
-    names = _listed_in(folder) or [path.stem for path in folder.glob("ckpt-*.index")]
-    numbers = {int(match[1]): name for name in names if (match := NAME.fullmatch(name))}
-    return [str(folder / numbers[step]) for step in sorted(numbers)]
-
-
-def _listed_in(folder: Path) -> list[str]:
-    """Names of the checkpoints that TensorFlow knows of."""
-    try:
-        state = tf.train.get_checkpoint_state(str(folder))
-    except ValueError:  # what it says to an empty list
-        return []
-    return [Path(path).name for path in state.all_model_checkpoint_paths] if state else []
-
-
 def _mend_list(folder: Path) -> None:
     """Writes TensorFlow's list of checkpoints again if it cannot be read.
 
     Raises:
         NoCheckpointError: if something else stands in its place.
     """
-    if not _listed_in(folder):
+    if not listed_in(folder):
         path = folder / "checkpoint"
         try:
             path.unlink(missing_ok=True)

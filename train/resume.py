@@ -5,7 +5,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from train.checkpoints import checkpoints_in, load_generator, restore_newest, weights_sha256
+from train.checkpoint_names import checkpoints_in
+from train.checkpoints import load_generator, restore_newest, weights_sha256
 from train.run_record import BEST, RunRecord, read_run
 from train.start import UnfitStartError
 from train.train_step import TrainState

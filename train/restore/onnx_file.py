@@ -14,6 +14,7 @@ from prepare.records.atomic import write_bytes
 from prepare.records.hashing import sha256_of
 from prepare.records.lock import FolderInUseError, only_writer
 from train import TrainError
+from train.checkpoint_names import checkpoints_in
 from train.restore.engine import Engine
 from train.run_record import BEST, PIXEL
 from train.settings import SIZE_MULTIPLES
@@ -31,13 +32,9 @@ class NoWeightsError(TrainError):
 def weights_path(run_dir: Path) -> Path | None:
     """The index of the checkpoint that a run's generator is taken from; None if it has none."""
     for folder in (run_dir / BEST, run_dir):
-        steps = {
-            int(path.stem.removeprefix("ckpt-")): path
-            for path in folder.glob("ckpt-*.index")
-            if path.stem.removeprefix("ckpt-").isdecimal()
-        }
-        if steps:
-            return steps[max(steps)]
+        for path in reversed(checkpoints_in(folder)):
+            if (index := Path(f"{path}.index")).exists():
+                return index
     return None
 
 

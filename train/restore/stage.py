@@ -61,6 +61,6 @@ def deblur_photographs(
         raise
     except OSError as error:
         raise NothingRestoredError(
-            f"{error.filename} cannot be written ({error.strerror}); make room or name another "
-            "folder (OUT=...), then run the same command again: what is done stays"
+            f"{error.filename or out_dir} cannot be written ({error.strerror or error}); make room "
+            "or name another folder (OUT=...), then run the same command again: what is done stays"
         ) from error
