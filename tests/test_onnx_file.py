@@ -59,6 +59,8 @@ def make_newer(run_dir: Path) -> None:
         shutil.copy(run_dir / f"ckpt-4{suffix}", run_dir / f"ckpt-12{suffix}")
     with open(run_dir / "ckpt-12.index", "ab") as file:
         file.write(b"\0")
+    with open(run_dir / "checkpoint", "a") as file:
+        file.write('all_model_checkpoint_paths: "ckpt-12"\n')
 
 
 @pytest.mark.usefixtures("no_tensorflow")
