@@ -10,6 +10,7 @@ import numpy as np
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
+from prepare.records.names import why_no_id
 from train import TrainError
 
 NAME = re.compile(r"(.+)_(blurred|sharp|mask)", re.IGNORECASE | re.DOTALL)
@@ -50,7 +51,7 @@ def find_real_pairs(folder: Path) -> list[RealPair]:
     found: dict[str, dict[str, Path]] = {}
     for path in photographs_in(folder):
         if match := NAME.fullmatch(path.stem):
-            if not _is_text(path.name):  # no record or page can hold it
+            if why_no_id(match[1]):  # it names pictures and stands in records, as an id does
                 raise RealPairsError(f"{folder}: the name {shown_name(path)} is no text; rename it")
             parts = found.setdefault(match[1], {})
             other = parts.setdefault(match[2].lower(), path)
@@ -114,11 +115,6 @@ def _read(path: Path) -> np.ndarray:
         ) from error
     except UnusablePhotograph as error:
         raise RealPairsError(f"{path}: {error}; replace it, or remove the pair") from error
-
-
-def _is_text(name: str) -> bool:
-    """Whether a file's name is UTF-8, as on most systems it need not be."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _size(picture: np.ndarray) -> str:

@@ -40,14 +40,16 @@ def restore_or_start(
     else:
         paths = [path for path in paths if Path(path).name != FIRST]  # see `forget_unbegun`
         if paths:
-            reason = "has checkpoints but no settings.json; bring it back, or train as another"
-            raise UnfitStartError(f"{run_dir} {reason} RUN=..")
+            raise UnfitStartError(
+                f"{run_dir} has checkpoints but no settings.json; bring it back, or train as "
+                "another RUN=.."
+            )
     if not paths and _is_handed_on(run_dir):
         raise UnfitStartError(
             f"{run_dir} holds a network to restore with, and nothing to go on training; go on from "
             f"it in a run of your own: `make train RUN=.. FROM_RUN={run_dir.name}`"
         )
-    if from_dir is None or (begun and paths):
+    if paths or from_dir is None:
         restore_newest(state.checkpoint(), paths)
         return record, False
     generator, step, _ = load_generator(from_dir)

@@ -82,19 +82,19 @@ def deblur(
 
 
 def _deblur_one(
-    engine: Engine, target: Target, photograph: Photograph, strength: float, source: str
+    engine: Engine, target: Target, photograph: Photograph, strength: float, note: str
 ) -> None:
     name = shown_name(target.source)
     restored, seen = restore(engine, photograph.pixels, strength, name)
     target.result.parent.mkdir(parents=True, exist_ok=True)
-    write_photograph(target.result, photograph, restored, source)
+    write_photograph(target.result, photograph, restored, note)
     if target.comparison:
         halves: list[np.ndarray] = [rounded_to_8_bits(p) for p in (photograph.pixels, restored)]
-        write_comparison(target.comparison, halves[0], halves[1], source)
+        write_comparison(target.comparison, halves[0], halves[1], note)
     if seen:
         print(f"{name}: {described(seen)}")
     if target.radius_map and seen:
-        write_map(target.radius_map, seen, source)
+        write_map(target.radius_map, seen, note)
     elif target.radius_map:
         print(f"{name}: no map, as this run's network tells no radius")
     if photograph.dropped:

@@ -37,13 +37,12 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
 
 def runs_with_weights(runs_dir: Path, box_dir: Path) -> list[Path]:
     """Folders of the user's runs that can restore, without the one in the box; newest first."""
-    ages = {}
-    for run_dir in runs_dir.iterdir() if runs_dir.is_dir() else ():
-        while run_dir.resolve() != box_dir.resolve() and (path := _trained(run_dir)):
-            with contextlib.suppress(FileNotFoundError):  # a training replaced it meanwhile
-                ages[run_dir] = path.stat().st_mtime
-                break
-    return sorted(ages, key=ages.__getitem__, reverse=True)
+    written_s = {
+        run_dir: at_s
+        for run_dir in (runs_dir.iterdir() if runs_dir.is_dir() else ())
+        if run_dir.resolve() != box_dir.resolve() and (at_s := _written_s(run_dir)) is not None
+    }
+    return sorted(written_s, key=written_s.__getitem__, reverse=True)
 
 
 def runs_by_name(runs_dir: Path, box_dir: Path) -> dict[str, Path]:
@@ -93,6 +92,14 @@ def known_alone(run_dir: Path) -> tuple[str, ...]:
     blurs = [blur_of_name(name) for name in names]
     any_radius = [not blur or blur.depth or "radius_px" in blur.spreads for blur in blurs]
     return () if any(any_radius) else names
+
+
+def _written_s(run_dir: Path) -> float | None:
+    """When the newest file of a run's weights was written; None if it has none."""
+    while path := _trained(run_dir):
+        with contextlib.suppress(FileNotFoundError):  # a training replaced it meanwhile
+            return path.stat().st_mtime
+    return None
 
 
 def _trained(run_dir: Path) -> Path | None:
