@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prepare import PrepareError
-from prepare.ffhq.settings import FfhqSettings
-from prepare.flags import (
+from prepare.command_line import (
     Parser,
     add_blur,
     add_dataset,
@@ -28,9 +27,10 @@ from prepare.flags import (
     set_names_from,
     settings_from,
 )
-from prepare.records.blur_settings import OutputSettings
+from prepare.ffhq.settings import FfhqSettings
+from prepare.records.blur import OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.errors import SettingError
+from prepare.records.settings import SettingError
 from train import TrainError
 from train.flags import add_deblur, add_evaluate, add_preset, add_studio
 from train.interrupts import heeded_signals

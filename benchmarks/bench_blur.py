@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.peers import peers
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.photograph import encode_jpeg, read_u8, square_crop
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 
 SIZE = 256
 QUALITY = 95

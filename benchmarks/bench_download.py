@@ -18,10 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from prepare.http.download import fetch_file  # noqa: E402
-from prepare.http.request import Client, DownloadError  # noqa: E402
-from prepare.http.retry import RetryPolicy  # noqa: E402
-from prepare.http.threads import in_threads  # noqa: E402
+from prepare.ffhq.download import fetch_file  # noqa: E402
+from prepare.ffhq.request import Client, DownloadError  # noqa: E402
+from prepare.ffhq.retry import RetryPolicy  # noqa: E402
+from prepare.ffhq.threads import in_threads  # noqa: E402
 
 
 def ours(

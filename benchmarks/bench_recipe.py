@@ -22,7 +22,7 @@ load_tensorflow()
 
 import keras  # noqa: E402
 
-from train import metrics  # noqa: E402
+from train.evaluation import metrics  # noqa: E402
 from train.checkpoints import load_generator, restore_picture  # noqa: E402
 from train.loop import train  # noqa: E402
 from train.pairs import Pairs, find_pairs, read_split  # noqa: E402

@@ -21,9 +21,9 @@ from PIL import Image
 
 import pipeline
 from benchmarks.scale_records import link_photographs, record_pairs
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.kernel import KernelRecord
+from prepare.records.sets import KernelRecord
 from train.pairs import find_pairs, read_split
 
 SIZES = (1_000, 7_000, 70_000)

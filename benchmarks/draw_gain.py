@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from prepare.records.atomic import write_text
+from prepare.records.files import write_text
 from train.report.charts import Series, line_chart
 from train.report.template import template
 

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from prepare.blur.lens_blur import blur_and_reduce
 from prepare.drawing.portrait import portrait
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from prepare.records.psf import aperture_psf
-from prepare.records.recipes import recipe_set
+from prepare.records.sets import recipe_set
 
 PORTRAIT = {"index": 12, "seed": 0}
 LIGHTS = ((80, 160), (180, 330), (100, 500), (880, 150), (800, 290), (920, 480))  # added: x, y

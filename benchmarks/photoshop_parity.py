@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from prepare.blur.lens_blur import blur_and_reduce
 from prepare.photograph import read_u8
-from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur
+from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur
 
 
 def parity_db(folder: Path, shown_radius_px: float, blades: int) -> dict[str, float]:

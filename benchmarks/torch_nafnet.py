@@ -20,8 +20,8 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from train import metrics
-from train.bootstrap import mean_with_ci95
+from train.evaluation import metrics
+from train.evaluation.bootstrap import mean_with_ci95
 from train.pairs import find_pairs, read_split
 from train.pictures import read_picture
 

@@ -15,7 +15,7 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.journal import journal_path
 from prepare.records.lock import only_writer
 from prepare.records.manifest import ImageRecord, read_manifest
-from prepare.records.part import Part
+from prepare.records.settings import Part
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
 from prepare.sources import SourceSettings
 

@@ -4,9 +4,16 @@ from collections.abc import Callable, Iterable
 
 from prepare.originals import paths_by_id
 from prepare.records.data_folder import DataFolder
-from prepare.records.doubles import doubled_ids, first_ids
-from prepare.records.manifest import ImageRecord, split_of, write_manifest
-from prepare.records.rejected import read_rejected, rejected_key, write_rejected
+from prepare.records.manifest import (
+    ImageRecord,
+    doubled_ids,
+    first_ids,
+    read_rejected,
+    rejected_key,
+    split_of,
+    write_manifest,
+    write_rejected,
+)
 from prepare.sets import remove_pictures
 
 

@@ -11,7 +11,7 @@ from prepare.ffhq.local_copy import is_ffhq_copy
 from prepare.originals import Original
 from prepare.photographs import listing
 from prepare.records.data_folder import DataFolder
-from prepare.records.hashing import sha256_of
+from prepare.records.files import sha256_of
 from prepare.records.manifest import ImageRecord
 from prepare.records.names import why_no_id
 

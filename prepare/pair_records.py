@@ -4,18 +4,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from prepare.originals import Original
-from prepare.records.atomic import sync_disk
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from prepare.records.data_folder import DataFolder
+from prepare.records.files import sync_disk
 from prepare.records.journal import Journal
 from prepare.records.manifest import (
     ImageRecord,
     forgotten,
     read_manifest,
+    read_rejected,
+    rejected_key,
     write_lines,
     write_manifest,
+    write_rejected,
 )
-from prepare.records.rejected import read_rejected, rejected_key, write_rejected
 
 SAVE_EVERY = 200  # images between two savings; a kill costs the records of at most so many
 REASONS_AT_ONCE = 8  # of so many reasons one has changed before all are written

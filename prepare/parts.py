@@ -10,10 +10,9 @@ from prepare.folder import photographs_in
 from prepare.pair_records import write_drawn
 from prepare.records.data_folder import DataFolder
 from prepare.records.journal import journal_path
-from prepare.records.kernel import read_kernel
-from prepare.records.manifest import read_manifest, write_manifest
-from prepare.records.part import Part
-from prepare.records.rejected import read_rejected, write_rejected
+from prepare.records.manifest import read_manifest, read_rejected, write_manifest, write_rejected
+from prepare.records.sets import read_kernel
+from prepare.records.settings import Part
 from prepare.sources import FFHQ_SOURCES, SourceSettings
 
 

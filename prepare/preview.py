@@ -7,7 +7,7 @@ import numpy as np
 
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.photograph import encode_jpeg, read_u8, square_crop
-from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur
+from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur
 
 QUALITY = 95  # of the JPEG
 

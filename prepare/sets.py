@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prepare import PrepareError
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.kernel import KernelRecord, read_kernel
+from prepare.records.sets import KernelRecord, read_kernel
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from helpers.ffhq_server import FfhqServer
 from helpers.make_calls import write_clone
 from helpers.pair_files import write_photos
 
-from prepare.http.request import Client
+from prepare.ffhq.request import Client
 
 MOST_WORKERS = 4  # one that has met TensorFlow holds about 1 GB
 

@@ -6,7 +6,7 @@ import skimage
 from scipy.ndimage import affine_transform, fourier_shift, gaussian_filter
 
 from prepare.records.srgb import linear_to_srgb, srgb_to_linear
-from train.alignment import align
+from train.evaluation.alignment import align
 
 WHOLE = np.ones((256, 256), bool)
 

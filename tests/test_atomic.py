@@ -11,7 +11,7 @@ import pytest
 from helpers.pair_files import ROOT, photo_u8
 from PIL import Image
 
-from prepare.records.atomic import atomic_file, write_json, write_text
+from prepare.records.files import atomic_file, write_json, write_text
 from train.pictures import read_picture, write_picture
 
 
@@ -42,7 +42,7 @@ def test_reader_never_sees_half_a_file(tmp_path):
     """A process writes two contents in turn until it is killed; only whole ones are ever there."""
     path, size = tmp_path / "file", 300_000
     program = (
-        "import itertools, pathlib, sys; from prepare.records.atomic import write_text\n"
+        "import itertools, pathlib, sys; from prepare.records.files import write_text\n"
         f"for each in itertools.cycle('ab'): write_text(pathlib.Path(sys.argv[1]), each * {size})"
     )
     process = subprocess.Popen([sys.executable, "-c", program, path], cwd=ROOT)

@@ -9,12 +9,12 @@ import sys
 import pytest
 from helpers.pair_files import ROOT
 
-from prepare.records.atomic import atomic_file, remove_old_parts, write_bytes, write_text
+from prepare.records.files import atomic_file, remove_old_parts, write_bytes, write_text
 from prepare.records.lock import only_writer
 
 HALF = """
 import pathlib, sys, time
-from prepare.records.atomic import atomic_file
+from prepare.records.files import atomic_file
 with atomic_file(pathlib.Path(sys.argv[1])) as file:
     file.write(b"half of it")
     file.flush()

@@ -10,11 +10,11 @@ import pytest
 from helpers.evaluated import Restoration
 from helpers.pair_files import write_matched_folders
 
-from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.kernel import KernelRecord
-from train import baseline_sample
-from train.baseline_sample import ALL, SAMPLE, SAMPLE_SIZE, baseline_ids
-from train.evaluate import evaluate, table_of
+from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.sets import KernelRecord
+from train.evaluation import baselines as baseline_sample
+from train.evaluation.baselines import ALL, SAMPLE, SAMPLE_SIZE, baseline_ids
+from train.evaluation.evaluate import evaluate, table_of
 from train.pairs import find_pairs, read_split
 from train.records import read_table
 from train.report.compare import compare

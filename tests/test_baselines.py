@@ -9,9 +9,9 @@ from scipy.ndimage import convolve
 from scipy.signal import fftconvolve
 from skimage.metrics import peak_signal_noise_ratio
 
-from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.kernel import KernelRecord
-from train import baselines
+from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.sets import KernelRecord
+from train.evaluation import baselines
 
 DISC = KernelRecord(LensBlur(30.0), OutputSettings())
 

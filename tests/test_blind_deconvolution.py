@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy.ndimage import correlate, gaussian_filter
 
 from prepare.records.psf import disc_psf
-from train.metrics import psnr_db
+from train.evaluation.metrics import psnr_db
 from train.networks.blind_deconvolution import blind_inverse
 from train.networks.blurs import BANKS, Bank, Blur
 from train.networks.deconvolution_filters import (

@@ -9,7 +9,7 @@ import pytest
 from scipy.signal import oaconvolve
 
 from prepare.blur.blur_downsample import Lens, blur_and_average
-from prepare.records.blur_settings import Aperture
+from prepare.records.blur import Aperture
 from prepare.records.psf import aperture_psf
 
 DISC = Aperture(0, 0.0, 0.0)

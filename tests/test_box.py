@@ -11,9 +11,9 @@ from helpers.pair_files import ROOT
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.drawing.sample import drawn
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from train.checkpoints import load_generator, restore_picture, weights_sha256
-from train.metrics import psnr_db
+from train.evaluation.metrics import psnr_db
 from train.restore import onnx_file
 from train.restore.onnx_file import open_engine
 from train.restore.restore import restore

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from prepare.blur.camera import as_photographed
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 
 
 def step():

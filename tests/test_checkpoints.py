@@ -19,8 +19,8 @@ from train.checkpoints import (
     sweep,
     weights_sha256,
 )
-from train.restore.export import ExportError, export
-from train.restore.export import sweep as sweep_export
+from train.export.export import ExportError, export
+from train.export.export import sweep as sweep_export
 from train.train_step import TrainState
 
 

@@ -10,11 +10,10 @@ import tensorflow as tf
 from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders
 from PIL import Image
 
-from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.errors import DamagedRecordError
-from prepare.records.kernel import KernelRecord
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.manifest import ImageRecord, write_manifest
-from prepare.records.recipes import WILD
+from prepare.records.sets import WILD, KernelRecord
+from prepare.records.settings import DamagedRecordError
 from train.dataset import augment, rescale, training_batches
 from train.pairs import Pairs, UnmatchedPairsError, find_pairs, read_split
 from train.settings import TrainSettings

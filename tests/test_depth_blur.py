@@ -8,7 +8,7 @@ from scipy.ndimage import convolve
 
 from prepare.blur.blur_downsample import Lens, blur_and_average
 from prepare.blur.depth_blur import blur_by_depth, random_depth
-from prepare.records.blur_settings import Aperture
+from prepare.records.blur import Aperture
 from prepare.records.psf import disc_psf
 
 DISC = Aperture(0, 0.0, 0.0)

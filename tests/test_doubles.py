@@ -8,8 +8,14 @@ from helpers.pair_files import tree, write_photos
 import pipeline
 from prepare.doubles import SplitKeeper
 from prepare.records.data_folder import DataFolder
-from prepare.records.doubles import doubled_ids, warning_of_doubles
-from prepare.records.manifest import ImageRecord, read_lines, read_manifest, split_of
+from prepare.records.manifest import (
+    ImageRecord,
+    doubled_ids,
+    read_lines,
+    read_manifest,
+    split_of,
+    warning_of_doubles,
+)
 
 TRAIN = [f"face{i}" for i in range(40) if split_of(f"face{i}") == "train"]
 TEST = [f"face{i}" for i in range(40) if split_of(f"face{i}") == "test"]

@@ -7,8 +7,8 @@ import resource
 import pytest
 from helpers.downloads import DATA, check, fetch, fetched
 
-from prepare.http.download import fetch_blocks, fetch_file
-from prepare.http.request import DownloadError, IntegrityError, RefusedError
+from prepare.ffhq.download import fetch_blocks, fetch_file
+from prepare.ffhq.request import DownloadError, IntegrityError, RefusedError
 
 
 def test_file_arrives_whole_in_one_request(client, server, tmp_path):

@@ -6,9 +6,9 @@ import time
 import pytest
 from helpers.downloads import DATA, fetch, fetched
 
-from prepare.http.download import fetch_blocks
-from prepare.http.request import Client, DownloadError
-from prepare.http.retry import RetryPolicy
+from prepare.ffhq.download import fetch_blocks
+from prepare.ffhq.request import Client, DownloadError
+from prepare.ffhq.retry import RetryPolicy
 
 
 def test_retry_after_in_seconds_is_obeyed(client, server, tmp_path):

@@ -8,7 +8,7 @@ from helpers.pair_files import photo_u8, write_photos
 from prepare.blur.lens_blur import blur_and_reduce
 from prepare.originals import Original
 from prepare.pairs import write_pairs
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.sets import SetSettings
 

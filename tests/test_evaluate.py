@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.kernel import KernelRecord
-from train.bootstrap import mean_with_ci95
-from train.evaluate import evaluate
-from train.metrics import SCORES
+from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.sets import KernelRecord
+from train.evaluation.bootstrap import mean_with_ci95
+from train.evaluation.evaluate import evaluate
+from train.evaluation.metrics import SCORES
 from train.pairs import Pairs
 from train.pictures import write_picture
 from train.report.radius_curve import write_curve

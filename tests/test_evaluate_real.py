@@ -14,9 +14,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import pipeline
-from train.evaluate_real import PANEL_PX, evaluate_real, sheet, summary_of
-from train.evaluation_folder import begin
-from train.real_pairs import find_real_pairs
+from train.evaluation.evaluate_real import PANEL_PX, evaluate_real, sheet, summary_of
+from train.evaluation.folder import begin
+from train.evaluation.real_pairs import find_real_pairs
 from train.report.real_page import write_real_report
 
 CONTEXT = {"kernel": "real-pairs", "folder": "pairs", "step": 7, "weights": "a", "seed": 0}

@@ -12,10 +12,11 @@ from helpers.pair_files import tree, write_matched_folders
 from helpers.runs import IDS, run
 
 import pipeline
-from prepare.records.kernel import read_kernel
-from train import checkpoints, evaluation_folder
-from train.evaluate import evaluate
-from train.evaluation_folder import EvaluationPlaceError, begin, evaluated_in, take_place
+from prepare.records.sets import read_kernel
+from train import checkpoints
+from train.evaluation import folder as evaluation_folder
+from train.evaluation.evaluate import evaluate
+from train.evaluation.folder import EvaluationPlaceError, begin, evaluated_in, take_place
 from train.pairs import find_pairs, read_split
 
 NAME = "disc-r30"

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
+from train.export import export as export_module
+from train.export.export import ExportError, export
 from train.networks.blurs import BANKS
 from train.networks.generators import build_residual, build_unet
-from train.restore import export as export_module
-from train.restore.export import ExportError, export
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 import pipeline
 from benchmarks.draw_gain import draw_gain, plot_of
 from benchmarks.draw_settings import APERTURES, CAMERAS, LIT, draw_settings, shape_of
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES = sorted(path for path in ROOT.glob("docs/*") if path.suffix in {".jpg", ".png", ".svg"})

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from prepare.flags import (
+from prepare.command_line import (
     Parser,
     add_settings,
     in_words_of_flags,
@@ -12,9 +12,8 @@ from prepare.flags import (
     parse_drawn,
     settings_from,
 )
-from prepare.records.errors import SettingError, require
-from prepare.records.fields import setting
-from prepare.records.spread import Spread
+from prepare.records.ranges import Spread
+from prepare.records.settings import SettingError, require, setting
 from train.flags import parse_share
 
 

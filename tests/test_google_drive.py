@@ -6,8 +6,8 @@ from helpers.ffhq_server import METADATA, FfhqServer
 
 from prepare.ffhq.google_drive import DriveQuotaError, drive_file_url, open_drive_file
 from prepare.ffhq.metadata import METADATA_DRIVE_ID
-from prepare.http.request import Client, RefusedError, TransientError
-from prepare.http.retry import RetryPolicy
+from prepare.ffhq.request import Client, RefusedError, TransientError
+from prepare.ffhq.retry import RetryPolicy
 
 SMALL, BIG = b"a small file" * 100, b"a big file" * 1000
 

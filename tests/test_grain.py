@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prepare.blur.grain import grain
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 
 
 def flat(side, level=128):

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MAX_FILE_LINES = 250
-MAX_FUNCTION_LINES = 40  # from `def` to its last line, without the docstring
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60  # from `def` to its last line, without the docstring
 
 # Every exception, with its limit and its reason. An entry that names nothing fails.
 LONGER_FILES: dict[str, tuple[int, str]] = {}
 LONGER_FUNCTIONS = {
-    "train/loop.py: train": (80, "one function shows the whole of training, in its order"),
+    "train/loop.py: train": (100, "one function shows the whole of training, in its order"),
 }
 IMPORTS_BOTH = {"pipeline.py": "the command line calls the stages of both packages"}
 
@@ -23,7 +23,6 @@ IMPORTS_BOTH = {"pipeline.py": "the command line calls the stages of both packag
 FORBIDDEN = {
     "prepare": {"tensorflow", "keras", "train", "pipeline"},
     "train": {"cv2", "pipeline"},
-    "prepare/http": {"prepare.ffhq"},
 }
 SHARED = ("prepare.records", "prepare.photographs")  # what train may import of prepare
 

@@ -20,7 +20,6 @@ from prepare import pair_records
 from prepare.originals import Original
 from prepare.pair_records import PairRecords
 from prepare.records.data_folder import DataFolder
-from prepare.records.errors import DamagedRecordError
 from prepare.records.journal import Journal, journal_path
 from prepare.records.manifest import (
     ImageRecord,
@@ -30,6 +29,7 @@ from prepare.records.manifest import (
     write_lines,
     write_manifest,
 )
+from prepare.records.settings import DamagedRecordError
 from prepare.sets import complete_ids
 
 

@@ -10,9 +10,9 @@ from scipy.ndimage import convolve
 from skimage.color import rgb2xyz
 
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from prepare.records.psf import aperture_psf
-from prepare.records.spread import Spread
+from prepare.records.ranges import Spread
 
 
 def photo_of(height: int, seed: int = 0) -> np.ndarray:

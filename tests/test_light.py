@@ -5,7 +5,7 @@ import pytest
 from skimage.color import rgb2xyz
 
 from prepare.blur.light import encoded_values, light_of
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from prepare.records.srgb import linear_to_srgb, srgb_to_linear
 
 

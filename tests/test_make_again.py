@@ -8,11 +8,11 @@ from helpers.drawn_blurs import drawn_blur
 from helpers.make_calls import words_of
 
 import pipeline
-from prepare.flags import blurs_from, settings_from
-from prepare.records.blur_settings import OutputSettings
+from prepare.command_line import blurs_from, settings_from
+from prepare.records.blur import OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.fields import choices_of
-from prepare.records.kernel import KernelRecord
+from prepare.records.sets import KernelRecord
+from prepare.records.settings import choices_of
 from train.run_record import RunRecord
 from train.settings import PRESETS, TrainSettings
 

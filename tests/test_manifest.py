@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from prepare import PrepareError
-from prepare.records.atomic import write_bytes
+from prepare.records.files import write_bytes
 from prepare.records.manifest import (
     ImageRecord,
     read_lines,

@@ -16,9 +16,9 @@ from prepare.ffhq.metadata import (
     wanted_ids,
     write_licenses,
 )
-from prepare.http.request import Client, DownloadError, RefusedError
-from prepare.http.retry import RetryPolicy
-from prepare.records.errors import DamagedRecordError, SettingError
+from prepare.ffhq.request import Client, DownloadError, RefusedError
+from prepare.ffhq.retry import RetryPolicy
+from prepare.records.settings import DamagedRecordError, SettingError
 
 QUICK = RetryPolicy(num_attempts=2, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
 NUM_IMAGES = 400  # of 8 by 8 pixels: what matters here is the metadata's length

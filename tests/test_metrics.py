@@ -6,7 +6,7 @@ import skimage
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 
-from train import metrics
+from train.evaluation import metrics
 from train.views import DETAIL_SIGMA_PX, Views
 
 

@@ -9,10 +9,10 @@ from helpers.ffhq_files import image_bytes, tar_bytes
 from helpers.ffhq_server import FfhqServer
 
 from prepare.ffhq.mirror import MirrorMemberError, fetch_from_tar, fetch_from_template
+from prepare.ffhq.request import Client, DownloadError
+from prepare.ffhq.retry import RetryPolicy
 from prepare.ffhq.verified_files import VerifiedFiles
-from prepare.http.request import Client, DownloadError
-from prepare.http.retry import RetryPolicy
-from prepare.records.errors import DamagedRecordError
+from prepare.records.settings import DamagedRecordError
 
 QUICK = RetryPolicy(num_attempts=3, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
 ORDER = (7, 3, 12, 0, 9, 5, 1, 8)  # a tar's members are in no order

@@ -12,9 +12,9 @@ from PIL import Image
 import pipeline
 from prepare.folder import LinkFolder, folder_originals
 from prepare.records.data_folder import DataFolder
-from prepare.records.errors import DamagedRecordError
 from prepare.records.manifest import read_lines, read_manifest
 from prepare.records.names import why_no_id
+from prepare.records.settings import DamagedRecordError
 from prepare.sets import remove_pictures
 
 ODD_NAMES = [

@@ -8,7 +8,7 @@ from helpers.pair_files import photo_u8, write_photos
 from PIL import Image
 
 import pipeline
-from prepare.records.atomic import write_bytes
+from prepare.records.files import write_bytes
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import pytest
 from helpers.pair_files import write_photos
 
 import pipeline
+from prepare.ffhq.request import IntegrityError
 from prepare.ffhq.verified_files import Expected, check_image
-from prepare.http.request import IntegrityError
 from prepare.originals import paths_by_id
-from prepare.records.errors import DamagedRecordError
-from prepare.records.hashing import sha256_of
-from prepare.records.kernel import read_kernel
+from prepare.records.files import sha256_of
 from prepare.records.manifest import read_lines, read_manifest
+from prepare.records.sets import read_kernel
+from prepare.records.settings import DamagedRecordError
 
 GOOD = {"a", "b", "c"}
 

@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 from keras import layers, ops
 
+from train.export.export import radii_told
+from train.export.onnx_graph import onnx_of
+from train.export.onnx_layers import UnknownLayerError
 from train.networks.pooling import pooled_probs
-from train.restore.export import radii_told
-from train.restore.onnx_graph import onnx_of
-from train.restore.onnx_layers import UnknownLayerError
 
 Make = Callable[[keras.KerasTensor], keras.KerasTensor]
 LAYERS: dict[str, Make] = {

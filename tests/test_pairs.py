@@ -6,7 +6,7 @@ from PIL import Image as PillowImage
 
 from prepare import PrepareError
 from prepare.originals import Original
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from prepare.records.data_folder import DataFolder
 from prepare.records.manifest import read_lines, read_manifest, split_of
 from prepare.sets import complete_ids

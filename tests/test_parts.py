@@ -12,7 +12,7 @@ import pipeline
 from prepare.records.data_folder import DataFolder
 from prepare.records.lock import FolderInUseError, only_writer
 from prepare.records.manifest import read_manifest
-from prepare.records.part import Part
+from prepare.records.settings import Part
 
 NAMES = [f"{number:02d}.png" for number in range(12)]
 

@@ -7,7 +7,7 @@ import pytest
 from skimage.draw import polygon2mask
 from skimage.morphology import disk
 
-from prepare.records.blur_settings import Aperture
+from prepare.records.blur import Aperture
 from prepare.records.psf import aperture_psf, disc_psf, inner_radius, polygon_psf
 
 CELLS = 64  # per pixel and axis, for the outlines drawn here

@@ -7,7 +7,7 @@ import pytest
 from helpers.pair_files import photo_u8
 from PIL import Image
 
-from train.real_pairs import RealPairsError, find_real_pairs, read_real_pair
+from train.evaluation.real_pairs import RealPairsError, find_real_pairs, read_real_pair
 
 
 def write(folder, name, picture=None, side=40):

@@ -8,8 +8,8 @@ from helpers.evaluated import write_evaluated_run
 from helpers.pair_files import write_matched_folders
 
 import pipeline
-from prepare.records.atomic import named_errors
-from prepare.records.errors import DamagedRecordError
+from prepare.records.files import named_errors
+from prepare.records.settings import DamagedRecordError
 from train.log import COLUMNS, _forget_lines_past
 from train.records import read_log, read_object, read_table
 from train.run_record import DamagedSettingsError, read_run

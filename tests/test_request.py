@@ -10,8 +10,8 @@ import pytest
 from helpers.ffhq_server import FfhqServer
 
 from prepare.ffhq.google_drive import open_drive_file
-from prepare.http.request import Client, RefusedError, open_url
-from prepare.http.retry import RetryPolicy
+from prepare.ffhq.request import Client, RefusedError, open_url
+from prepare.ffhq.retry import RetryPolicy
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from helpers.ffhq_server import FfhqServer
 
-from prepare.http.download import fetch_blocks
-from prepare.http.request import Client, DownloadError
-from prepare.http.retry import RetryPolicy
+from prepare.ffhq.download import fetch_blocks
+from prepare.ffhq.request import Client, DownloadError
+from prepare.ffhq.retry import RetryPolicy
 
 PATIENCE = RetryPolicy(num_attempts=6, backoff_s=1.0, max_backoff_s=5.0, deadline_s=60.0)
 

@@ -8,7 +8,7 @@ from helpers.pair_files import photo_u8, tree, write_jpeg
 from helpers.pair_writing import BLURS, SETTINGS, sets_of
 
 from prepare import PrepareError
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.sets import MixedSettingsError, write_kernel_records
 

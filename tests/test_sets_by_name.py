@@ -10,9 +10,9 @@ from helpers.drawn_blurs import drawn_blur
 from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders, write_photos
 
 import pipeline
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.kernel import (
+from prepare.records.sets import (
     KernelRecord,
     NoSuchSetError,
     choose_sets,

@@ -4,8 +4,8 @@ from dataclasses import MISSING, fields, replace
 import pytest
 
 from prepare.ffhq.settings import FfhqSettings
-from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.errors import SettingError
+from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.settings import SettingError
 from train.settings import PRESETS, USUAL_STEPS, TrainSettings
 
 

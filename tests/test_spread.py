@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prepare.records.spread import Spread, parse_values
+from prepare.records.ranges import Spread, parse_values
 
 TEXTS = ["10-40", "0,5-9", "-60-60", "-20--5,3.5", "gaussian,uniform", "0,0,1"]
 

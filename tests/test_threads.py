@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from prepare.http.threads import in_threads
+from prepare.ffhq.threads import in_threads
 
 
 def test_every_result_of_every_item_comes():

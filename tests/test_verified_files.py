@@ -7,6 +7,7 @@ import time
 import pytest
 from helpers.ffhq_files import image_bytes
 
+from prepare.ffhq.request import IntegrityError
 from prepare.ffhq.verified_files import (
     Expected,
     OutsideError,
@@ -15,7 +16,6 @@ from prepare.ffhq.verified_files import (
     image_file,
     is_ffhq_id,
 )
-from prepare.http.request import IntegrityError
 
 
 def put(folder, number, data=None):

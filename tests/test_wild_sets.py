@@ -9,12 +9,19 @@ from helpers.pair_files import photo_u8, write_photos
 
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.errors import DamagedRecordError
-from prepare.records.kernel import KernelRecord, NoSuchSetError, choose_sets, read_kernel
-from prepare.records.recipes import WILD, blur_of_name, recipe_set
-from prepare.records.spread import Spread
+from prepare.records.ranges import Spread
+from prepare.records.sets import (
+    WILD,
+    KernelRecord,
+    NoSuchSetError,
+    blur_of_name,
+    choose_sets,
+    read_kernel,
+    recipe_set,
+)
+from prepare.records.settings import DamagedRecordError
 
 RANGES = ["--radius", "0-45", "--blades", "0,5-9", "--curvature", "0-100", "--linear", "0,1"]
 RANGES += ["--noise", "0-3", "--noise-kind", "gaussian,photon", "--size", "32"]

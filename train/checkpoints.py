@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from prepare.records.atomic import remove_old_parts
+from prepare.records.files import remove_old_parts
 from train import TrainError
 from train.checkpoint_names import checkpoints_in, listed_in
 from train.networks.generators import build_generator

@@ -9,17 +9,17 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from prepare.records.atomic import named_errors
 from prepare.records.data_folder import DataFolder
-from prepare.records.errors import DamagedRecordError
-from prepare.records.kernel import choose_sets, read_kernel
+from prepare.records.files import named_errors
 from prepare.records.lock import only_writer
-from train.baseline_sample import SAMPLE, baseline_ids
-from train.evaluation_folder import EvaluationPlaceError, begin, evaluated_in, publish
+from prepare.records.sets import choose_sets, read_kernel
+from prepare.records.settings import DamagedRecordError
+from train.evaluation.baselines import SAMPLE, baseline_ids
+from train.evaluation.folder import EvaluationPlaceError, begin, evaluated_in, publish
+from train.evaluation.real_pairs import find_real_pairs, read_real_pair
 from train.pairs import Pairs, find_pairs, read_split
 from train.pictures import Restore
 from train.quiet_tensorflow import load_tensorflow
-from train.real_pairs import find_real_pairs, read_real_pair
 from train.report.page import NoEvaluationError, write_report
 from train.report.radius_curve import write_curve
 from train.report.real_page import is_real, write_real_report
@@ -42,7 +42,7 @@ def evaluate_run(
         patterns: names of the blurred sets, or patterns; with none, those of the training, or no
             set if there is a folder of real pairs.
         real_dir: holds pairs of real photographs; see `evaluate_real_run`.
-        baselines: which images classical methods are scored on; see `train.baseline_sample`.
+        baselines: which images classical methods are scored on; see `train.evaluation.baselines`.
 
     Raises:
         PrepareError: if a set is not there, or another process evaluates this run.
@@ -91,7 +91,7 @@ def _what_is_scored(test: Sequence[str], baselines: str) -> str:
 
 def _ids_scored_on(data: DataFolder) -> tuple[list[str], list[str]]:
     """The test images, and the few training images that the classical methods are tuned on."""
-    from train.evaluate import MOST_TUNING_IMAGES
+    from train.evaluation.evaluate import MOST_TUNING_IMAGES
 
     split = read_split(data.manifest)
     return split["test"], split["train"][:MOST_TUNING_IMAGES]
@@ -106,7 +106,7 @@ def _score_set(
     baselines: str,
 ) -> None:
     """Evaluates a run on one set, of the name of the folder."""
-    from train.evaluate import evaluate, table_of
+    from train.evaluation.evaluate import evaluate, table_of
 
     test, tuning = pairs
     kernel = read_kernel(data.blurred / folder.name)
@@ -121,7 +121,7 @@ def evaluate_real_run(
 
     Args:
         run_dir: holds the run.
-        real_dir: holds the pairs; see `train.real_pairs`.
+        real_dir: holds the pairs; see `train.evaluation.real_pairs`.
         beside: names of the sets that are to be scored next.
 
     Raises:
@@ -136,7 +136,7 @@ def evaluate_real_run(
     for pair in pairs:
         read_real_pair(pair)  # what is wrong is told before the long work
     load_tensorflow()
-    from train.evaluate_real import evaluate_real, summary_of
+    from train.evaluation.evaluate_real import evaluate_real, summary_of
     from train.restore.onnx_file import open_engine
     from train.restore.restore import restore
 

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from train.baseline_sample import ALL, SAMPLE, SAMPLE_SIZE
+from train.evaluation.baselines import ALL, SAMPLE, SAMPLE_SIZE
 from train.settings import PRESETS
 from train.start import preset_of
 from train.studio import FIRST_PORT

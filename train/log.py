@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from prepare.records.atomic import named_errors, write_text
-from prepare.records.errors import explain_damage
+from prepare.records.files import named_errors, write_text
+from prepare.records.settings import explain_damage
 from train.pictures import write_picture
 from train.records import read_log
 from train.settings import TrainSettings

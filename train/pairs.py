@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from prepare.records.hashing import hash_of
-from prepare.records.kernel import KernelRecord, read_kernel
+from prepare.records.files import hash_of
 from prepare.records.manifest import read_manifest
+from prepare.records.sets import KernelRecord, read_kernel
 from train import TrainError
 
 MEND = "remove what is damaged, run `make dataset`, then the same command again"

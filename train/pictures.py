@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prepare.records.atomic import atomic_file
+from prepare.records.files import atomic_file
 
 Restore = Callable[[np.ndarray], np.ndarray]  # from a picture, uint8 (height, width, 3), to another
 

@@ -5,8 +5,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from prepare.records.errors import DamagedRecordError, explain_damage
 from prepare.records.json_file import finite_number, parse_json
+from prepare.records.settings import DamagedRecordError, explain_damage
 
 
 def read_object(path: Path, way_out: str) -> dict:

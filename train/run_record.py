@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from prepare.records.atomic import write_json
-from prepare.records.errors import DamagedRecordError, explain_damage
+from prepare.records.files import write_json
+from prepare.records.settings import DamagedRecordError, explain_damage
 from train import TrainError
 from train.records import read_object
 from train.settings import (

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from prepare.records.errors import require
-from prepare.records.fields import check_choices, setting
+from prepare.records.settings import check_choices, require, setting
 
 USUAL_STEPS = 12_000  # why, benchmarks/RECIPE.md says
 SIZE_MULTIPLES = {"residual": 4, "unet": 256}  # of a generator's height and width, pixels

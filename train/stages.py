@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from prepare.records.atomic import named_errors
 from prepare.records.data_folder import DataFolder
-from prepare.records.doubles import warning_of_doubles
-from prepare.records.kernel import choose_sets, the_only_set
+from prepare.records.files import named_errors
 from prepare.records.lock import only_writer
+from prepare.records.manifest import warning_of_doubles
+from prepare.records.sets import choose_sets, the_only_set
 from train.memory import is_cached
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
@@ -103,17 +103,17 @@ def export_run(
 
     Args:
         run_dir: holds the run; gets the folder `export`.
-        formats: some of those of `train.restore.export.NEEDED`.
+        formats: some of those of `train.export.export.NEEDED`.
 
     Raises:
         TrainError: if the run has no checkpoint, or a format is not written right.
     """
     load_tensorflow()
     from train.checkpoints import load_generator
+    from train.export.export import export, sweep
+    from train.export.small_run import write_small_run
     from train.pictures import read_picture
-    from train.restore.export import export, sweep
     from train.restore.onnx_file import notes_of, weights_note
-    from train.restore.small_run import write_small_run
 
     weights = weights_note(run_dir)
     generator, step, record = load_generator(run_dir)

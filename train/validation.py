@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from train.checkpoints import restore_picture
-from train.metrics import haarpsi, psnr_db, ssim
+from train.evaluation.metrics import haarpsi, psnr_db, ssim
 from train.pairs import Pairs
 from train.pictures import read_picture
 

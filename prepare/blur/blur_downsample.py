@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import scipy.fft
 
-from prepare.records.blur_settings import Aperture
+from prepare.records.blur import Aperture
 from prepare.records.psf import aperture_psf, inner_radius
 
 # The filter of cv2.pyrDown, [1 4 6 4 1] / 16 centered on even pixels, correlated with itself at

@@ -6,7 +6,7 @@ import numpy as np
 from prepare.blur.grain import grain
 from prepare.blur.light import encoded_values
 from prepare.photograph import encode_jpeg
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 
 SHARPENING_SIGMA = 1.0  # of the unsharp mask, written pixels
 

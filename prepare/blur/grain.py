@@ -5,7 +5,7 @@ import hashlib
 import cv2
 import numpy as np
 
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 
 
 def generator_of(seed_text: str) -> np.random.Generator:

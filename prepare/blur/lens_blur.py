@@ -9,7 +9,7 @@ from prepare.blur.blur_downsample import Lens, blur_and_average
 from prepare.blur.camera import as_photographed
 from prepare.blur.depth_blur import blur_by_depth, random_depth
 from prepare.blur.light import light_of
-from prepare.records.blur_settings import WIDTH_OF_RADIUS, LensBlur
+from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur
 
 
 def reduce_photo(photo_u8: np.ndarray, size: int) -> np.ndarray:

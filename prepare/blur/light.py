@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from prepare.records.srgb import linear_to_srgb, srgb_to_linear
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 
-from prepare.http.request import (
+from prepare.ffhq.request import (
     Client,
     RefusedError,
     check_no_downgrade,

@@ -15,15 +15,15 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from prepare.ffhq.download import fetch_blocks, open_part
 from prepare.ffhq.entries import json_entries
 from prepare.ffhq.google_drive import open_drive_file
+from prepare.ffhq.request import Client, DownloadError
 from prepare.ffhq.settings import NUM_FFHQ_IMAGES
 from prepare.ffhq.verified_files import Expected, is_ffhq_id
-from prepare.http.download import fetch_blocks, open_part
-from prepare.http.request import Client, DownloadError
-from prepare.records.atomic import named_errors, write_text
-from prepare.records.errors import require
+from prepare.records.files import named_errors, write_text
 from prepare.records.json_file import damaged, read_record
+from prepare.records.settings import require
 
 METADATA_DRIVE_ID = "16N0RV4fHI6joBuKbQAoG34V_cQk7vxSA"
 MAX_IDS_BYTES = 1 << 24  # of a file of ids

@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from prepare.ffhq.download import fetch_blocks, fetch_file
+from prepare.ffhq.request import Client, DownloadError, IntegrityError
 from prepare.ffhq.settings import template_extension
 from prepare.ffhq.verified_files import Expected, VerifiedFiles, check_image, check_image_bytes
-from prepare.http.download import fetch_blocks, fetch_file
-from prepare.http.request import Client, DownloadError, IntegrityError
 from prepare.originals import Original
-from prepare.records.atomic import named_errors, write_bytes
+from prepare.records.files import named_errors, write_bytes
 from prepare.records.json_file import lines_of, parse_json, read_record
 
 IMAGES_PER_TAR = 1000

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from prepare.http.retry import RetryPolicy
-from prepare.records.errors import require
-from prepare.records.fields import check_choices, setting
+from prepare.ffhq.retry import RetryPolicy
+from prepare.records.settings import check_choices, require, setting
 
 NUM_FFHQ_IMAGES = 70_000
 EXTENSIONS = (".png", ".webp", ".jpg")  # NVIDIA's own, the mirror's, another mirror's

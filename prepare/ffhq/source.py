@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from prepare import PrepareError
+from prepare.ffhq.download import fetch_file
 from prepare.ffhq.google_drive import drive_file_url, open_drive_file
 from prepare.ffhq.metadata import (
     METADATA_DRIVE_ID,
@@ -21,11 +22,10 @@ from prepare.ffhq.mirror import (
     fetch_from_template,
     tar_number,
 )
+from prepare.ffhq.request import Client, DownloadError
 from prepare.ffhq.settings import FfhqSettings, is_template
+from prepare.ffhq.threads import in_threads
 from prepare.ffhq.verified_files import VerifiedFiles, check_image
-from prepare.http.download import fetch_file
-from prepare.http.request import Client, DownloadError
-from prepare.http.threads import in_threads
 from prepare.originals import Original
 
 

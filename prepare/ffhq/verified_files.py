@@ -17,10 +17,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from prepare.ffhq.request import IntegrityError
 from prepare.ffhq.settings import EXTENSIONS, NUM_FFHQ_IMAGES
-from prepare.http.request import IntegrityError
 from prepare.originals import Original
-from prepare.records.atomic import named_errors
+from prepare.records.files import named_errors
 from prepare.records.json_file import lines_of, parse_json, read_record
 
 SIDE_PX = 1024

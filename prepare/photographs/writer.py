@@ -15,7 +15,7 @@ import numpy as np
 
 from prepare.photographs.photograph import Photograph
 from prepare.photographs.png import SIGNATURE, png_chunk, png_chunks
-from prepare.records.atomic import atomic_file
+from prepare.records.files import atomic_file
 
 MARK = b"Software\0Pix2Pix-Deblurrer"  # tells our files from the user's
 SOURCE = b"Source\0"

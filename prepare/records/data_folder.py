@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from prepare.records.blur_settings import LensBlur
-from prepare.records.part import Part
+from prepare.records.blur import LensBlur
+from prepare.records.settings import Part
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class DataFolder:
         A set that an older version named by settings that change nothing, or made by a recipe as it
         was then, stays the one meant.
         """
-        from prepare.records.kernel import read_kernel  # with numpy, which flags do without
+        from prepare.records.sets import read_kernel  # with numpy, which flags do without
 
         record = read_kernel(self.blurred / blur.name) if blur.recipe else None
         if record and record.blur.name == blur.name:

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from prepare.records.atomic import named_errors, write_text
+from prepare.records.files import named_errors, write_text
 from prepare.records.json_file import parse_json, read_record
 
 

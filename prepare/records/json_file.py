@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from prepare.records.errors import DamagedRecordError
+from prepare.records.settings import DamagedRecordError
 
 MAX_BYTES = 1 << 28  # a manifest of a million images
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 
 from prepare import PrepareError
-from prepare.records.atomic import named_errors, remove_old_parts, write_json
+from prepare.records.files import named_errors, remove_old_parts, write_json
 from prepare.records.json_file import parse_json, read_record
 
 LOCK_NAME, HOLDER_NAME = ".lock", ".writer.json"

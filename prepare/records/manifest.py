@@ -2,12 +2,12 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from prepare.records.atomic import write_text
-from prepare.records.hashing import hash_of
+from prepare.records.files import hash_of, write_text
 from prepare.records.journal import changes_of, journal_path, read_journal
 from prepare.records.json_file import damaged, lines_of, parse_json, read_record
 from prepare.records.names import check_id
@@ -102,3 +102,68 @@ def write_manifest(path: Path, images: Mapping[str, ImageRecord]) -> None:
     """
     write_lines(path, (asdict(images[image_id]) for image_id in sorted(images)))
     journal_path(path).unlink(missing_ok=True)
+
+
+Rejected = dict[tuple[str, str], str]  # reasons, by id and file
+
+
+def rejected_key(image_id: str, path: Path) -> tuple[str, str]:
+    """What an original is listed by, whatever bytes its name is made of: id and file."""
+    file = os.fsencode(os.path.realpath(path))
+    return _shown(os.fsencode(image_id)), _shown(file)
+
+
+def read_rejected(path: Path) -> Rejected:
+    """The reasons of a data folder; empty when there are none.
+
+    Raises:
+        DamagedRecordError: if a line is something else.
+    """
+    lines = read_lines(path)
+    words = ("id", "file", "reason")
+    if not all(isinstance(line.get(word), str) for line in lines for word in words):
+        raise damaged(path, WAY_OUT)
+    return {(line["id"], line["file"]): line["reason"] for line in lines}
+
+
+def write_rejected(path: Path, rejected: Rejected) -> None:
+    """Writes the reasons in the order of the files, so that equal content is equal bytes."""
+    keys = sorted(rejected, key=lambda key: (key[1], key[0]))
+    write_lines(path, ({"id": i, "file": file, "reason": rejected[i, file]} for i, file in keys))
+
+
+def _shown(name: bytes) -> str:
+    """A name as text; a byte that is not UTF-8 as \\xfc."""
+    return name.decode("utf-8", "backslashreplace")
+
+
+def first_ids(images: Iterable[ImageRecord]) -> dict[str, str]:
+    """The first id that has some bytes, by their SHA-256."""
+    first: dict[str, str] = {}
+    for image in sorted(images, key=lambda image: image.id):
+        first.setdefault(image.sha256, image.id)
+    return first
+
+
+def doubled_ids(images: Mapping[str, ImageRecord]) -> dict[str, str]:
+    """Images whose bytes an earlier id has on the other side of the split, and that id."""
+    first = first_ids(images.values())
+    firsts = {image.id: first[image.sha256] for image in images.values()}
+    return {i: firsts[i] for i in sorted(images) if images[firsts[i]].split != images[i].split}
+
+
+def warning_of_doubles(manifest_path: Path) -> str | None:
+    """One line on the doubles that an earlier version left in a data folder; None without any.
+
+    Raises:
+        DamagedRecordError: if the manifest cannot be read.
+    """
+    doubles = doubled_ids(read_manifest(manifest_path))
+    if not doubles:
+        return None
+    shown = ", ".join(f"{image_id} is {first_id}" for image_id, first_id in doubles.items())
+    return (
+        f"warning: {manifest_path} has {len(doubles)} of its photographs on both sides of the "
+        f"split ({shown:.100}), so that some test images are learned from; `make dataset` takes "
+        "them out"
+    )

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from prepare.records.blur_settings import Aperture
+from prepare.records.blur import Aperture
 
 
 def disc_psf(radius_px: float) -> np.ndarray:

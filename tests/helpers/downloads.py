@@ -3,9 +3,9 @@
 import hashlib
 import os
 
-from prepare.http.download import fetch_file
-from prepare.http.request import IntegrityError
-from prepare.http.retry import RetryPolicy
+from prepare.ffhq.download import fetch_file
+from prepare.ffhq.request import IntegrityError
+from prepare.ffhq.retry import RetryPolicy
 
 NUM_BYTES = 200_000
 DATA = os.urandom(NUM_BYTES)

@@ -1,6 +1,6 @@
 """Settings of blurred sets, drawn at random, that are all allowed."""
 
-from prepare.records.blur_settings import SHAPES, LensBlur
+from prepare.records.blur import SHAPES, LensBlur
 
 
 def drawn_blur(rng):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import keras
 
+from train.export.export import onnx_bytes
 from train.restore.engine import Engine
-from train.restore.export import onnx_bytes
 from train.restore.onnx_file import notes_of
 
 

@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 
-from prepare.records.kernel import read_kernel
-from train.evaluate import evaluate
+from prepare.records.sets import read_kernel
+from train.evaluation.evaluate import evaluate
 from train.log import COLUMNS
 from train.pairs import find_pairs, read_split
 from train.report.radius_curve import write_curve

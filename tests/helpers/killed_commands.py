@@ -49,7 +49,7 @@ def main() -> None:
     """Answers jobs until there are no more."""
     load_tensorflow()
     import train.checkpoints
-    import train.restore.export  # noqa: F401
+    import train.export.export  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(run(**json.loads(line))), flush=True)

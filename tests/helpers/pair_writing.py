@@ -3,7 +3,7 @@
 from helpers.pair_files import write_photos
 from prepare.originals import Original
 from prepare.pairs import write_pairs
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.sets import SetSettings
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import jinja2
 
-from prepare.records.atomic import write_text
-from prepare.records.errors import explain_damage
-from prepare.records.kernel import read_kernel
+from prepare.records.files import write_text
+from prepare.records.sets import read_kernel
+from prepare.records.settings import explain_damage
 from train import TrainError
-from train.metrics import MOST_PSNR_DB
+from train.evaluation.metrics import MOST_PSNR_DB
 from train.records import read_object, read_table
 from train.report.charts import histogram, line_chart
 from train.report.real_page import real_evaluations

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from prepare.records.atomic import write_json
-from prepare.records.blur_settings import LensBlur, OutputSettings
-from prepare.records.errors import DamagedRecordError, explain_damage
-from prepare.records.kernel import KernelRecord
+from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.files import write_json
+from prepare.records.sets import KernelRecord
+from prepare.records.settings import DamagedRecordError, explain_damage
 from train.records import read_object
 
 # What is left out of a curve's blur, so that evaluations of before a setting existed fit in.

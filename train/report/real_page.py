@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import jinja2
 
-from prepare.records.atomic import write_text
-from prepare.records.errors import DamagedRecordError, explain_damage
-from train.evaluation_folder import SHEETS, evaluated_in
+from prepare.records.files import write_text
+from prepare.records.settings import DamagedRecordError, explain_damage
+from train.evaluation.folder import SHEETS, evaluated_in
 from train.records import read_object, read_table
 from train.report.charts import histogram
 from train.report.template import data_url, template

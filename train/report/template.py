@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
-from prepare.records.errors import explain_damage
+from prepare.records.settings import explain_damage
 
 MOST_SIDE_PX = 512  # larger pictures are reduced for the page
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import onnxruntime.capi.onnxruntime_pybind11_state as ort
 
-from prepare.records.atomic import write_bytes
-from prepare.records.hashing import sha256_of
+from prepare.records.files import sha256_of, write_bytes
 from prepare.records.lock import FolderInUseError, only_writer
 from train import TrainError
 from train.checkpoint_names import checkpoints_in
@@ -148,7 +147,7 @@ def _exported(run_dir: Path, weights: str, detail: float) -> bytes:
 
     load_tensorflow()
     from train.checkpoints import load_generator, load_pixel_average
-    from train.restore.export import onnx_bytes
+    from train.export.export import onnx_bytes
 
     generator, step, record = load_generator(run_dir)
     if detail < 1:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from prepare.photographs.writer import MARK
-from prepare.records.atomic import atomic_file
+from prepare.records.files import atomic_file
 from train.restore.scales import Seen
 
 LONGEST_PX, LEAST_PX = 1600, 480  # longest side of the map; a small photograph's is enlarged

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from prepare.records.recipes import blur_of_name
+from prepare.records.sets import blur_of_name
 from train import TrainError
 from train.restore.onnx_file import NAME, NoWeightsError, weights_path
 from train.run_record import read_run

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prepare.records.atomic import named_errors, remove_old_parts
+from prepare.records.files import named_errors, remove_old_parts
 from train.restore.onnx_file import open_engine
 from train.restore.photographs import deblur
 from train.restore.runs import choose_run, known_alone

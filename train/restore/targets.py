@@ -9,8 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.writer import MARK, source_of
-from prepare.records.atomic import atomic_file
-from prepare.records.hashing import sha256_of
+from prepare.records.files import atomic_file, sha256_of
 from train import TrainError
 
 COMPARISON_PX = 1600  # widest half of a side-by-side picture

@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image
 
 from prepare.photographs.photograph import UnusablePhotograph
-from prepare.records.blur_limits import LIMITS, NOISE_KINDS, SHAPES
-from prepare.records.blur_settings import LensBlur, OutputSettings
+from prepare.records.blur import LIMITS, NOISE_KINDS, SHAPES, LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.errors import SettingError
-from prepare.records.kernel import KernelRecord, read_kernel, set_names
 from prepare.records.psf import aperture_psf
+from prepare.records.sets import KernelRecord, read_kernel, set_names
+from prepare.records.settings import SettingError
 from train.studio import Refused
 from train.studio.jobs import Command
 from train.studio.photographs import Kept, cannot_be_read, data_url

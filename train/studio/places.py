@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from prepare.records.blur_settings import LensBlur
+from prepare.records.blur import LensBlur
 from prepare.records.data_folder import DataFolder
 
 # Of a photograph's file, a blur without spreads, a side in pixels and the image's id: a JPEG.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from prepare.records.errors import DamagedRecordError
+from prepare.records.settings import DamagedRecordError
 from train import TrainError
-from train.evaluation_folder import evaluated_in
+from train.evaluation.folder import evaluated_in
 from train.records import read_log
 from train.report.template import template
 from train.report.training import training_charts

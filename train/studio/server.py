@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from prepare.records.errors import DamagedRecordError
+from prepare.records.settings import DamagedRecordError
 from train import TrainError
 from train.studio import FIRST_PORT, Refused
 from train.studio.answers import Answer, Request, Studio, as_json

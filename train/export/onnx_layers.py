@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from train import TrainError
-from train.restore.onnx_nodes import Graph
+from train.export.onnx_nodes import Graph
 
 ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 

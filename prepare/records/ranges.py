@@ -5,7 +5,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from prepare.records.hashing import hash_of
+from prepare.records.files import hash_of
 
 _RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+)")
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prepare.records.atomic import named_errors, write_json, write_text
+from prepare.records.files import named_errors, write_json, write_text
 from train import TrainError
 
 UNFINISHED, REPLACED = ".unfinished", ".replaced"  # folders beside the evaluations

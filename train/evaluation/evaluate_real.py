@@ -10,13 +10,13 @@ from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
-from prepare.records.atomic import write_json
-from train import metrics
-from train.alignment import align
-from train.evaluate import gains, hardware, means, write_table
-from train.evaluation_folder import PICTURES, SHEETS, ScoreLog, fingerprint
+from prepare.records.files import write_json
+from train.evaluation import metrics
+from train.evaluation.alignment import align
+from train.evaluation.evaluate import gains, hardware, means, write_table
+from train.evaluation.folder import PICTURES, SHEETS, ScoreLog, fingerprint
+from train.evaluation.real_pairs import RealPair, RealPairsError, read_real_pair
 from train.pictures import Restore, write_picture
-from train.real_pairs import RealPair, RealPairsError, read_real_pair
 
 SCORES = ("psnr_db", "ssim", "ripples")
 ROWS = ("blurred", "restored", "sharp_kept")
@@ -35,8 +35,8 @@ def evaluate_real(
 
     Args:
         restore: from a picture of any size, uint8 (height, width, 3), to the restored one.
-        pairs: see `train.real_pairs`.
-        evaluation_dir: where the results go; see `train.evaluation_folder`.
+        pairs: see `train.evaluation.real_pairs`.
+        evaluation_dir: where the results go; see `train.evaluation.folder`.
         context: what `metrics.json` tells beside the scores: kernel, step, weights, seed.
 
     Returns:

@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from train.export.onnx_layers import TRANSLATIONS, UnknownLayerError
+from train.export.onnx_nodes import Graph
 from train.networks.blurs import RADIUS_LAYER
 from train.restore.engine import POOLED, RADIUS_MODEL
-from train.restore.onnx_layers import TRANSLATIONS, UnknownLayerError
-from train.restore.onnx_nodes import Graph
 
 OPSET = 17
 
@@ -53,7 +53,7 @@ def onnx_of(
         if translate is None:
             raise UnknownLayerError(
                 f"{layer.name} ({type(layer).__name__}) has no ONNX translation; add one to "
-                "train/restore/onnx_layers.py, or export SavedModel and TFLite alone (FORMATS=..)"
+                "train/export/onnx_layers.py, or export SavedModel and TFLite alone (FORMATS=..)"
             )
         node = layer._inbound_nodes[-1]
         names[id(node.outputs[0])] = translate(graph, layer, _inputs(graph, node, names))

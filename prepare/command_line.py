@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.settings import FfhqSettings
-from prepare.records.blur_settings import MOST_DRAWS, LensBlur, OutputSettings
+from prepare.records.blur import MOST_DRAWS, LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
-from prepare.records.errors import SettingError, require
-from prepare.records.fields import choices_of
-from prepare.records.part import parse_part
-from prepare.records.recipes import RECIPES, recipe_set
-from prepare.records.spread import Spread, parse_values
+from prepare.records.ranges import Spread, parse_values
+from prepare.records.sets import RECIPES, recipe_set
+from prepare.records.settings import SettingError, choices_of, parse_part, require
 
 Settings = TypeVar("Settings")
 
@@ -50,7 +48,7 @@ def add_settings(
 
     Args:
         parser: gets the flags, in a group of their own; none has a default, see `settings_from`.
-        settings_class: a dataclass with fields as `prepare.records.fields.setting` makes them,
+        settings_class: a dataclass with fields as `prepare.records.settings.setting` makes them,
             annotated bool, int, float, str or a `Literal` of these.
         leave_out: names of fields that get no flag here.
     """

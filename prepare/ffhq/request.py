@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from prepare.http.retry import RetryPolicy
+from prepare.ffhq.retry import RetryPolicy
 
 _PAGE_BYTES = 1 << 18  # no refusal or confirmation page is longer
 _TRY_AGAIN_STATUSES = {408, 425, 429, 500, 502, 503, 504}

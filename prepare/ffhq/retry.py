@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from prepare.records.errors import require
-from prepare.records.fields import setting
+from prepare.records.settings import require, setting
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from prepare.records.atomic import named_errors, remove_old_parts, write_bytes
+from prepare.records.files import named_errors, remove_old_parts, write_bytes
 from train import TrainError
 from train.networks.blurs import BANKS, RADIUS_LAYER
 from train.restore.engine import Engine
@@ -147,8 +147,8 @@ def write_onnx(
 
 
 def onnx_bytes(generator: keras.Model, notes: Mapping[str, str], half: bool = False) -> bytes:
-    """The generator as the content of an ONNX file; see `train.restore.onnx_graph.onnx_of`."""
-    from train.restore.onnx_graph import onnx_of
+    """The generator as the content of an ONNX file; see `train.export.onnx_graph.onnx_of`."""
+    from train.export.onnx_graph import onnx_of
 
     return onnx_of(generator, radii_told(generator), notes, half).SerializeToString()
 

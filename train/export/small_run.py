@@ -6,10 +6,10 @@ from pathlib import Path
 
 import keras
 
-from prepare.records.atomic import write_bytes
+from prepare.records.files import write_bytes
 from train.checkpoints import save_generator
+from train.export.export import Forward, onnx_bytes
 from train.restore.engine import Engine
-from train.restore.export import Forward, onnx_bytes
 from train.restore.onnx_file import NAME, notes_of, weights_note
 from train.run_record import BEST
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeVar
 import requests
 import urllib3
 
-from prepare.http.request import (
+from prepare.ffhq.request import (
     Client,
     DownloadError,
     IntegrityError,
@@ -25,7 +25,7 @@ from prepare.http.request import (
     TransientError,
     open_file,
 )
-from prepare.records.atomic import named_errors
+from prepare.records.files import named_errors
 
 Checked = TypeVar("Checked")
 

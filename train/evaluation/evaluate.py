@@ -15,13 +15,12 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
-from prepare.records.atomic import write_json, write_text
-from prepare.records.kernel import KernelRecord
-from train.baseline_sample import CHOSEN_BY, SAMPLE, baseline_ids
-from train.baselines import tuned_baselines
-from train.bootstrap import mean_with_ci95
-from train.evaluation_folder import PICTURES, ScoreLog, fingerprint
-from train.metrics import SCORES, all_scores
+from prepare.records.files import write_json, write_text
+from prepare.records.sets import KernelRecord
+from train.evaluation.baselines import CHOSEN_BY, SAMPLE, baseline_ids, tuned_baselines
+from train.evaluation.bootstrap import mean_with_ci95
+from train.evaluation.folder import PICTURES, ScoreLog, fingerprint
+from train.evaluation.metrics import SCORES, all_scores
 from train.pairs import Pairs
 from train.pictures import Restore, read_picture, write_picture
 from train.views import Views
@@ -48,10 +47,10 @@ def evaluate(
         pairs: the test images, of one kernel.
         tuning: training images of that kernel; the classical methods' parameters are chosen on
             the first few.
-        evaluation_dir: where the results go; see `train.evaluation_folder`.
+        evaluation_dir: where the results go; see `train.evaluation.folder`.
         kernel: how the set was made; None where nobody knows.
         context: what `metrics.json` tells beside the scores: kernel, step, weights, seed.
-        baselines: which images the classical methods are scored on; see `train.baseline_sample`.
+        baselines: which images the classical methods are scored on, see `baseline_ids`.
 
     Returns:
         what `metrics.json` holds.

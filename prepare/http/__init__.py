@@ -1,1 +1,0 @@
-"""Fetches files over HTTP; knows nothing of what they are."""

@@ -1,0 +1,110 @@
+"""Declares fields of settings classes: name, default, help and choices in one place."""
+
+import argparse
+import contextlib
+import csv
+import dataclasses
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prepare import PrepareError
+from prepare.records.files import hash_of
+
+
+def setting(default: Any, text: str, *, flag: bool = True) -> Any:
+    """A dataclass field that explains itself.
+
+    Args:
+        default: value of the setting.
+        text: one line with the unit, shown by `--help`.
+        flag: whether the command line has a flag for it.
+    """
+    return dataclasses.field(default=default, metadata={"help": text, "flag": flag})
+
+
+def drawn(default: Any, text: str, *, flag: bool = True) -> Any:
+    """The same of a setting that may also be drawn, for each image, from a `Spread`."""
+    return dataclasses.field(default=default, metadata={"help": text, "flag": flag, "drawn": True})
+
+
+def choices_of(hint: Any) -> tuple:
+    """The values that a type hint `Literal[..]` allows; none where it is another hint."""
+    return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+
+
+def check_choices(settings: Any) -> None:
+    """Raises SettingError if a field of a dataclass is none of the values of its `Literal`."""
+    for name, hint in typing.get_type_hints(type(settings)).items():
+        choices, got = choices_of(hint), getattr(settings, name)
+        require(not choices or got in choices, name, " or ".join(map(str, choices)), got)
+
+
+class DamagedRecordError(PrepareError):
+    """A record on disk cannot be read; the message names it and the way out."""
+
+
+class SettingError(ValueError):
+    """A setting has a value that makes no sense.
+
+    Attributes:
+        setting: name of the dataclass field.
+        expected: what would make sense, to follow "must be".
+        got: the value.
+    """
+
+    def __init__(self, setting: str, expected: str, got: object) -> None:
+        super().__init__(f"{setting} must be {expected}, got {got}")
+        self.setting, self.expected, self.got = setting, expected, got
+
+
+def require(holds: bool, setting: str, expected: str, got: object) -> None:
+    """Raises SettingError unless the condition holds."""
+    if not holds:
+        raise SettingError(setting, expected, got)
+
+
+@contextlib.contextmanager
+def explain_damage(path: Path, way_out: str, *also: type[Exception]) -> Iterator[None]:
+    """Turns whatever is raised over the content of a record into one line that names the file.
+
+    Args:
+        path: of the record that is read, or whose content is used.
+        way_out: what to do then, to follow a semicolon.
+        also: further exceptions that damage may raise, beside those of Python's own types.
+
+    Raises:
+        DamagedRecordError: in place of them.
+    """
+    kinds = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+    caught: tuple[type[Exception], ...] = (*kinds, csv.Error, *also)
+    try:
+        yield
+    except caught as error:
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise DamagedRecordError(f"{path} is damaged ({reason}); {way_out}") from error
+
+
+class Part(NamedTuple):
+    """The second of eight, say."""
+
+    number: int  # from 1
+    of: int
+
+    def __str__(self) -> str:
+        return f"part-{self.number}-of-{self.of}"
+
+    def holds(self, image_id: str) -> bool:
+        """Whether an image is this part's, by a hash of its id; not the one that splits."""
+        return hash_of(f"{image_id}/part") % self.of == self.number - 1
+
+
+def parse_part(text: str) -> Part:
+    """A part and their number, as in 2/8."""
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    part = Part(int(match[1]), int(match[2])) if match else Part(0, 0)
+    if not 1 <= part.number <= part.of:
+        raise argparse.ArgumentTypeError(f"expected a part as in 2/8, from 1/8 to 8/8, got {text}")
+    return part

@@ -1,0 +1,1 @@
+"""Scores runs on test images and on real photographs."""

@@ -1,0 +1,1 @@
+"""The trained generator in other formats."""
