@@ -34,8 +34,9 @@ from prepare.records.settings import SettingError
 from train import TrainError
 from train.flags import add_deblur, add_evaluate, add_preset, add_studio
 from train.interrupts import heeded_signals
+from train.run import find_run
 from train.settings import PRESETS, TrainSettings
-from train.start import Beginning, folder_of, preset_of, taken_over, with_recipe_of_demo
+from train.start import Beginning, preset_of, taken_over, with_recipe_of_demo
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
 BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
@@ -80,8 +81,10 @@ def train(args: argparse.Namespace) -> None:
         print(described(settings))
     from train.stages import train_run
 
-    other = folder_of(args.runs_dir, settings.from_run, BOX_DIR) if settings.from_run else None
-    begin = Beginning(preset_of(vars(args)), other, plan={"steps", "epochs"}.isdisjoint(vars(args)))
+    other = settings.from_run and find_run(args.runs_dir, settings.from_run, BOX_DIR).path
+    begin = Beginning(
+        preset_of(vars(args)), other or None, plan={"steps", "epochs"}.isdisjoint(vars(args))
+    )
     train_run(*places(args), set_names, settings, begin=begin, dry_run=args.dry_run)
 
 

@@ -22,12 +22,12 @@ load_tensorflow()
 
 import keras  # noqa: E402
 
-from train.evaluation import metrics  # noqa: E402
 from train.checkpoints import load_generator, restore_picture  # noqa: E402
+from train.evaluation import metrics  # noqa: E402
 from train.loop import train  # noqa: E402
 from train.pairs import Pairs, find_pairs, read_split  # noqa: E402
 from train.pictures import read_picture  # noqa: E402
-from train.run_record import RunRecord  # noqa: E402
+from train.run import RunRecord  # noqa: E402
 from train.settings import PRESETS, TrainSettings  # noqa: E402
 from train.views import YIQ  # noqa: E402
 

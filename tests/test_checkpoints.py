@@ -10,7 +10,6 @@ from helpers.pair_files import write_matched_folders
 from helpers.runs import IDS, SETTINGS, run, steps_in
 
 from train import checkpoints
-from train.checkpoint_names import checkpoints_in
 from train.checkpoints import (
     NoCheckpointError,
     load_generator,
@@ -21,6 +20,7 @@ from train.checkpoints import (
 )
 from train.export.export import ExportError, export
 from train.export.export import sweep as sweep_export
+from train.run import checkpoints_in
 from train.train_step import TrainState
 
 
@@ -56,7 +56,7 @@ def test_lost_list_of_checkpoints_does_not_start_the_run_anew(copy, data_dir):
     log = (copy / "log.csv").read_bytes()
     for folder in (copy, copy / "ckpt-best"):
         (folder / "checkpoint").unlink()
-    assert [path.rsplit("-", 1)[1] for path in checkpoints_in(copy)] == ["2", "3", "4"]
+    assert [path.name for path in checkpoints_in(copy)] == ["ckpt-2", "ckpt-3", "ckpt-4"]
     assert load_generator(copy)[1] in (2, 4)
     assert run(copy, data_dir, gan_weight=0) is False
     assert (copy / "log.csv").read_bytes() == log
@@ -121,7 +121,7 @@ def test_checkpoint_that_a_training_replaces_meanwhile_is_looked_for_again(copy,
     before = weights_sha256(load_generator(copy)[0])
     monkeypatch.setattr(checkpoints, "restore_newest", replaced)
     assert weights_sha256(load_generator(copy)[0]) == before
-    assert calls[1] == [str(best / "ckpt-99")]
+    assert calls[1] == [best / "ckpt-99"]
 
 
 def test_weights_are_told_apart(copy):

@@ -14,7 +14,7 @@ from helpers.pair_files import ROOT, tree, write_matched_folders
 from helpers.runs import IDS, SETTINGS, folders_of, record_of
 
 from train.checkpoints import manager_of, save
-from train.run_record import write_run
+from train.run import write_run
 from train.train_step import TrainState
 
 pytestmark = pytest.mark.slow

@@ -31,7 +31,7 @@ from train.loop import (
     out_of_patience,
 )
 from train.pairs import UnmatchedPairsError, read_split
-from train.run_record import ChangedSettingsError, DamagedSettingsError
+from train.run import ChangedSettingsError, DamagedSettingsError
 from train.settings import TrainSettings
 from train.train_step import TrainState
 

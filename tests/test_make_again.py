@@ -13,7 +13,7 @@ from prepare.records.blur import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.sets import KernelRecord
 from prepare.records.settings import choices_of
-from train.run_record import RunRecord
+from train.run import RunRecord
 from train.settings import PRESETS, TrainSettings
 
 

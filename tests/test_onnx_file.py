@@ -15,9 +15,9 @@ from helpers.runs import SETTINGS
 import pipeline
 from prepare.records.lock import only_writer
 from train.restore import onnx_file
-from train.restore.onnx_file import NoWeightsError, open_engine, weights_path
+from train.restore.onnx_file import NoWeightsError, open_engine
 from train.restore.runs import choose_run, known_alone, offered_runs
-from train.run_record import RunRecord, write_run
+from train.run import Run, RunRecord, write_run
 
 
 @pytest.fixture(scope="module")
@@ -117,16 +117,16 @@ def test_newer_weights_are_exported_beside_another_writer_and_into_a_folder_that
 
 
 def test_the_best_checkpoint_is_taken_before_the_newest_by_number(tmp_path: Path) -> None:
-    assert weights_path(tmp_path) is None
+    assert Run(tmp_path).weights is None
     for name in ("ckpt-9.index", "ckpt-10.index", "ckpt-x.index"):
         (tmp_path / name).touch()
-    assert weights_path(tmp_path) == tmp_path / "ckpt-10.index"
+    assert Run(tmp_path).weights == tmp_path / "ckpt-10"
     # Killed before its list was written, TensorFlow does not know of the newest.
     (tmp_path / "checkpoint").write_text('all_model_checkpoint_paths: "ckpt-9"\n')
-    assert weights_path(tmp_path) == tmp_path / "ckpt-9.index"
+    assert Run(tmp_path).weights == tmp_path / "ckpt-9"
     (tmp_path / "ckpt-best").mkdir()
     (tmp_path / "ckpt-best" / "ckpt-7.index").touch()
-    assert weights_path(tmp_path) == tmp_path / "ckpt-best" / "ckpt-7.index"
+    assert Run(tmp_path).weights == tmp_path / "ckpt-best" / "ckpt-7"
 
 
 def test_the_newest_run_else_the_one_in_the_box(tmp_path: Path) -> None:

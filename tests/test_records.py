@@ -12,7 +12,7 @@ from prepare.records.files import named_errors
 from prepare.records.settings import DamagedRecordError
 from train.log import COLUMNS, _forget_lines_past
 from train.records import read_log, read_object, read_table
-from train.run_record import DamagedSettingsError, read_run
+from train.run import DamagedSettingsError, Run
 from train.settings import TrainSettings
 
 WAY_OUT = "bring it back"
@@ -140,12 +140,12 @@ def test_setting_of_a_wrong_kind_is_named(tmp_path, name, value):
     content = vars(TrainSettings()) | {"kernels": ["disc-r30"], "size": 32, "format": 2}
     path = tmp_path / "settings.json"
     path.write_text(json.dumps(content))
-    assert read_run(tmp_path).settings == TrainSettings()
+    assert Run(tmp_path).record.settings == TrainSettings()
     path.write_text(json.dumps(content | {name: value}))
     with pytest.raises(
         DamagedSettingsError, match=rf"settings\.json is damaged \({name} .*another"
     ):
-        read_run(tmp_path)
+        _ = Run(tmp_path).record
 
 
 def test_errors_of_the_disk_get_a_name_once(tmp_path):

@@ -17,7 +17,7 @@ import pipeline
 import train.loop
 from train.checkpoints import load_generator, save_generator, weights_sha256
 from train.resume import FIRST, forget_unbegun
-from train.run_record import read_run
+from train.run import Run
 from train.start import UnfitStartError
 
 PATIENCE_S = 900  # of a machine with much else to do; seconds alone
@@ -80,7 +80,7 @@ def test_new_run_starts_from_the_best_averaged_weights_and_all_else_is_fresh(
     moments = [value for name, value in begun.items() if "generator_optimizer/_variables/" in name]
     assert sum(value.ndim == 4 for value in moments) > 3
     assert not any(np.any(value) for value in moments if value.ndim == 4)
-    record, (generator, *_) = read_run(tmp_path / "mine"), load_generator(other)
+    record, (generator, *_) = Run(tmp_path / "mine").record, load_generator(other)
     expected = ("other", step, weights_sha256(generator))
     assert (record.settings.from_run, record.from_step, record.from_weights) == expected
     assert not (tmp_path / "mine" / "ckpt-best").exists()
@@ -91,14 +91,14 @@ def test_killed_before_its_record_is_written_the_run_is_as_good_as_new(data_dir,
     with ended_before("write_run"):
         start(run_dir, data_dir, other)
     assert steps_in(run_dir) == [0]
-    assert read_run(run_dir) is None
+    assert Run(run_dir).record is None
     changed = shutil.copytree(other, tmp_path / "changed")
     make_older(changed)
     with ended_before("build_train_step"):
         start(run_dir, data_dir, changed)
     weights = weights_sha256(load_generator(changed)[0])
     assert weights != weights_sha256(load_generator(other)[0])
-    assert read_run(run_dir).from_weights == weights
+    assert Run(run_dir).record.from_weights == weights
     assert weights_sha256(load_generator(run_dir)[0]) == weights
     before = tree(run_dir)
     forget_unbegun(run_dir)  # a run that was begun is left alone

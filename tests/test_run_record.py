@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 import pipeline
-from train.run_record import (
+from train.run import (
     ChangedSettingsError,
     DamagedSettingsError,
     OtherVersionError,
+    Run,
     RunRecord,
     check_unchanged,
-    read_run,
     write_run,
 )
 from train.settings import BEFORE_IT_EXISTED, FORMAT, PRESETS, TrainSettings
@@ -34,27 +34,27 @@ def rewrite(path, remove=(), **changes):
 
 
 def test_record_comes_back_with_its_format(path, tmp_path):
-    assert read_run(tmp_path) == RECORD
+    assert Run(tmp_path).record == RECORD
     assert json.loads(path.read_text())["format"] == FORMAT
-    assert read_run(tmp_path / "nothing") is None
+    assert Run(tmp_path / "nothing").record is None
 
 
 @pytest.mark.parametrize("name", sorted(BEFORE_IT_EXISTED))
 def test_setting_that_did_not_exist_has_the_value_of_what_was_done(path, tmp_path, name):
     rewrite(path, remove=(name, "format"))
-    assert getattr(read_run(tmp_path).settings, name) == BEFORE_IT_EXISTED[name]
+    assert getattr(Run(tmp_path).record.settings, name) == BEFORE_IT_EXISTED[name]
 
 
 def test_run_of_a_newer_version_is_refused_by_name(path, tmp_path):
     rewrite(path, format=FORMAT + 1)
     with pytest.raises(OtherVersionError, match=r"settings\.json is of a newer version"):
-        read_run(tmp_path)
+        _ = Run(tmp_path).record
 
 
 def test_residual_generator_of_before_the_first_version_is_refused_by_name(path, tmp_path):
     rewrite(path, remove=("grid_weight", "format"), generator="residual")
     with pytest.raises(OtherVersionError, match=r"before 0\.1\.0"):
-        read_run(tmp_path)
+        _ = Run(tmp_path).record
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_residual_generator_of_before_the_first_version_is_refused_by_name(path,
 def test_value_that_makes_no_sense_is_refused_by_name(path, tmp_path, name, value):
     rewrite(path, **{name: value})
     with pytest.raises(DamagedSettingsError, match=r"settings\.json is damaged"):
-        read_run(tmp_path)
+        _ = Run(tmp_path).record
 
 
 def test_only_length_and_frequency_may_change(path, tmp_path):
@@ -72,7 +72,7 @@ def test_only_length_and_frequency_may_change(path, tmp_path):
         TrainSettings(generator="unet", crop=0, steps=9), *list(vars(RECORD).values())[1:]
     )
     write_run(tmp_path, longer, ["CPU:0"])
-    assert read_run(tmp_path).settings.steps == 9
+    assert Run(tmp_path).record.settings.steps == 9
     other = RunRecord(RECORD.settings, ("disc-r30",), 256, "sharp")
     with pytest.raises(ChangedSettingsError, match=r"kernels \['hexagon-r33.5'\], now asked for"):
         write_run(tmp_path, other, ["CPU:0"])
@@ -82,14 +82,14 @@ def test_what_a_run_starts_from_comes_back(tmp_path):
     settings = TrainSettings(from_run="another")
     record = RunRecord(settings, ("disc-r30",), 64, "sharp", from_step=7, from_weights="ab12")
     write_run(tmp_path, record, [])
-    assert read_run(tmp_path) == record
+    assert Run(tmp_path).record == record
     content = json.loads((tmp_path / "settings.json").read_text())
     told = {name: content[name] for name in ("from_run", "from_step", "from_weights")}
     assert told == {"from_run": "another", "from_step": 7, "from_weights": "ab12"}
     for name, value in (("from_run", 3), ("from_step", "seven"), ("from_weights", None)):
         rewrite(tmp_path / "settings.json", **(told | {name: value}))
         with pytest.raises(DamagedSettingsError, match=r"settings\.json is damaged"):
-            read_run(tmp_path)
+            _ = Run(tmp_path).record
 
 
 def test_run_from_scratch_tells_of_no_weights(path):

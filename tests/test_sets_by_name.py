@@ -20,7 +20,7 @@ from prepare.records.sets import (
     set_names,
     the_only_set,
 )
-from train.run_record import RunRecord, write_run
+from train.run import RunRecord, write_run
 from train.settings import TrainSettings
 
 IDS = [f"{index:02d}" for index in range(10)]

@@ -7,13 +7,12 @@ import pytest
 from helpers.pair_files import tree, write_matched_folders
 
 import pipeline
-from train.run_record import RunRecord, read_run, write_run
+from train.run import Run, RunRecord, find_run, write_run
 from train.settings import PRESETS, TrainSettings
 from train.start import (
     LENGTH_OF_DEMO,
     OF_DEMO,
     UnfitStartError,
-    folder_of,
     taken_over,
     with_recipe_of_demo,
 )
@@ -146,7 +145,7 @@ def test_record_of_before_there_was_a_start_still_reads(train, runs_dir):
     content = json.loads(path.read_text())
     del content["from_run"]
     path.write_text(json.dumps(content))
-    assert read_run(runs_dir / "other").settings == OTHER
+    assert Run(runs_dir / "other").record.settings == OTHER
     assert "  channels = 8\n" in train("--from-run", "other")
 
 
@@ -157,10 +156,10 @@ def test_run_of_the_box_is_never_trained_itself(tmp_path):
 
 def test_run_of_the_box_is_known_by_its_name_wherever_runs_lie(tmp_path):
     box_dir = tmp_path / "project" / "pretrained"
-    assert folder_of(tmp_path, "mine", box_dir) == tmp_path / "mine"
-    assert folder_of(tmp_path, "pretrained", box_dir) == box_dir
+    assert find_run(tmp_path, "mine", box_dir).path == tmp_path / "mine"
+    assert find_run(tmp_path, "pretrained", box_dir).path == box_dir
     (tmp_path / "pretrained").mkdir()
-    assert folder_of(tmp_path, "pretrained", box_dir) == tmp_path / "pretrained"
+    assert find_run(tmp_path, "pretrained", box_dir).path == tmp_path / "pretrained"
 
 
 def test_a_demo_has_a_recipe_of_its_own_and_goes_on_with_what_it_was_begun_with(tmp_path, capsys):

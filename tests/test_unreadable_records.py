@@ -8,7 +8,7 @@ import shutil
 import pytest
 from helpers.data_and_run import commands, run, write_data_and_run
 
-from train.run_record import DamagedSettingsError, read_run
+from train.run import DamagedSettingsError, Run
 
 RUN = "runs/run"
 READ_BY = [
@@ -89,4 +89,4 @@ def test_run_in_a_folder_without_permission_is_not_begun_anew(folder, monkeypatc
         with pytest.raises(
             DamagedSettingsError, match=r"settings.json cannot be read \(Perm.*; make"
         ):
-            read_run(folder / RUN)
+            _ = Run(folder / RUN).record

@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from prepare.records.files import remove_old_parts
 from train import TrainError
-from train.checkpoint_names import checkpoints_in, listed_in
 from train.networks.generators import build_generator
-from train.run_record import BEST, PIXEL, RunRecord, read_run
+from train.run import Run, RunRecord, checkpoints_in, index_of, listed_in
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
@@ -32,7 +31,7 @@ def manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
 
 def best_manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
     """Keeps the one checkpoint that validated best, in a folder of its own."""
-    folder = run_dir / BEST
+    folder = Run(run_dir).best_dir
     _mend_list(folder)
     return tf.train.CheckpointManager(state.checkpoint(), str(folder), 1, checkpoint_name="ckpt")
 
@@ -76,11 +75,11 @@ def _mend_list(folder: Path) -> None:
         except OSError as error:
             reason = f"is no list of checkpoints, and stays ({error.strerror})"
             raise NoCheckpointError(f"{path} {reason}; move it away, and try again") from error
-        if names := [Path(path).name for path in checkpoints_in(folder)]:
+        if names := [path.name for path in checkpoints_in(folder)]:
             tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
 
 
-def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> None:
+def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[Path]) -> None:
     """Restores the newest of `paths` that is whole; does nothing when there are none.
 
     One that cannot be used is named on the way; TensorFlow checks every tensor's checksum.
@@ -88,10 +87,10 @@ def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> None:
     Raises:
         NoCheckpointError: if there are checkpoints, but none can be used.
     """
-    unread: dict[str, str] = {}  # those that may be whole, and why they could not be read
+    unread: dict[Path, str] = {}  # those that may be whole, and why they could not be read
     for path in reversed(paths):
         try:
-            status = checkpoint.restore(path)
+            status = checkpoint.restore(str(path))
             status.assert_existing_objects_matched()
             status.expect_partial()  # a generator alone leaves the rest of the checkpoint unread
             return
@@ -104,12 +103,12 @@ def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[str]) -> None:
     if unread:
         path, refusal = next(iter(unread.items()))
         raise NoCheckpointError(
-            f"no checkpoint in {Path(path).parent} can be read, {Path(path).name} because of "
+            f"no checkpoint in {path.parent} can be read, {path.name} because of "
             f"{refusal}; bring it back or make it readable, then run the same command again"
         )
     if paths:
         raise NoCheckpointError(
-            f"no checkpoint in {Path(paths[0]).parent} can be read; train again as another RUN=.."
+            f"no checkpoint in {paths[0].parent} can be read; train again as another RUN=.."
         )
 
 
@@ -127,22 +126,23 @@ def _restore_beside_training(checkpoint: tf.train.Checkpoint, folder: Path) -> N
 def sweep(run_dir: Path) -> None:
     """Removes what a killed training left half written; for who holds the run's lock."""
     remove_old_parts(run_dir)
-    for folder in (run_dir, run_dir / BEST, run_dir / PIXEL):
+    run = Run(run_dir)
+    for folder in (run_dir, run.best_dir, run.pixel_dir):
         for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _refusal(path: str) -> str:
+def _refusal(path: Path) -> str:
     """Which file of a checkpoint the system does not give, and why; empty if it gives all.
 
     What such a file holds may be whole.
     """
-    for file in (f"{path}.index", f"{path}.data-00000-of-00001"):
+    for file in (index_of(path), path.with_suffix(".data-00000-of-00001")):
         try:
             with open(file, "rb") as opened:
                 opened.read(1)
         except OSError as error:
-            return f"{Path(file).name}: {error.strerror}"
+            return f"{file.name}: {error.strerror}"
     return ""
 
 
@@ -156,8 +156,8 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
         NoCheckpointError: if the run has none.
         DamagedSettingsError: if its settings cannot be read.
     """
-    record = read_run(run_dir)
-    for folder in (run_dir / BEST, run_dir):
+    record = Run(run_dir).record
+    for folder in (Run(run_dir).best_dir, run_dir):
         if record and checkpoints_in(folder):
             try:
                 return *_averaged_in(folder, record), record
@@ -176,10 +176,10 @@ def load_pixel_average(run_dir: Path) -> keras.Model:
     Raises:
         NoCheckpointError: if it cannot be read.
     """
-    record = read_run(run_dir)
+    record = Run(run_dir).record
     if record is None:
         raise NoCheckpointError(f"no run in {run_dir}; run `make train RUN={run_dir.name}` first")
-    return _averaged_in(run_dir / PIXEL, record)[0]
+    return _averaged_in(Run(run_dir).pixel_dir, record)[0]
 
 
 def _averaged_in(folder: Path, record: RunRecord) -> tuple[keras.Model, int]:

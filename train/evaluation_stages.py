@@ -23,7 +23,7 @@ from train.quiet_tensorflow import load_tensorflow
 from train.report.page import NoEvaluationError, write_report
 from train.report.radius_curve import write_curve
 from train.report.real_page import is_real, write_real_report
-from train.run_record import read_run
+from train.run import Run
 
 
 def evaluate_run(
@@ -143,7 +143,7 @@ def evaluate_real_run(
     print(f"{run_dir.name}: {len(pairs)} real pairs of {real_dir}")
     if dry_run:
         return
-    engine, record = open_engine(run_dir), read_run(run_dir)
+    engine, record = open_engine(run_dir), Run(run_dir).record
     context = {"kernel": name, "folder": str(real_dir), "step": int(engine.notes["step"])}
     context |= {"weights": engine.notes["weights"], "seed": record.settings.seed if record else 0}
     evaluations_dir = run_dir / "evaluation"

@@ -27,7 +27,7 @@ from train.log import Recorder
 from train.pairs import Pairs
 from train.precision import dtype_policy_scope, enable_determinism, with_precision
 from train.resume import restore_or_start
-from train.run_record import PIXEL, RunRecord, check_unchanged, write_run
+from train.run import Run, RunRecord, check_unchanged, write_run
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.train_step import LOSSES, TrainState, build_train_step
 from train.validation import validate
@@ -128,7 +128,7 @@ def train(
         tell_duration(state, train_step, batches, validation, settings, num_steps)
         for step, (blurred, sharp) in enumerate(recorder.timed(batches), first_step + 1):
             if writes and 1 < step == gan_start_step:  # what DETAIL goes back to
-                save_generator(state.ema_generator, run_dir / PIXEL, step - 1)
+                save_generator(state.ema_generator, Run(run_dir).pixel_dir, step - 1)
             train_step(blurred, sharp, step >= gan_start_step)
             recorder.bar.update()
             is_last = step == num_steps

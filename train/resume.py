@@ -5,9 +5,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from train.checkpoint_names import checkpoints_in
 from train.checkpoints import load_generator, restore_newest, weights_sha256
-from train.run_record import BEST, RunRecord, read_run
+from train.run import Run, RunRecord, checkpoints_in
 from train.start import UnfitStartError
 from train.train_step import TrainState
 
@@ -34,11 +33,11 @@ def restore_or_start(
             checkpoints, but no record of the run, or a network to restore with alone.
         NoCheckpointError: if there is nothing to restore or to load.
     """
-    begun, paths = read_run(run_dir), checkpoints_in(run_dir)
+    begun, paths = Run(run_dir).record, checkpoints_in(run_dir)
     if begun:
         record = replace(record, from_step=begun.from_step, from_weights=begun.from_weights)
     else:
-        paths = [path for path in paths if Path(path).name != FIRST]  # see `forget_unbegun`
+        paths = [path for path in paths if path.name != FIRST]  # see `forget_unbegun`
         if paths:
             raise UnfitStartError(
                 f"{run_dir} has checkpoints but no settings.json; bring it back, or train as "
@@ -67,9 +66,9 @@ def restore_or_start(
 
 def _is_handed_on(run_dir: Path) -> bool:
     """Whether the best checkpoint of a run is a generator alone, as `write_small_run` leaves it."""
-    paths = checkpoints_in(run_dir / BEST)
+    paths = checkpoints_in(Run(run_dir).best_dir)
     try:
-        names = [name for path in paths for name, _ in tf.train.list_variables(path)]
+        names = [name for path in paths for name, _ in tf.train.list_variables(str(path))]
     except tf.errors.OpError:  # it is damaged
         return False
     return bool(names) and not any(name.startswith("generator_optimizer/") for name in names)
@@ -80,7 +79,7 @@ def forget_unbegun(run_dir: Path) -> None:
 
     For who holds the run's lock; whatever the run is to start from now is loaded anew.
     """
-    names = [Path(path).name for path in checkpoints_in(run_dir)]
+    names = [path.name for path in checkpoints_in(run_dir)]
     if names == [FIRST] and not (run_dir / "settings.json").exists():
         for path in (run_dir / "checkpoint", *run_dir.glob(f"{FIRST}.*")):
             path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from prepare.records.sets import choose_sets, the_only_set
 from train.memory import is_cached
 from train.pairs import find_pairs, read_split
 from train.quiet_tensorflow import load_tensorflow
-from train.run_record import RunRecord, read_run
+from train.run import Run, RunRecord
 from train.settings import USUAL_STEPS, TrainSettings
 from train.start import Beginning
 
@@ -48,7 +48,7 @@ def train_run(
         TrainError: see `train.loop.train`; or if the pictures are to be kept in memory, and do
             not fit into it.
     """
-    begun = read_run(run_dir)
+    begun = Run(run_dir).record
     wanted = patterns or (begun.kernels if begun else [the_only_set(data.blurred)])
     set_names = choose_sets(data.blurred, wanted)
     blurred_dirs = [data.blurred / name for name in set_names]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from train import TrainError
-from train.run_record import BEST, ChangedSettingsError, RunRecord, read_run
+from train.run import ChangedSettingsError, Run, RunRecord, find_run
 from train.settings import PRESETS, TrainSettings
 
 NETWORK = ("generator", "channels", "blocks", "start", "normalization")  # settings taken over
@@ -33,18 +33,6 @@ class UnfitStartError(TrainError):
     """A run cannot start from the run that is named."""
 
 
-def folder_of(runs_dir: Path, name: str, box_dir: Path) -> Path:
-    """The folder of a run that is read.
-
-    Args:
-        runs_dir: the user's runs.
-        name: of the run.
-        box_dir: the run that comes with the project, known by its name among all runs.
-    """
-    folder = runs_dir / name
-    return box_dir if name == box_dir.name and not folder.exists() else folder
-
-
 def preset_of(typed: Mapping[str, Any]) -> str:
     """The recipe that a new run begins with, of the flags that were given."""
     return typed.get("preset", "sharp")
@@ -56,7 +44,7 @@ def with_recipe_of_demo(flags: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         flags: of the command line; a demo that was begun goes on with what it was begun with.
     """
-    if read_run(flags["runs_dir"] / flags["run"]):
+    if Run(flags["runs_dir"] / flags["run"]).record:
         return dict(flags)
     recipe = LENGTH_OF_DEMO | ({} if preset_of(flags) == "paper" else OF_DEMO)
     if not flags.keys().isdisjoint({"epochs", "max_minutes"}):  # the length is told otherwise
@@ -73,7 +61,7 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
     Args:
         runs_dir: the user's runs.
         run: name of the run that is to be trained.
-        box_dir: see `folder_of`.
+        box_dir: see `train.run.find_run`.
         typed: the flags that were given, by setting.
 
     Raises:
@@ -87,7 +75,7 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
     names = {field.name for field in fields(TrainSettings)} & typed.keys()
     TrainSettings(**{name: typed[name] for name in names} | {"generator": "residual"})
     run_dir, wanted = runs_dir / run, typed.get("from_run")
-    begun = read_run(run_dir)
+    begun = Run(run_dir).record
     begun_from = begun.settings.from_run if begun else None
     name = begun_from if wanted is None else Path(wanted).as_posix()
     own = _begun_with(begun, typed) if begun else {}
@@ -98,7 +86,7 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
         )
     if name is None:
         return own
-    folder = folder_of(runs_dir, name, box_dir)
+    folder = find_run(runs_dir, name, box_dir).path
     if folder.resolve() == run_dir.resolve():
         raise UnfitStartError(
             f"{run_dir} cannot start from itself; give the new run another name (RUN=...)"
@@ -108,7 +96,7 @@ def taken_over(runs_dir: Path, run: str, box_dir: Path, typed: Mapping[str, Any]
             f"{run_dir} was begun from {begun_from or 'no other run'}, now asked to start from "
             f"{name}; give the new run another name (RUN=...)"
         )
-    record = begun or _trained(folder)
+    record = begun or _trained(Run(folder))
     network = {setting: getattr(record.settings, setting) for setting in NETWORK}
     for setting, value in network.items():
         if typed.get(setting, value) != value:
@@ -131,9 +119,9 @@ def _begun_with(begun: RunRecord, typed: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in told}
 
 
-def _trained(folder: Path) -> RunRecord:
+def _trained(run: Run) -> RunRecord:
     """The record of a run that has weights."""
-    record = read_run(folder)
+    record, folder = run.record, run.path
     if record is None:
         runs = sorted(path.parent.name for path in folder.parent.glob("*/settings.json"))
         found = f"found {', '.join(runs)}" if runs else "there is none"
@@ -141,7 +129,7 @@ def _trained(folder: Path) -> RunRecord:
             f"no run {folder.name} in {folder.parent} to start from ({found}); name another with "
             "FROM_RUN=.., or leave it out"
         )
-    if not any([*folder.glob("ckpt-*.index"), *folder.glob(f"{BEST}/ckpt-*.index")]):
+    if run.weights is None:
         raise UnfitStartError(
             f"{folder} has no checkpoint to start from; run `make train RUN={folder.name}` first"
         )

@@ -9,7 +9,7 @@ from train.evaluation.evaluate import evaluate
 from train.log import COLUMNS
 from train.pairs import find_pairs, read_split
 from train.report.radius_curve import write_curve
-from train.run_record import RunRecord, write_run
+from train.run import RunRecord, write_run
 from train.settings import TrainSettings
 
 

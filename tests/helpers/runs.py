@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from train.loop import train
 from train.pairs import find_pairs, read_split
-from train.run_record import RunRecord
+from train.run import RunRecord
 from train.settings import TrainSettings
 
 SETTINGS = TrainSettings(

@@ -19,7 +19,7 @@ from prepare.records.files import named_errors, remove_old_parts, write_bytes
 from train import TrainError
 from train.networks.blurs import BANKS, RADIUS_LAYER
 from train.restore.engine import Engine
-from train.restore.onnx_file import NAME
+from train.run import ONNX_NAME
 
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
 NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
@@ -141,7 +141,7 @@ def write_onnx(
     generator: keras.Model, out_dir: Path, _shape: tuple, notes: Mapping[str, str]
 ) -> Forward:
     """Writes ONNX, for any picture size, and loads it again in ONNX Runtime."""
-    path = out_dir / NAME
+    path = out_dir / ONNX_NAME
     write_bytes(path, onnx_bytes(generator, notes))
     return _forward_onnx(path)
 

@@ -10,8 +10,8 @@ from prepare.records.files import write_bytes
 from train.checkpoints import save_generator
 from train.export.export import Forward, onnx_bytes
 from train.restore.engine import Engine
-from train.restore.onnx_file import NAME, notes_of, weights_note
-from train.run_record import BEST
+from train.restore.onnx_file import notes_of, weights_note
+from train.run import Run
 
 RECORDS = ("settings.json", "log.csv")
 
@@ -36,13 +36,14 @@ def write_small_run(
     with tempfile.TemporaryDirectory(dir=out_dir, prefix=".run-") as folder:
         part_dir = Path(folder) / "run"
         part_dir.mkdir()
+        small = Run(part_dir)
         for name in RECORDS:
             shutil.copyfile(run_dir / name, part_dir / name)
-        save_generator(generator, part_dir / BEST, step)
-        (part_dir / BEST / "checkpoint").unlink()  # holds times, and tells no more than the folder
+        save_generator(generator, small.best_dir, step)
+        (small.best_dir / "checkpoint").unlink()  # holds times, and tells no more than the folder
         notes = notes_of(weights_note(part_dir), step, kind)
-        write_bytes(part_dir / "export" / NAME, onnx_bytes(generator, notes, half=True))
+        write_bytes(small.exported, onnx_bytes(generator, notes, half=True))
         shutil.rmtree(path, ignore_errors=True)
         part_dir.rename(path)
-    engine = Engine(path / "export" / NAME)
+    engine = Engine(Run(path).exported)
     return lambda blurred: blurred + engine.correction(blurred[0])

@@ -15,7 +15,7 @@ from train.report.charts import histogram, line_chart
 from train.report.real_page import real_evaluations
 from train.report.template import METRIC_NAMES, OLD_METRICS, data_url, template
 from train.report.training import training_charts
-from train.run_record import read_run
+from train.run import Run
 
 CASES_A_GROUP = 3  # best, median and worst: 9 cases of 3 pictures, the page's only pictures
 MOST_ROWS = 1000  # of the table; per_image.csv has them all
@@ -79,7 +79,7 @@ def write_report(run_dir: Path, evaluation_dir: Path, sharp_dir: Path, blurred_d
 
 def _commands(run_dir: Path, blurred_dir: Path) -> list[str]:
     """What makes the sets, the run and the evaluation again."""
-    run = read_run(run_dir)
+    run = Run(run_dir).record
     names = dict.fromkeys([*(run.kernels if run else ()), blurred_dir.name])
     kernels = [read_kernel(blurred_dir.parent / name) for name in names]
     commands = [kernel.make_command for kernel in kernels if kernel]

@@ -13,12 +13,10 @@ import onnxruntime.capi.onnxruntime_pybind11_state as ort
 from prepare.records.files import sha256_of, write_bytes
 from prepare.records.lock import FolderInUseError, only_writer
 from train import TrainError
-from train.checkpoint_names import checkpoints_in
 from train.restore.engine import Engine
-from train.run_record import BEST, PIXEL
+from train.run import Run, index_of
 from train.settings import SIZE_MULTIPLES
 
-NAME = "generator.onnx"  # in a run's folder `export`
 FORMAT = "1"  # of what the file holds: outputs and notes
 NEEDED = ("tensorflow", "onnx")  # to write it
 DAMAGE = (ort.Fail, ort.InvalidProtobuf, ort.InvalidGraph, ort.InvalidArgument, ort.NotImplemented)
@@ -28,23 +26,14 @@ class NoWeightsError(TrainError):
     """The run has nothing to restore with, or not here."""
 
 
-def weights_path(run_dir: Path) -> Path | None:
-    """The index of the checkpoint that a run's generator is taken from; None if it has none."""
-    for folder in (run_dir / BEST, run_dir):
-        for path in reversed(checkpoints_in(folder)):
-            if (index := Path(f"{path}.index")).exists():
-                return index
-    return None
-
-
 def weights_note(run_dir: Path) -> str:
     """A hash that changes with a run's weights; empty if it has none.
 
     The index of a checkpoint holds the checksum of every tensor.
     """
-    while path := weights_path(run_dir):
+    while path := Run(run_dir).weights:
         with contextlib.suppress(FileNotFoundError):  # a training replaced it meanwhile
-            return sha256_of(path)
+            return sha256_of(index_of(path))
     return ""
 
 
@@ -99,16 +88,12 @@ def written_engine(run_dir: Path, detail: float = 1.0) -> Engine | None:
 
 def keeps_both(run_dir: Path) -> bool:
     """Whether a run has its network of before the adversarial term, too, for DETAIL."""
-    return _pixel_index(run_dir) is not None
-
-
-def _pixel_index(run_dir: Path) -> Path | None:
-    return next((run_dir / PIXEL).glob("ckpt-*.index"), None)
+    return Run(run_dir).pixel is not None
 
 
 def _file_of(run_dir: Path, detail: float) -> tuple[Path, str]:
     """Where the ONNX file is, and the note of the weights that it is to be made of."""
-    weights, path = weights_note(run_dir), run_dir / "export" / NAME
+    weights, path = weights_note(run_dir), Run(run_dir).exported
     if detail < 1:
         path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
         weights = _note_of_both(run_dir, weights, path)
@@ -123,8 +108,8 @@ def _fitting(path: Path, weights: str) -> Engine | None:
 
 def _note_of_both(run_dir: Path, weights: str, path: Path) -> str:
     """`weights_note` of a run's own weights and of those before its adversarial term."""
-    if pixel := _pixel_index(run_dir):
-        return f"{weights} {sha256_of(pixel)}"
+    if pixel := Run(run_dir).pixel:
+        return f"{weights} {sha256_of(index_of(pixel))}"
     if path.is_file():
         return ""  # a copy of the file alone
     raise NoWeightsError(

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from prepare.records.sets import blur_of_name
 from train import TrainError
-from train.restore.onnx_file import NAME, NoWeightsError, weights_path
-from train.run_record import read_run
-from train.start import folder_of
+from train.restore.onnx_file import NoWeightsError
+from train.run import Run, find_run, index_of
 
 OF_BOX = "the network in the box"
 
@@ -25,7 +24,7 @@ def choose_run(runs_dir: Path, run: str | None, box_dir: Path) -> tuple[Path, st
         NoWeightsError: if there is none at all.
     """
     if run is not None:
-        return folder_of(runs_dir, run, box_dir), ""
+        return find_run(runs_dir, run, box_dir).path, ""
     if found := runs_with_weights(runs_dir, box_dir):
         return found[0], "the newest run"
     if _trained(box_dir):
@@ -85,7 +84,7 @@ def known_alone(run_dir: Path) -> tuple[str, ...]:
     where that is not known, as of sets that were blurred elsewhere.
     """
     try:
-        record = read_run(run_dir)
+        record = Run(run_dir).record
     except TrainError:  # its weights may be whole
         return ()
     names = record.kernels if record else ()
@@ -104,5 +103,7 @@ def _written_s(run_dir: Path) -> float | None:
 
 def _trained(run_dir: Path) -> Path | None:
     """The newest file of a run's weights."""
-    exported = run_dir / "export" / NAME
-    return weights_path(run_dir) or (exported if exported.is_file() else None)
+    run = Run(run_dir)
+    if weights := run.weights:
+        return index_of(weights)
+    return run.exported if run.exported.is_file() else None

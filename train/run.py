@@ -1,7 +1,11 @@
-"""The record of a run, `settings.json`: how it is trained, on what, and with which versions."""
+"""A run's folder, opened once: its record, its checkpoints, its export; and where runs are found.
+
+Without TensorFlow; `train.checkpoints` reads and writes what checkpoints hold.
+"""
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import typing
@@ -23,8 +27,10 @@ from train.settings import (
     TrainSettings,
 )
 
-# Folders of a run: its best checkpoint, and the network of before its adversarial term.
-BEST, PIXEL = "ckpt-best", "ckpt-pixel"
+ONNX_NAME = "generator.onnx"  # in a run's folder `export`
+CHECKPOINT = re.compile(r"ckpt-(\d+)")
+# A line of TensorFlow's list, the text of its protocol buffer CheckpointState.
+LISTED = re.compile(r'^all_model_checkpoint_paths: "(?:.*/)?(ckpt-\d+)"$', re.MULTILINE)
 OTHERS = {"size": int, "preset": str, "from_step": int, "from_weights": str}
 NOT_IN_EVERY_RECORD = {"preset": "sharp", "from_step": 0, "from_weights": ""}
 
@@ -72,14 +78,121 @@ class RunRecord:
         return " ".join(words)
 
 
-def read_run(run_dir: Path) -> RunRecord | None:
-    """A run's record, or None for a run that was never begun.
+class Run:
+    """The folder of a run. Each property is read when it is asked for, as a training may be on.
 
-    Raises:
-        DamagedSettingsError: if it is there but makes no sense.
-        OtherVersionError: if it is of a version that cannot be read.
+    Checkpoints are named by their paths without a suffix, as TensorFlow names them.
+
+    Attributes:
+        path: of the folder, which may be missing.
     """
-    path = run_dir / "settings.json"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def record(self) -> RunRecord | None:
+        """How it is trained, and on what; None for a run that was never begun.
+
+        Raises:
+            DamagedSettingsError: if `settings.json` is there but makes no sense.
+            OtherVersionError: if it is of a version that cannot be read.
+        """
+        return read_record(self.path / "settings.json")
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """All that a training may go on from, in the order of their steps."""
+        return checkpoints_in(self.path)
+
+    @property
+    def best_dir(self) -> Path:
+        """The folder of the checkpoint that validated best."""
+        return self.path / "ckpt-best"
+
+    @property
+    def pixel_dir(self) -> Path:
+        """The folder of the generator as it was before the adversarial term, for DETAIL."""
+        return self.path / "ckpt-pixel"
+
+    @property
+    def best(self) -> Path | None:
+        """The checkpoint that validated best; None if there is none yet."""
+        return next(reversed(checkpoints_in(self.best_dir)), None)
+
+    @property
+    def pixel(self) -> Path | None:
+        """The generator of before the adversarial term; None where it did not set in."""
+        return next(reversed(checkpoints_in(self.pixel_dir)), None)
+
+    @property
+    def weights(self) -> Path | None:
+        """The checkpoint to restore with: the best, or else the newest whose index is there."""
+        paths = [*self.checkpoints, *checkpoints_in(self.best_dir)]
+        return next((path for path in reversed(paths) if index_of(path).exists()), None)
+
+    @property
+    def exported(self) -> Path:
+        """The ONNX file of its generator, which may be missing."""
+        return self.path / "export" / ONNX_NAME
+
+    @property
+    def can_restore(self) -> bool:
+        """Whether it has weights, or was handed on as its ONNX file alone."""
+        return self.weights is not None or self.exported.is_file()
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """A folder's checkpoints in the order of their steps, without suffix.
+
+    TensorFlow's own list is a file that a power cut may leave empty; then, and where it is missing,
+    the folder is the list.
+    """
+    names = listed_in(folder) or [path.stem for path in folder.glob("ckpt-*.index")]
+    numbers = {int(match[1]): name for name in names if (match := CHECKPOINT.fullmatch(name))}
+    return [folder / numbers[step] for step in sorted(numbers)]
+
+
+def listed_in(folder: Path) -> list[str]:
+    """Names of the checkpoints that TensorFlow's list names; empty if it cannot be read."""
+    try:
+        return LISTED.findall((folder / "checkpoint").read_text("utf-8", "replace"))
+    except OSError:
+        return []
+
+
+def index_of(checkpoint: Path) -> Path:
+    """The file of a checkpoint that holds the checksum of every tensor."""
+    return checkpoint.with_suffix(".index")
+
+
+def find_run(runs_dir: Path, name: str, pretrained_dir: Path) -> Run:
+    """A run that is read.
+
+    Args:
+        runs_dir: the user's runs.
+        name: of the run.
+        pretrained_dir: the run that comes with the project, known by its name among all runs; one
+            of the user's may have its name.
+    """
+    folder = runs_dir / name
+    found = folder.exists() or name != pretrained_dir.name
+    return Run(folder if found else pretrained_dir)
+
+
+def runs_in(runs_dir: Path) -> list[Run]:
+    """The runs that were begun in a folder, and those that can restore, by name."""
+    folders = sorted(path for path in runs_dir.glob("*") if path.is_dir())
+    runs = [Run(path) for path in folders if not path.name.startswith(".")]
+    return [run for run in runs if (run.path / "settings.json").exists() or run.can_restore]
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """What a `settings.json` holds, or None where there is none; see `Run.record`."""
     way_out = "bring it back, or train again as another RUN=.."
     try:
         if not path.exists():
@@ -142,7 +255,7 @@ def _check_version(path: Path, content: dict) -> None:
 def check_unchanged(run_dir: Path, record: RunRecord) -> None:
     """Raises ChangedSettingsError if a run was begun with what resuming may not change."""
     content = record.content
-    begun = (read_run(run_dir) or record).content
+    begun = (Run(run_dir).record or record).content
     fixed = [field.name for field in fields(TrainSettings) if field.name not in FREE_TO_CHANGE]
     fixed += ["kernels", "size"]
     if changed := [name for name in fixed if begun[name] != content[name]]:
