@@ -7,8 +7,7 @@ from pathlib import Path
 from prepare.folder import folder_originals
 from prepare.originals import Original
 from prepare.pair_records import PairRecords
-from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import ImageRecord, split_of
+from prepare.records.data_folder import DataFolder, ImageRecord, split_of
 
 
 def link_photographs(photos: Path, data: DataFolder, num_images: int) -> None:

@@ -12,7 +12,6 @@ from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.settings import FfhqSettings
 from prepare.records.blur import MOST_DRAWS, LensBlur, OutputSettings
-from prepare.records.data_folder import DataFolder
 from prepare.records.ranges import Spread, parse_values
 from prepare.records.sets import RECIPES, recipe_set
 from prepare.records.settings import SettingError, choices_of, parse_part, require
@@ -210,7 +209,7 @@ def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
 def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
     """One blur for each radius asked for, or of a recipe; with draws, each so many times.
 
-    What changes nothing is left out, see `DataFolder.blur_to_make`.
+    What changes nothing is left out, so that equal pictures are one set.
 
     Raises:
         SettingError: if a setting makes no sense.
@@ -227,7 +226,7 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
         depth = args.depth_dir is not None
         blurs = [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
         drawn = [blur.with_draw(number) for blur in blurs for number in numbers]
-    return [DataFolder(args.data_dir).blur_to_make(blur) for blur in drawn]
+    return [blur.without_idle for blur in drawn]
 
 
 def _blur_flags() -> list[str]:

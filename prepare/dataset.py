@@ -11,10 +11,8 @@ from prepare.doubles import remove_doubles
 from prepare.folder import NoPhotographsError, changed_photographs
 from prepare.pairs import write_pairs
 from prepare.parts import ids_of_part, join_parts, parts_in
-from prepare.records.data_folder import DataFolder
-from prepare.records.journal import journal_path
-from prepare.records.lock import only_writer
-from prepare.records.manifest import ImageRecord, read_manifest
+from prepare.records.data_folder import DataFolder, ImageRecord, read_manifest
+from prepare.records.files import only_writer
 from prepare.records.settings import Part
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
 from prepare.sources import SourceSettings
@@ -179,11 +177,7 @@ def remove_pairs(
     """
     with _writing(data, "make clean-pairs", dry_run or not data.path.exists()):
         folders = [data, *(replace(data, part=part) for part in parts_in(data))]
-        records = [
-            path
-            for each in folders
-            for path in (each.manifest, journal_path(each.manifest), each.rejected)
-        ]
+        records = [path for each in folders for path in (each.manifest, each.rejected)]
         for path in (data.sharp, data.blurred, *records):
             if os.path.lexists(path):
                 report(f"removing {path}")

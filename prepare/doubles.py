@@ -1,13 +1,11 @@
 """Keeps the two sides of the split apart: no photograph is learned from and tested on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prepare.originals import paths_by_id
-from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import (
+from prepare.records.data_folder import (
+    DataFolder,
     ImageRecord,
-    doubled_ids,
-    first_ids,
     read_rejected,
     rejected_key,
     split_of,
@@ -15,6 +13,21 @@ from prepare.records.manifest import (
     write_rejected,
 )
 from prepare.sets import remove_pictures
+
+
+def first_ids(images: Iterable[ImageRecord]) -> dict[str, str]:
+    """The first id that has some bytes, by their SHA-256."""
+    first: dict[str, str] = {}
+    for image in sorted(images, key=lambda image: image.id):
+        first.setdefault(image.sha256, image.id)
+    return first
+
+
+def doubled_ids(images: Mapping[str, ImageRecord]) -> dict[str, str]:
+    """Images whose bytes an earlier id has on the other side of the split, and that id."""
+    first = first_ids(images.values())
+    firsts = {image.id: first[image.sha256] for image in images.values()}
+    return {i: firsts[i] for i in sorted(images) if images[firsts[i]].split != images[i].split}
 
 
 class SplitKeeper:
@@ -45,7 +58,7 @@ def remove_doubles(
     dry_run: bool = False,
     report: Callable[[str], None] = print,
 ) -> None:
-    """Takes out of a data folder the doubles that an earlier version left in it.
+    """Takes out of a data folder the doubles that its parts have together.
 
     Args:
         data: the data folder.

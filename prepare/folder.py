@@ -10,10 +10,8 @@ from prepare import PrepareError
 from prepare.ffhq.local_copy import is_ffhq_copy
 from prepare.originals import Original
 from prepare.photographs import listing
-from prepare.records.data_folder import DataFolder
+from prepare.records.data_folder import DataFolder, ImageRecord, why_no_id
 from prepare.records.files import sha256_of
-from prepare.records.manifest import ImageRecord
-from prepare.records.names import why_no_id
 
 
 class NoPhotographsError(PrepareError):

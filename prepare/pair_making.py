@@ -13,8 +13,8 @@ from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.originals import Original
 from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
 from prepare.photographs.photograph import UnusablePhotograph
+from prepare.records.data_folder import ImageRecord, split_of
 from prepare.records.files import sha256_of
-from prepare.records.manifest import ImageRecord, split_of
 from prepare.sets import SetSettings
 
 

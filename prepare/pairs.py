@@ -16,9 +16,8 @@ from prepare.pair_making import Pictures, make_pictures
 from prepare.pair_records import PairRecords
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
-from prepare.records.data_folder import DataFolder
+from prepare.records.data_folder import DataFolder, ImageRecord
 from prepare.records.files import write_bytes
-from prepare.records.manifest import ImageRecord
 from prepare.sets import SetSettings, remove_pictures
 from prepare.workers import in_order
 

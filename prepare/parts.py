@@ -8,9 +8,13 @@ from prepare.ffhq.local_copy import ffhq_copy_originals, is_ffhq_copy
 from prepare.ffhq.metadata import wanted_ids
 from prepare.folder import photographs_in
 from prepare.pair_records import write_drawn
-from prepare.records.data_folder import DataFolder
-from prepare.records.journal import journal_path
-from prepare.records.manifest import read_manifest, read_rejected, write_manifest, write_rejected
+from prepare.records.data_folder import (
+    DataFolder,
+    read_manifest,
+    read_rejected,
+    write_manifest,
+    write_rejected,
+)
 from prepare.records.sets import read_kernel
 from prepare.records.settings import Part
 from prepare.sources import FFHQ_SOURCES, SourceSettings
@@ -82,5 +86,5 @@ def parts_in(data: DataFolder) -> list[Part]:
 
 def remove_records(data: DataFolder) -> None:
     """Removes the manifest of a part, and who was rejected by it."""
-    for path in (data.rejected, journal_path(data.manifest), data.manifest):
+    for path in (data.rejected, data.manifest):
         path.unlink(missing_ok=True)

@@ -23,8 +23,8 @@ from prepare.ffhq.settings import NUM_FFHQ_IMAGES, FfhqSettings
 from prepare.ffhq.source import ffhq_originals
 from prepare.folder import LinkFolder, NoPhotographsError, folder_originals
 from prepare.originals import Original, paths_by_id
+from prepare.records.data_folder import ImageRecord
 from prepare.records.files import write_bytes
-from prepare.records.manifest import ImageRecord
 from prepare.records.settings import require
 
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})

@@ -9,8 +9,13 @@ import sys
 import pytest
 from helpers.pair_files import ROOT
 
-from prepare.records.files import atomic_file, remove_old_parts, write_bytes, write_text
-from prepare.records.lock import only_writer
+from prepare.records.files import (
+    atomic_file,
+    only_writer,
+    remove_old_parts,
+    write_bytes,
+    write_text,
+)
 
 HALF = """
 import pathlib, sys, time

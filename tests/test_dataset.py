@@ -11,7 +11,7 @@ from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders
 from PIL import Image
 
 from prepare.records.blur import LensBlur, OutputSettings
-from prepare.records.manifest import ImageRecord, write_manifest
+from prepare.records.data_folder import ImageRecord, write_manifest
 from prepare.records.sets import WILD, KernelRecord
 from prepare.records.settings import DamagedRecordError
 from train.dataset import augment, rescale, training_batches

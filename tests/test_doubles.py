@@ -3,18 +3,15 @@
 import shutil
 
 import pytest
-from helpers.pair_files import tree, write_photos
+from helpers.pair_files import read_lines, tree, write_photos
 
 import pipeline
-from prepare.doubles import SplitKeeper
-from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import (
+from prepare.doubles import SplitKeeper, doubled_ids
+from prepare.records.data_folder import (
+    DataFolder,
     ImageRecord,
-    doubled_ids,
-    read_lines,
     read_manifest,
     split_of,
-    warning_of_doubles,
 )
 
 TRAIN = [f"face{i}" for i in range(40) if split_of(f"face{i}") == "train"]
@@ -84,9 +81,6 @@ def test_doubles_of_an_older_data_folder_are_removed_and_replaced(photos, tmp_pa
     data.manifest.write_text(text)
     copy.replace(folder / f"{other}.png")
     assert set(doubled_ids(read_manifest(data.manifest))) == {other}
-    warning = warning_of_doubles(data.manifest)
-    assert f"has 1 of its photographs on both sides of the split ({other} is {first})" in warning
-    assert "`make dataset` takes them out" in warning
     before = tree(data.path)
     assert dataset(data.path, folder, 12, "--dry-run") == 0
     assert "1 images stand on both sides of the split" in capsys.readouterr().out
@@ -97,7 +91,6 @@ def test_doubles_of_an_older_data_folder_are_removed_and_replaced(photos, tmp_pa
     [line] = read_lines(data.rejected)
     assert (line["id"], line["reason"].split(",")[0]) == (other, f"same bytes as {first}")
     assert doubled_ids(read_manifest(data.manifest)) == {}
-    assert warning_of_doubles(data.manifest) is None
 
 
 def test_blur_keeps_what_is_there(photos, tmp_path):

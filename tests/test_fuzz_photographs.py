@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.engines import engine_of
 from helpers.fuzz import damaged_photograph, fuzzed, no_hang
-from helpers.pair_files import tree, write_photos
+from helpers.pair_files import read_lines, tree, write_photos
 from helpers.photographs import KEEP, one_of_each_kind, photographs_with_colors
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,6 @@ import pipeline
 from prepare.photograph import FAST
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import DATASET_PIXELS, read_photograph
-from prepare.records.manifest import read_lines
 from train.restore.photographs import deblur
 from train.restore.targets import NothingRestoredError, plan
 

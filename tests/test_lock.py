@@ -10,11 +10,11 @@ import pytest
 from helpers.pair_files import ROOT, write_matched_folders, write_photos
 
 import pipeline
-from prepare.records.lock import FolderInUseError, only_writer
+from prepare.records.files import FolderInUseError, only_writer
 
 HOLD = """
 import pathlib, sys, time
-from prepare.records.lock import only_writer
+from prepare.records.files import only_writer
 with only_writer(pathlib.Path(sys.argv[1]), "a long task"):
     print("held", flush=True)
     time.sleep(120)

@@ -6,14 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from helpers.pair_files import photo_u8, write_photos
+from helpers.pair_files import photo_u8, read_lines, write_photos
 from PIL import Image
 
 import pipeline
 from prepare.folder import LinkFolder, folder_originals
-from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import read_lines, read_manifest
-from prepare.records.names import why_no_id
+from prepare.records.data_folder import DataFolder, read_manifest, why_no_id
 from prepare.records.settings import DamagedRecordError
 from prepare.sets import remove_pictures
 
@@ -144,10 +142,12 @@ def test_longest_names_work(tmp_path, num_bytes):
     ["", ".", "..", "../../x", "/etc/passwd", "a/b", "a\0b", "x" * 252, 7, None],
 )
 def test_id_that_leaves_its_folder_is_a_damaged_record(tmp_path, image_id):
-    assert why_no_id(image_id)
+    assert not isinstance(image_id, str) or why_no_id(image_id)
     record = {"id": image_id, "split": "test", "source": "folder", "sha256": "a"}
-    (tmp_path / "manifest.jsonl").write_text(json.dumps(record | {"width": 64, "height": 64}))
-    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged; run `make clean-p"):
+    (tmp_path / "manifest.jsonl").write_text(
+        json.dumps(record | {"width": 64, "height": 64}) + "\n"
+    )
+    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged .*run `make clean-p"):
         read_manifest(tmp_path / "manifest.jsonl")
 
 

@@ -3,14 +3,14 @@
 import os
 
 import pytest
-from helpers.pair_files import write_photos
+from helpers.pair_files import read_lines, write_photos
 
 import pipeline
 from prepare.ffhq.request import IntegrityError
 from prepare.ffhq.verified_files import Expected, check_image
 from prepare.originals import paths_by_id
+from prepare.records.data_folder import read_manifest
 from prepare.records.files import sha256_of
-from prepare.records.manifest import read_lines, read_manifest
 from prepare.records.sets import read_kernel
 from prepare.records.settings import DamagedRecordError
 
@@ -91,23 +91,10 @@ def test_what_lies_in_the_place_of_an_image_of_ffhq_is_no_image(tmp_path, kind):
 def test_what_stands_in_the_place_of_a_record_is_named_at_once(tmp_path, kind):
     put(tmp_path / "manifest.jsonl", kind)
     put(tmp_path / "kernel.json", kind)
-    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged; run `make clean-p"):
+    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged .*run `make clean-p"):
         read_manifest(tmp_path / "manifest.jsonl")
-    with pytest.raises(DamagedRecordError, match=r"kernel\.json is damaged; run `make clean-p"):
+    with pytest.raises(DamagedRecordError, match=r"kernel\.json is damaged .*run `make clean-p"):
         read_kernel(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "text", ["NaN", "1e999999999", "[" * 1_000_000, '"\\ud800"', "9" * 5000, "1.0", "true", "null"]
-)
-@pytest.mark.parametrize("key", ["width", "sha256", "id"])
-def test_odd_value_of_a_record_is_damage(tmp_path, key, text):
-    record = {"id": '"a"', "split": '"train"', "source": '"folder"', "sha256": '"b"'}
-    record |= {"width": "9", "height": "9", key: text}
-    line = ", ".join(f'"{name}": {value}' for name, value in record.items())
-    (tmp_path / "manifest.jsonl").write_text(f"{{{line}}}\n")
-    with pytest.raises(DamagedRecordError, match="is damaged; run"):
-        read_manifest(tmp_path / "manifest.jsonl")
 
 
 def test_line_that_stands_twice_counts_once(tmp_path, photos):

@@ -13,7 +13,7 @@ from helpers.pair_files import ROOT, write_photos
 from helpers.runs import SETTINGS
 
 import pipeline
-from prepare.records.lock import only_writer
+from prepare.records.files import only_writer
 from train.restore import onnx_file
 from train.restore.onnx_file import NoWeightsError, open_engine
 from train.restore.runs import choose_run, known_alone, offered_runs

@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
-from helpers.pair_files import photo_u8, tree, write_photos
+from helpers.pair_files import photo_u8, read_lines, tree, write_photos
 from helpers.pair_writing import BLURS, originals_of, write
 from PIL import Image as PillowImage
 
 from prepare import PrepareError
 from prepare.originals import Original
 from prepare.records.blur import LensBlur
-from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import read_lines, read_manifest, split_of
+from prepare.records.data_folder import DataFolder, read_manifest, split_of
 from prepare.sets import complete_ids
 
 

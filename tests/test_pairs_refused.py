@@ -1,12 +1,11 @@
 """Originals that cannot be used are listed with the reason, and do not stop the rest."""
 
 import pytest
-from helpers.pair_files import write_photos
+from helpers.pair_files import read_lines, write_photos
 from helpers.pair_writing import BLURS, originals_of, write
 
 from prepare.originals import Original
-from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import read_lines, read_manifest
+from prepare.records.data_folder import DataFolder, read_manifest
 from prepare.sets import complete_ids
 
 

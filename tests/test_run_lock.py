@@ -7,7 +7,7 @@ from helpers.pair_files import tree, write_matched_folders
 from helpers.runs import IDS, KERNEL, run
 
 import pipeline
-from prepare.records.lock import only_writer
+from prepare.records.files import only_writer
 from train.distribution import is_chief
 
 

@@ -63,7 +63,7 @@ def test_damaged_record_is_refused_by_name(tmp_path):
     path = tmp_path / "blurred_resized" / "disc-r30" / "kernel.json"
     for content in (path.read_bytes()[:50], b"", b"\xff", b"[]"):
         path.write_bytes(content)
-        with pytest.raises(PrepareError, match=r"kernel\.json is damaged; .*make clean-pairs"):
+        with pytest.raises(PrepareError, match=r"kernel\.json is damaged .*make clean-pairs"):
             write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], SETTINGS))
 
 

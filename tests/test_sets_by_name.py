@@ -16,7 +16,6 @@ from prepare.records.sets import (
     KernelRecord,
     NoSuchSetError,
     choose_sets,
-    read_kernel,
     set_names,
     the_only_set,
 )
@@ -162,7 +161,6 @@ def test_name_and_command_say_the_settings():
 
 
 def test_what_changes_nothing_makes_no_other_set(folder, tmp_path, capsys):
-    """But a set that an older version named by it stays, and is the one that is meant."""
     data = DataFolder(shutil.copytree(folder / "data", tmp_path / "data", symlinks=True))
     before = set(set_names(data.blurred))
     words = ["--data-dir", data.path, "--size", 32, "--blades", 6, "--gamma", 2.2, "--jpeg", 0]
@@ -170,16 +168,6 @@ def test_what_changes_nothing_makes_no_other_set(folder, tmp_path, capsys):
         capsys, "blur", *words, "--radius", 33.5
     )
     assert set(set_names(data.blurred)) == before
-    older = LensBlur(33.5, blades=6, gamma=2.2)
-    (data.blurred / "hexagon-r33.5").rename(data.blurred / older.name)
-    KernelRecord(older, OutputSettings(32)).write(data.blurred / older.name)
-    assert "0 blurred copies to make for hexagon-r33.5-gamma2.2" in run(
-        capsys, "blur", *words, "--radius", 33.5
-    )
-    assert choose_sets(data.blurred, ["hexagon-r33.5-gamma2.2"]) == [older.name]
-    record = read_kernel(data.blurred / older.name)
-    assert record.blur == older == LensBlur.from_name(older.name)
-    assert "RADIUS=33.5 BLADES=6 GAMMA=2.2" in record.make_command
 
 
 def test_missing_set_is_made_by_the_name_of_equal_pictures(tmp_path):

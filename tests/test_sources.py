@@ -14,8 +14,7 @@ from prepare.folder import (
     folder_originals,
     photographs_in,
 )
-from prepare.records.data_folder import DataFolder
-from prepare.records.manifest import ImageRecord
+from prepare.records.data_folder import DataFolder, ImageRecord
 from prepare.sources import (
     MixedSourcesError,
     SourceSettings,

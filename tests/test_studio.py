@@ -19,7 +19,7 @@ from helpers.ports import free_ports
 from helpers.studio import RunningStudio, write_places
 from PIL import Image
 
-from prepare.records.lock import only_writer
+from prepare.records.files import only_writer
 
 BLUR = {"radius_px": 60, "blades": 5, "noise": 2, "linear": True}
 

@@ -10,7 +10,6 @@ from helpers.pair_files import photo_u8, write_photos
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.records.blur import LensBlur, OutputSettings
-from prepare.records.data_folder import DataFolder
 from prepare.records.ranges import Spread
 from prepare.records.sets import (
     WILD,
@@ -19,7 +18,6 @@ from prepare.records.sets import (
     blur_of_name,
     choose_sets,
     read_kernel,
-    recipe_set,
 )
 from prepare.records.settings import DamagedRecordError
 
@@ -167,14 +165,6 @@ def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
         assert set(kind.spreads) == {"radius_px", "blades", "curvature", "rotation", "linear"}
         drawn = kind.drawn_for("00000")
         assert (drawn.noise, drawn.jpeg, drawn.softness, drawn.layers) == (0, 0, 0, 1)
-
-
-def test_a_set_made_by_the_recipe_of_then_goes_on_so(tmp_path):
-    data = DataFolder(tmp_path)
-    then = replace(WILD, draw=2)
-    KernelRecord(then, OutputSettings()).write(data.blurred / "wild-02")
-    assert data.blur_to_make(recipe_set("wild", 2)) == then
-    assert data.blur_to_make(recipe_set("wild", 4)) == recipe_set("wild", 4)
 
 
 @pytest.mark.parametrize("name", ["wild", "wild-1", "wild-00", "wild--1", "wilder-01", "wild-x"])

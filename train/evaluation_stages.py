@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from prepare.records.data_folder import DataFolder
-from prepare.records.files import named_errors
-from prepare.records.lock import only_writer
+from prepare.records.files import named_errors, only_writer
 from prepare.records.sets import choose_sets, read_kernel
 from prepare.records.settings import DamagedRecordError
 from train.evaluation.baselines import SAMPLE, baseline_ids

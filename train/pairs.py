@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from prepare.records.data_folder import read_manifest
 from prepare.records.files import hash_of
-from prepare.records.manifest import read_manifest
 from prepare.records.sets import KernelRecord, read_kernel
 from train import TrainError
 

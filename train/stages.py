@@ -10,9 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from prepare.records.data_folder import DataFolder
-from prepare.records.files import named_errors
-from prepare.records.lock import only_writer
-from prepare.records.manifest import warning_of_doubles
+from prepare.records.files import named_errors, only_writer
 from prepare.records.sets import choose_sets, the_only_set
 from train.memory import is_cached
 from train.pairs import find_pairs, read_split
@@ -53,8 +51,6 @@ def train_run(
     set_names = choose_sets(data.blurred, wanted)
     blurred_dirs = [data.blurred / name for name in set_names]
     split = read_split(data.manifest)
-    if warning := warning_of_doubles(data.manifest):
-        print(warning)
     pairs, validation = (find_pairs(split[each], data.sharp, blurred_dirs) for each in LEARNED_ON)
     is_cached(pairs, settings.cache)
     plan = begin.plan and begun is None and settings.max_minutes > 0

@@ -1,12 +1,26 @@
-"""Where everything lies in a data folder."""
+"""Where everything lies in a data folder, and its records: the manifest and what was rejected."""
 
 import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from prepare.records.blur import LensBlur
+import msgspec
+
+from prepare.records.files import hash_of
+from prepare.records.jsonl import JsonLines
 from prepare.records.settings import Part
+
+HINT = "run `make clean-pairs`, then `make dataset` makes it again"
+MAX_NAME_BYTES = 255  # of a file's name, on nearly every file system
+
+# Becomes the name of files: stays in their folder, and `<id>.jpg` is no longer than names can be.
+ImageId = Annotated[
+    str, msgspec.Meta(pattern=r"\A(?!\.{1,2}\Z)[^/\0]+\Z", max_length=MAX_NAME_BYTES - len(".jpg"))
+]
+Side = Annotated[int, msgspec.Meta(gt=0, lt=1 << 31)]
 
 
 @dataclass(frozen=True)
@@ -53,19 +67,95 @@ class DataFolder:
         """The blurred picture of an image in one set."""
         return self.blurred / set_name / f"{image_id}.jpg"
 
-    def blur_to_make(self, blur: LensBlur) -> LensBlur:
-        """The settings of the set that is made of those asked for: equal pictures, one set.
-
-        A set that an older version named by settings that change nothing, or made by a recipe as it
-        was then, stays the one meant.
-        """
-        from prepare.records.sets import read_kernel  # with numpy, which flags do without
-
-        record = read_kernel(self.blurred / blur.name) if blur.recipe else None
-        if record and record.blur.name == blur.name:
-            return record.blur
-        return blur if (self.blurred / blur.name).is_dir() else blur.without_idle
-
     def made_at_ns(self, image_id: str) -> int:
         """When the sharp picture was last written, in nanoseconds."""
         return os.stat(f"{self.sharp}/{image_id}.jpg").st_mtime_ns
+
+
+class ImageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of `manifest.jsonl`."""
+
+    id: ImageId  # the original's file name without extension
+    split: Literal["train", "test"]
+    source: str  # "sample", "folder", "drive" or "mirror"
+    sha256: str  # of the original's bytes, hexadecimal
+    width: Side  # of the original, upright, pixels
+    height: Side
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """One line of `rejected.jsonl`."""
+
+    id: str
+    file: str
+    reason: str
+
+
+Rejected = dict[tuple[str, str], str]  # reasons, by id and file
+
+
+def why_no_id(text: str) -> str | None:
+    """Why a text cannot be the id of an image, or None if it can.
+
+    An id stays in its folder wherever it is made a file's name: it is a plain name without
+    separators, in UTF-8, and `<id>.jpg` is no longer than names can be.
+    """
+    if text in ("", ".", "..") or "/" in text or "\0" in text:
+        return "is empty, or leads to another folder"
+    try:
+        num_bytes = len(f"{text}.jpg".encode())
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return f"is longer than {MAX_NAME_BYTES - 4} bytes" if num_bytes > MAX_NAME_BYTES else None
+
+
+def split_of(image_id: str) -> Literal["train", "test"]:
+    """Side of the 8:2 split, decided by nothing but the id.
+
+    A hash in place of a shuffled list: an image never changes sides, whatever else is added.
+    """
+    return "test" if hash_of(image_id) % 10 >= 8 else "train"
+
+
+def manifest_log(path: Path) -> JsonLines[ImageRecord]:
+    """The manifest as the log that it is while pairs are made; of two lines of an id the later."""
+    return JsonLines(path, ImageRecord, HINT)
+
+
+def read_manifest(path: Path) -> dict[str, ImageRecord]:
+    """The images of a data folder by id; empty when there are none.
+
+    What a command at work, or one that was killed, has added counts as well.
+
+    Raises:
+        DamagedRecordError: if a line does not describe an image.
+    """
+    return {image.id: image for image in manifest_log(path).read()}
+
+
+def write_manifest(path: Path, images: Mapping[str, ImageRecord]) -> None:
+    """Writes the images in the order of their ids, so that equal content is equal bytes."""
+    manifest_log(path).rewrite(images[image_id] for image_id in sorted(images))
+
+
+def rejected_key(image_id: str, path: Path) -> tuple[str, str]:
+    """What an original is listed by: its id and file, with each byte that is no UTF-8 as \\xfc."""
+    names = os.fsencode(image_id), os.fsencode(os.path.realpath(path))
+    shown_id, file = (name.decode("utf-8", "backslashreplace") for name in names)
+    return shown_id, file
+
+
+def read_rejected(path: Path) -> Rejected:
+    """The reasons of a data folder; empty when there are none.
+
+    Raises:
+        DamagedRecordError: if a line is something else.
+    """
+    lines = JsonLines(path, Rejection, HINT).read()
+    return {(line.id, line.file): line.reason for line in lines}
+
+
+def write_rejected(path: Path, rejected: Rejected) -> None:
+    """Writes the reasons in the order of the files, so that equal content is equal bytes."""
+    keys = sorted(rejected, key=lambda key: (key[1], key[0]))
+    JsonLines(path, Rejection, HINT).rewrite(Rejection(*key, rejected[key]) for key in keys)

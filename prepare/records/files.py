@@ -1,21 +1,39 @@
-"""Writes files whole or not at all, so that they outlive a kill and a power failure."""
+"""Files: written whole or not at all, by one writer a folder; read where they are regular ones."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
+import socket
 import stat
+import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+import filelock
+
+from prepare import PrepareError
+
 # Names of part files: random, so that two writers never share one; short, as the name of the file
 # itself may have all the 255 bytes that a name can have.
-_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+PART_NAME = re.compile(r"\.[0-9a-f]{16}\.part")
+LOCK_NAME, HOLDER_NAME = ".lock", ".writer.json"
+WAIT_FOR_ANOTHER_PART_S = 10  # which holds the lock of the whole for a moment, to look
+
+
+class FolderInUseError(PrepareError):
+    """Another process writes into the folder."""
+
+
+class NotRegularError(OSError):
+    """What stands in the place of a file is a pipe, a device or a folder."""
 
 
 @contextlib.contextmanager
@@ -35,7 +53,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part: Path | None = None
     try:
-        part, descriptor = _new_part(path.parent)
+        part, descriptor = new_part(path.parent)
         with open(descriptor, "wb") as file:
             yield file
             file.flush()
@@ -43,13 +61,48 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
                 os.fsync(descriptor)
             os.replace(part, path)  # while it is open, and so marked as in use
         if sync:
-            _sync_folder(path.parent)
+            with contextlib.suppress(OSError):  # a system that brings no folder to the disk
+                descriptor = os.open(path.parent, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
     except BaseException as error:
         if part:
             part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and _names_no_file_but_a_part(error):
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        if isinstance(error, OSError) and error.errno:
+            named = error.filename is not None and Path(str(error.filename)).name
+            if not named or PART_NAME.fullmatch(named):
+                raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
+
+
+def new_part(folder: Path) -> tuple[Path, int]:
+    """An empty part of a file and its descriptor, locked as long as that is open."""
+    while True:
+        part = folder / f".{secrets.token_hex(8)}.part"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(part, flags, 0o666)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return part, descriptor
+        os.close(descriptor)  # `remove_old_parts` came between the two
+
+
+def remove_old_parts(folder: Path, *, below: bool = True) -> None:
+    """Removes the parts that killed writers left in a folder; links are not followed.
+
+    Args:
+        folder: need not be there.
+        below: also those in the folders below it; not for a folder of the user's.
+    """
+    for place, _, names in islice(os.walk(folder), None if below else 1):
+        for path in (Path(place, name) for name in names if PART_NAME.fullmatch(name)):
+            # OSError: its writer is still at it, or done; or it is a pipe, which cannot be sought.
+            with contextlib.suppress(OSError), path.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
 
 
 @contextlib.contextmanager
@@ -88,55 +141,31 @@ def sync_disk() -> None:
     os.sync()
 
 
-def remove_old_parts(folder: Path, *, below: bool = True) -> None:
-    """Removes the parts that killed writers left in a folder; links are not followed.
+def open_regular(path: str | Path) -> BinaryIO:
+    """A regular file, opened to be read in binary; never waits for the other end of a pipe.
 
-    Args:
-        folder: need not be there.
-        below: also those in the folders below it; not for a folder of the user's.
+    Raises:
+        NotRegularError: if something else stands there.
+        OSError: if it cannot be opened.
     """
-    for place, _, names in islice(os.walk(folder), None if below else 1):
-        for name in filter(_PART.fullmatch, names):
-            with contextlib.suppress(OSError):  # its writer is done with it, or still at it
-                flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK  # should it be a pipe
-                descriptor = os.open(Path(place, name), flags)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                        os.unlink(Path(place, name))
-                finally:
-                    os.close(descriptor)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(errno.EINVAL, "no regular file", os.fspath(path))
+    return open(descriptor, "rb")
 
 
-def _names_no_file_but_a_part(error: OSError) -> bool:
-    name = error.filename
-    return not isinstance(name, (str, Path)) or bool(_PART.fullmatch(Path(name).name))
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a regular file's bytes, hexadecimal.
 
-
-def _new_part(folder: Path) -> tuple[Path, int]:
-    """An empty part file and its descriptor, locked as long as that is open."""
-    while True:
-        part = folder / f".{secrets.token_hex(8)}.part"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = os.open(part, flags, 0o666)
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.fstat(descriptor).st_nlink:
-            return part, descriptor
-        os.close(descriptor)  # `remove_old_parts` came between the two
-
-
-def _sync_folder(folder: Path) -> None:
-    """Brings the names in a folder to the disk, where the system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-_BLOCK_BYTES = 1 << 20
+    Raises:
+        OSError: if it is none, or cannot be read; names it.
+    """
+    digest = hashlib.sha256()
+    with named_errors(Path(path)), open_regular(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def hash_of(text: str) -> int:
@@ -147,21 +176,71 @@ def hash_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a regular file's bytes, hexadecimal.
+@contextlib.contextmanager
+def only_writer(folder: Path, does: str, part: str = "") -> Iterator[None]:
+    """Keeps other writers out of a folder, or of a part of it; readers are not concerned.
+
+    The system holds the lock, so one of a process that was killed is free at once. The parts of
+    files that such a process left are removed.
+
+    Args:
+        folder: made when missing, and removed again if it stays empty.
+        does: what the writer does, as others will read it.
+        part: several parts may be written at a time, but not while somebody writes the whole.
 
     Raises:
-        OSError: if it is none, or cannot be read; names it.
+        FolderInUseError: if another process holds it; names that one.
+        OSError: if the folder cannot be written.
     """
-    # Without waiting, should it be a pipe.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = f".{part}" if part else ""
+    lock = acquired_lock(folder, suffix)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is no regular file")
-        digest = hashlib.sha256()
-        with named_errors(path), open(descriptor, "rb", closefd=False) as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
+        # Whoever comes first, one of the two sees the lock of the other.
+        parts = [path.name.removeprefix(LOCK_NAME) for path in folder.glob(f"{LOCK_NAME}.*")]
+        for other in [""] if part else sorted(parts):
+            acquired_lock(folder, other, WAIT_FOR_ANOTHER_PART_S if part else 0).release()
+        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "does": does, "since": since}
+        try:
+            write_json(folder / f"{HOLDER_NAME}{suffix}", holder)
+            if not part:  # other machines may be writing, and not every file system tells
+                remove_old_parts(folder)
+            yield
+        finally:
+            (folder / f"{HOLDER_NAME}{suffix}").unlink(missing_ok=True)
+            if is_new and not part and [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+                (folder / LOCK_NAME).unlink()  # nothing came of it, so no empty folder stays
+                folder.rmdir()
     finally:
-        os.close(descriptor)
-    return digest.hexdigest()
+        lock.release()
+
+
+def acquired_lock(folder: Path, suffix: str, timeout_s: float = 0) -> filelock.BaseFileLock:
+    """The lock of a folder, or of a part of it, held.
+
+    Raises:
+        FolderInUseError: if another process holds it for longer than is waited; names that one.
+    """
+    path = folder / f"{LOCK_NAME}{suffix}"
+    lock = filelock.FileLock(path, timeout=timeout_s)
+    try:
+        with named_errors(path):
+            lock.acquire()
+    except filelock.Timeout as error:
+        holder = "another process"  # between its lock and its note
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+            with open_regular(folder / f"{HOLDER_NAME}{suffix}") as file:
+                note = json.loads(file.read(1 << 16))
+            words = "{does}, process {pid} on {host} since {since}".format(**note)
+            holder = " ".join(words.split())
+        raise FolderInUseError(
+            f"{folder} is in use by {holder}; wait for it, or name another folder"
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        warning = f"warning: {folder} cannot be locked; let no two commands write there at once"
+        print(warning, file=sys.stderr)
+    return lock

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur, OutputSettings
+from prepare.records.data_folder import HINT
 from prepare.records.files import write_json
-from prepare.records.json_file import damaged, parse_json, read_record
-from prepare.records.manifest import WAY_OUT
+from prepare.records.jsonl import read_json
 from prepare.records.psf import aperture_psf
 from prepare.records.ranges import Spread
-from prepare.records.settings import DamagedRecordError
+from prepare.records.settings import DamagedRecordError, explain_damage
 
 FILE_NAME = "kernel.json"
 # Settings that say what one point of light becomes, and in which light.
@@ -100,14 +100,11 @@ def read_kernel(folder: Path) -> KernelRecord | None:
         DamagedRecordError: if the record cannot be read.
     """
     path = folder / FILE_NAME
-    text = read_record(path, WAY_OUT, max_bytes=1 << 20)
-    if text is None:
+    content = read_json(path, dict, HINT)
+    if content is None:
         return None
-    try:
-        content = dict(parse_json(text).items())
+    with explain_damage(path, HINT):
         return KernelRecord(_settings(LensBlur, content), _settings(OutputSettings, content))
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise damaged(path, WAY_OUT) from error
 
 
 def _settings(kind: type, content: dict) -> Any:

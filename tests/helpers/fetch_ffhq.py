@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from prepare.ffhq.source import FfhqSettings, ffhq_originals
-from prepare.records.lock import only_writer
+from prepare.records.files import only_writer
 
 
 def main() -> None:

@@ -2,13 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-from prepare.records.manifest import ImageRecord
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,10 +53,15 @@ def write_matched_folders(data_dir, ids, size=64, kernels=("disc-r30",), identic
             write_jpeg(path, sharp if identical else blurred)
         split = "test" if number % 5 == 4 else "train"
         sha256 = hashlib.sha256(image_id.encode()).hexdigest()  # no two are alike
-        image = ImageRecord(image_id, split, "folder", sha256, size, size)
-        lines.append(json.dumps(asdict(image)))
+        image = {"id": image_id, "split": split, "source": "folder", "sha256": sha256}
+        lines.append(json.dumps(image | {"width": size, "height": size}))
     (data_dir / "manifest.jsonl").write_text("".join(line + "\n" for line in lines))
     return data_dir
+
+
+def read_lines(path):
+    """The objects of a file of JSON Lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 def tree(folder):

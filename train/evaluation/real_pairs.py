@@ -10,7 +10,7 @@ import numpy as np
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
-from prepare.records.names import why_no_id
+from prepare.records.data_folder import why_no_id
 from train import TrainError
 
 NAME = re.compile(r"(.+)_(blurred|sharp|mask)", re.IGNORECASE | re.DOTALL)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import onnxruntime.capi.onnxruntime_pybind11_state as ort
 
-from prepare.records.files import sha256_of, write_bytes
-from prepare.records.lock import FolderInUseError, only_writer
+from prepare.records.files import FolderInUseError, only_writer, sha256_of, write_bytes
 from train import TrainError
 from train.restore.engine import Engine
 from train.run import Run, index_of

@@ -1,0 +1,134 @@
+"""JSON on disk: records in one object each, and logs of one record a line that grow by appending.
+
+What is read is decoded into its own type: another type, NaN, a number out of range, a missing key
+or one too many is a damaged record, in one line, whatever happened to the file.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from prepare.records.files import NotRegularError, named_errors, open_regular, write_bytes
+from prepare.records.settings import DamagedRecordError, explain_damage
+
+Record = TypeVar("Record")
+
+MAX_LOG_BYTES = 1 << 28  # a manifest of a million images
+MAX_JSON_BYTES = 1 << 22  # in memory, an odd one takes up to 50 times as much
+
+
+class JsonLines(Generic[Record]):
+    """A log: one record a line, in the order in which they were added.
+
+    What a kill left of the last line is no line: its record is lost, and no other.
+    """
+
+    def __init__(
+        self, path: Path, kind: type[Record], hint: str, *, skip_damaged: bool = False
+    ) -> None:
+        """Names the log; nothing is read or written.
+
+        Args:
+            path: of the file, which need not be there.
+            kind: what a line holds: a `msgspec.Struct`, which may forbid further keys, a dataclass,
+                or any other type that msgspec decodes.
+            hint: what to do when the log is damaged, to follow a semicolon.
+            skip_damaged: leaves out lines that are no records, of a log that only saves time.
+        """
+        self.path, self.hint, self.skip_damaged = path, hint, skip_damaged
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def read(self) -> list[Record]:
+        """The records; none where there is no file. Of two for one thing the later one holds.
+
+        Raises:
+            DamagedRecordError: if a whole line is no such record; or if the file is no regular one,
+                too long, or cannot be read.
+        """
+        content = read_whole(self.path, self.hint) or b""
+        whole, _, last = content.rpartition(b"\n")
+        records = []
+        if not self.skip_damaged:
+            with explain_damage(self.path, self.hint):
+                records = self._decoder.decode_lines(whole)
+        for line in [*whole.split(b"\n"), last] if self.skip_damaged else [last]:
+            with contextlib.suppress(ValueError, RecursionError):
+                records.append(self._decoder.decode(line))
+        return records
+
+    def append(self, records: Iterable[Record], *, sync: bool = False) -> None:
+        """Adds records behind those that are there; from any thread, and beside other processes.
+
+        Args:
+            records: as many as are to be added at once.
+            sync: whether they are on the disk when this ends.
+
+        Raises:
+            OSError: if they cannot be written; names the file.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = b"".join(map(json_line, records))
+        with named_errors(self.path), self.path.open("a+b") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                lines = lines if file.read(1) == b"\n" else b"\n" + lines  # behind a torn line
+            file.write(lines)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+
+    def rewrite(self, records: Iterable[Record]) -> None:
+        """Puts records in the place of all that are there, atomically.
+
+        Raises:
+            OSError: if they cannot be written; names the file.
+        """
+        write_bytes(self.path, b"".join(map(json_line, records)))
+
+
+def json_line(record: Any) -> bytes:
+    """A record as a line of JSON, spaced as Python's own `json` spaces it."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=0) + b"\n"
+
+
+def read_json(path: Path, kind: type[Record], hint: str) -> Record | None:
+    """The record that a file of JSON holds; None where there is no file.
+
+    Args:
+        path: of the file.
+        kind: as for `JsonLines`; `dict` for an object of anything.
+        hint: what to do when it is damaged, to follow a semicolon.
+
+    Raises:
+        DamagedRecordError: if it is no such record, no regular file, too long, or cannot be read.
+    """
+    content = read_whole(path, hint, MAX_JSON_BYTES)
+    if content is None:
+        return None
+    with explain_damage(path, hint):
+        return msgspec.json.decode(content, type=kind)
+
+
+def read_whole(path: Path, hint: str, max_bytes: int = MAX_LOG_BYTES) -> bytes | None:
+    """The bytes of a record; None where there is no file.
+
+    Raises:
+        DamagedRecordError: if it cannot be read, is no regular file, or longer than `max_bytes`.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        return None
+    except NotRegularError as error:
+        raise DamagedRecordError(f"{path} is damaged (no regular file); {hint}") from error
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+        raise DamagedRecordError(f"{path} {reason}; make it readable, and try again") from error
+    if len(content) > max_bytes:
+        raise DamagedRecordError(f"{path} is damaged (more than {max_bytes} bytes); {hint}")
+    return content
