@@ -32,8 +32,8 @@ from prepare.records.blur import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.settings import SettingError
 from train import TrainError
+from train.devices import heeded_signals
 from train.flags import add_deblur, add_evaluate, add_preset, add_studio
-from train.interrupts import heeded_signals
 from train.run import find_run
 from train.settings import PRESETS, TrainSettings
 from train.start import Beginning, preset_of, taken_over, with_recipe_of_demo

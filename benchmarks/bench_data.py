@@ -9,14 +9,13 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from train.quiet_tensorflow import load_tensorflow
+from train.devices import load_tensorflow
 
 load_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
-from train.dataset import training_batches  # noqa: E402
-from train.pairs import Pairs  # noqa: E402
+from train.dataset import Pairs, training_batches  # noqa: E402
 from train.settings import PRESETS  # noqa: E402
 
 SIZE = 256  # of the pictures, pixels

@@ -25,12 +25,12 @@ NUM_TIMED = 20
 
 def work(preset: str, batch: int, xla: bool, deterministic: bool) -> dict[str, float]:
     """Milliseconds of a step of both kinds, and the peak of the GPU's memory, MB."""
-    from train.quiet_tensorflow import load_tensorflow
+    from train.devices import load_tensorflow
 
     load_tensorflow()
     import tensorflow as tf
 
-    from train.precision import dtype_policy_scope, enable_determinism, with_precision
+    from train.devices import dtype_policy_scope, enable_determinism, with_precision
     from train.settings import PRESETS as RECIPES
     from train.train_step import TrainState, build_train_step
 

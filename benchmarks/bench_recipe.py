@@ -16,20 +16,24 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from train.quiet_tensorflow import load_tensorflow
+from train.devices import load_tensorflow
 
 load_tensorflow()
 
 import keras  # noqa: E402
 
+from prepare.records.srgb import LUMA  # noqa: E402
 from train.checkpoints import load_generator, restore_picture  # noqa: E402
+from train.dataset import (  # noqa: E402
+    Pairs,
+    find_pairs,
+    read_picture,
+    read_split,
+)
 from train.evaluation import metrics  # noqa: E402
 from train.loop import train  # noqa: E402
-from train.pairs import Pairs, find_pairs, read_split  # noqa: E402
-from train.pictures import read_picture  # noqa: E402
 from train.run import RunRecord  # noqa: E402
 from train.settings import PRESETS, TrainSettings  # noqa: E402
-from train.views import YIQ  # noqa: E402
 
 SHARP = PRESETS["sharp"]
 RECIPES = {
@@ -78,7 +82,7 @@ def grid_db(picture_u8: np.ndarray, period: int) -> float:
         picture_u8: uint8, shape (side, side, 3), RGB, 0..255.
         period: 2 or 4 for the grids that networks leave; divides the side.
     """
-    luma = picture_u8 @ YIQ[0]
+    luma = picture_u8 @ LUMA
     side = len(luma)
     window = np.hanning(side)
     energy = np.abs(np.fft.fft2((luma - luma.mean()) * np.outer(window, window))) ** 2

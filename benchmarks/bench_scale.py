@@ -24,7 +24,7 @@ from benchmarks.scale_records import link_photographs, record_pairs
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.sets import KernelRecord
-from train.pairs import find_pairs, read_split
+from train.dataset import find_pairs, read_split
 
 SIZES = (1_000, 7_000, 70_000)
 NUM_PICTURES = 100  # that all others are hard links to

@@ -43,8 +43,8 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
     import tensorflow as tf
 
     from train.checkpoints import manager_of, restore_picture, save
+    from train.devices import dtype_policy_scope, enable_determinism, with_precision
     from train.networks.generators import build_generator
-    from train.precision import dtype_policy_scope, enable_determinism, with_precision
     from train.settings import PRESETS
     from train.train_step import TrainState, build_train_step
 

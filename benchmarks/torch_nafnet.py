@@ -20,10 +20,9 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from train.dataset import find_pairs, read_picture, read_split
 from train.evaluation import metrics
 from train.evaluation.bootstrap import mean_with_ci95
-from train.pairs import find_pairs, read_split
-from train.pictures import read_picture
 
 CROP, BATCH, RATE, LAST_RATE = 128, 4, 1e-3, 1e-6
 ENCODER, NUM_MIDDLE, DECODER = (1, 1, 1, 8), 1, (1, 1, 1, 1)  # blocks at each scale

@@ -12,7 +12,7 @@ from helpers.pair_files import ROOT, photo_u8
 from PIL import Image
 
 from prepare.records.files import atomic_file, write_json, write_text
-from train.pictures import read_picture, write_picture
+from train.dataset import read_picture, write_picture
 
 
 def test_file_appears_with_its_folder_and_is_replaced_whole(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from helpers.browser import Browser, browser_is_installed
 
 from prepare.records.files import write_json
-from train.pictures import write_picture
+from train.dataset import write_picture
 from train.report.compare import NothingToCompareError, compare
 from train.report.template import METRIC_NAMES
 

@@ -14,8 +14,15 @@ from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import ImageRecord, write_manifest
 from prepare.records.sets import WILD, KernelRecord
 from prepare.records.settings import DamagedRecordError
-from train.dataset import augment, rescale, training_batches
-from train.pairs import Pairs, UnmatchedPairsError, find_pairs, read_split
+from train.dataset import (
+    Pairs,
+    UnmatchedPairsError,
+    augment,
+    find_pairs,
+    read_split,
+    rescale,
+    training_batches,
+)
 from train.settings import TrainSettings
 
 IDS = [f"{index:05d}" for index in range(6)]

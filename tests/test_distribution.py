@@ -25,7 +25,7 @@ from helpers.runs import (
 )
 
 from train.dataset import training_batches
-from train.distribution import finite_on_all
+from train.devices import finite_on_all
 from train.loop import train
 from train.settings import TrainSettings
 

@@ -12,9 +12,9 @@ import pipeline
 from train import duration
 from train.checkpoints import manager_of
 from train.dataset import training_batches
+from train.devices import dtype_policy_scope
 from train.duration import Pace, in_words, kinds_ahead, measure, tell_duration
 from train.loop import train
-from train.precision import dtype_policy_scope
 from train.settings import TrainSettings
 from train.train_step import TrainState, build_train_step
 

@@ -10,11 +10,10 @@ from scipy.ndimage import gaussian_filter
 
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.sets import KernelRecord
+from train.dataset import Pairs, write_picture
 from train.evaluation.bootstrap import mean_with_ci95
 from train.evaluation.evaluate import evaluate
 from train.evaluation.metrics import SCORES
-from train.pairs import Pairs
-from train.pictures import write_picture
 from train.report.radius_curve import write_curve
 
 KERNEL = KernelRecord(LensBlur(30.0), OutputSettings(size=64))

@@ -14,10 +14,10 @@ from helpers.runs import IDS, run
 import pipeline
 from prepare.records.sets import read_kernel
 from train import checkpoints
+from train.dataset import find_pairs, read_split
 from train.evaluation import folder as evaluation_folder
 from train.evaluation.evaluate import evaluate
 from train.evaluation.folder import EvaluationPlaceError, begin, evaluated_in, take_place
-from train.pairs import find_pairs, read_split
 
 NAME = "disc-r30"
 CONTEXT = {"kernel": NAME, "step": 7, "weights": "a", "seed": 0}

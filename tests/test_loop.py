@@ -22,6 +22,7 @@ from helpers.runs import (
 from PIL import Image
 
 from train.checkpoints import NoCheckpointError, load_generator
+from train.dataset import UnmatchedPairsError, read_split
 from train.log import Recorder
 from train.loop import (
     FullMemoryError,
@@ -30,7 +31,6 @@ from train.loop import (
     keep_best,
     out_of_patience,
 )
-from train.pairs import UnmatchedPairsError, read_split
 from train.run import ChangedSettingsError, DamagedSettingsError
 from train.settings import TrainSettings
 from train.train_step import TrainState

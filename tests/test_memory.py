@@ -4,19 +4,19 @@ import pytest
 from helpers.pair_files import write_matched_folders
 
 import pipeline
-from train import memory
-from train.memory import CacheTooLargeError, free_bytes, is_cached
-from train.pairs import Pairs
+from train import devices
+from train.dataset import CacheTooLargeError, Pairs, is_cached
+from train.devices import free_bytes
 
 PAIRS = Pairs(tuple("abcde"), tuple("abcde"), (tuple("abcde"),) * 3, 64)
-NEEDED = 2 * 20 * 64 * 64 * 3  # bytes of twenty pictures, twice
+NEEDED = 20 * 64 * 64 * 3  # bytes of twenty pictures
 
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
     """Files in which a system tells how much memory is free."""
-    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(devices, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(devices, "CGROUP", tmp_path)
 
     def told(**contents):
         for name, content in contents.items():

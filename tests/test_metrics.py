@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 
 from train.evaluation import metrics
-from train.views import DETAIL_SIGMA_PX, Views
+from train.evaluation.metrics import DETAIL_SIGMA_PX, Views
 
 
 @pytest.fixture

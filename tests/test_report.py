@@ -10,8 +10,8 @@ import pytest
 from helpers.browser import ARROW_RIGHT, Browser, browser_is_installed
 
 from prepare.records.files import write_json, write_text
+from train.dataset import write_picture
 from train.evaluation.metrics import SCORES
-from train.pictures import write_picture
 from train.report.charts import histogram, line_chart, nice_ticks
 from train.report.page import NoEvaluationError, write_report
 from train.report.training import training_charts

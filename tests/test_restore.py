@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from train.pictures import write_picture
+from train.dataset import write_picture
 from train.restore.photographs import deblur
 from train.restore.targets import NothingRestoredError, plan
 

@@ -8,7 +8,7 @@ from helpers.runs import IDS, KERNEL, run
 
 import pipeline
 from prepare.records.files import only_writer
-from train.distribution import is_chief
+from train.devices import is_chief
 
 
 @pytest.fixture(scope="module")

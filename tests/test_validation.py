@@ -1,4 +1,4 @@
-from train.pairs import Pairs
+from train.dataset import Pairs
 from train.validation import in_turn
 
 

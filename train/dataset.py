@@ -1,22 +1,204 @@
-"""Turns matched folders into batches of (blurred, sharp), any of which can be had by its number.
+"""Matched pictures: how they are joined by their ids, read, and turned into batches.
 
 Order and augmentation are functions of (seed, number of the sample) alone, so there is no random
 state to save: training that stops at step K goes on with the very batch that would have come.
+TensorFlow is imported inside functions, since who only reads pairs need not wait for it.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import math
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tensorflow as tf
+import numpy as np
+from PIL import Image
 
-from train.memory import is_cached
-from train.pairs import MEND, Pairs, UnmatchedPairsError, first_few, size_of
+from prepare.records.data_folder import read_manifest
+from prepare.records.files import atomic_file, hash_of
+from prepare.records.sets import read_kernel
+from train import TrainError
+from train.devices import free_bytes
 from train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Restore = Callable[[np.ndarray], np.ndarray]  # from a picture, uint8 (height, width, 3), to another
+
+HINT = "remove what is damaged, run `make dataset`, then the same command again"
+VALIDATION_SHARE = 16  # one in so many training images is kept for validation
+AUTO_SHARE = 0.25  # of the free memory that pictures may take unasked
+ALIGNMENT = 64  # bytes to which an array begins that TensorFlow takes as it is, without a copy
+
+
+class UnmatchedPairsError(TrainError):
+    """The sharp and blurred folders do not hold the same images at the same size."""
+
+
+class CacheTooLargeError(TrainError):
+    """The pictures that are to be kept in memory do not fit into it."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Paths of matched pictures: `blurred[k][i]` is kernel k's copy of `sharp[i]`."""
+
+    ids: tuple[str, ...]
+    sharp: tuple[str, ...]
+    blurred: tuple[tuple[str, ...], ...]  # one tuple a kernel
+    size: int  # side of the pictures, pixels
+    mirror: bool = True  # whether the blur is the same in a mirror
+    turn: bool = False  # whether it is the same after a quarter turn
+    any_scale: bool = False  # whether it has no size of its own, but a range of radii
+
+
+def read_split(manifest_path: Path) -> dict[str, list[str]]:
+    """Ids on each side of the split: "train", "validation" (a slice of training) and "test".
+
+    Raises:
+        UnmatchedPairsError: if there is no manifest, or it has no image to train or to test on.
+        DamagedRecordError: if it cannot be read.
+    """
+    if not manifest_path.exists():
+        raise UnmatchedPairsError(f"no {manifest_path}; run `make dataset` first")
+    split: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for image in read_manifest(manifest_path).values():
+        split[image.split].append(image.id)
+    if len(split["train"]) < 2 or not split["test"]:
+        counts = f"{len(split['train'])} training and {len(split['test'])} test images"
+        raise UnmatchedPairsError(f"{manifest_path} has {counts}; run `make dataset` with more")
+    ranks = {image_id: hash_of(f"validation {image_id}") for image_id in split["train"]}
+    ranked = sorted(split["train"], key=ranks.__getitem__)
+    chosen = [image_id for image_id in ranked if ranks[image_id] % VALIDATION_SHARE == 0]
+    split["validation"] = chosen or ranked[:1]
+    kept_aside = set(split["validation"])
+    split["train"] = [image_id for image_id in split["train"] if image_id not in kept_aside]
+    return split
+
+
+def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]) -> Pairs:
+    """Joins the pictures of `ids` across folders, by id.
+
+    Raises:
+        UnmatchedPairsError: if a picture is missing or of another size; names the first few.
+    """
+    records = [read_kernel(folder) for folder in blurred_dirs]
+    folders = [sharp_dir, *blurred_dirs]
+    paths = [[folder / f"{image_id}.jpg" for image_id in ids] for folder in folders]
+    for column, record in zip(paths, [None, *records], strict=True):
+        if missing := [str(path) for path in column if not path.is_file()]:
+            hint = f"`{record.make_command}` to make missing pictures" if record else ""
+            hint = hint or "`make dataset` to make missing pairs"
+            raise UnmatchedPairsError(f"{first_few(missing)} missing; run {hint}")
+    sizes = {str(path): size_of(path) for column in paths for path in column}
+    if damaged := [path for path, size in sizes.items() if size is None]:
+        raise UnmatchedPairsError(f"{first_few(damaged)} damaged; {HINT}")
+    size = sizes[str(paths[0][0])]
+    assert size is not None  # none is damaged
+    odd = [path for path, other in sizes.items() if other != size]
+    if odd or size[0] != size[1]:
+        raise UnmatchedPairsError(
+            f"{first_few(odd or [str(paths[0][0])])} not {size[0]}x{size[0]} as the others; "
+            "run `make clean-pairs` and `make dataset`"
+        )
+    orphans = [
+        str(path)
+        for folder in blurred_dirs
+        for path in sorted(folder.glob("*.jpg"))
+        if not (sharp_dir / path.name).exists()
+    ]
+    if orphans:
+        raise UnmatchedPairsError(
+            f"no sharp partner: {first_few(orphans)} alone; run `make dataset` to make missing "
+            "pairs, or remove what you put there"
+        )
+    sharp, *blurred = (tuple(map(str, column)) for column in paths)
+    # Of a set without a record, as of pictures blurred elsewhere, a mirror is taken for granted.
+    symmetries = [record.blur.symmetry if record else (True, False) for record in records]
+    return Pairs(
+        tuple(ids),
+        sharp,
+        tuple(blurred),
+        size[0],
+        mirror=all(mirror for mirror, _ in symmetries),
+        turn=all(turn for _, turn in symmetries),
+        any_scale=all(record and "radius_px" in record.blur.spreads for record in records),
+    )
+
+
+def size_of(path: str | Path, whole: bool = False) -> tuple[int, int] | None:
+    """Width and height of a picture, or None if its header, or all of it, cannot be read."""
+    try:
+        with Image.open(path) as image:
+            if whole:
+                image.load()
+            return image.size
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first names of a list that may be long, and the verb that follows them."""
+    shown = ", ".join(names[:3])
+    return shown + (f" and {len(names) - 3} more are" if len(names) > 3 else " is")
+
+
+def write_picture(path: Path, picture_u8: np.ndarray) -> None:
+    """Writes a (height, width, 3) RGB picture as PNG, or as JPEG of quality 95, 4:4:4."""
+    image = Image.fromarray(picture_u8)
+    with atomic_file(path) as file:
+        if path.suffix.lower() == ".png":
+            # A fourth of the time of Pillow's default, for 3 % more bytes.
+            image.save(file, "PNG", compress_type=zlib.Z_RLE)
+        else:
+            image.save(file, "JPEG", quality=95, subsampling=0)
+
+
+def read_picture(path: str | Path) -> np.ndarray:
+    """A picture as uint8, shape (height, width, 3), RGB, 0..255.
+
+    Raises:
+        OSError: if it is missing or damaged; names it.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise OSError(f"{path} is damaged ({error}); remove it and make it again") from error
+
+
+def is_cached(pairs: Pairs, cache: str) -> bool:
+    """Whether all pictures are to be kept in memory, decoded.
+
+    Args:
+        pairs: the pictures.
+        cache: "0", "1", or "auto": where that takes at most a quarter of the memory that is free.
+
+    Raises:
+        CacheTooLargeError: if they are to be, and do not fit, as far as the system tells.
+    """
+    num_pictures = len(pairs.ids) * (1 + len(pairs.blurred))
+    needed, free = num_pictures * 3 * pairs.size**2, free_bytes()
+    if cache == "auto":
+        return free is not None and needed <= free * AUTO_SHARE
+    if cache == "1" and free is not None and needed > free:
+        raise CacheTooLargeError(
+            f"CACHE=1 takes {needed / 1e9:.1f} GB for {num_pictures} pictures of {pairs.size} "
+            f"pixels, and {free / 1e9:.1f} GB of memory are free; leave it out"
+        )
+    return cache == "1"
 
 
 @contextlib.contextmanager
 def explain_damaged_picture(pairs: Pairs) -> Iterator[None]:
     """Turns TensorFlow's complaint about a picture into an UnmatchedPairsError that says which."""
+    import tensorflow as tf
+
     try:
         yield
     except (
@@ -28,7 +210,7 @@ def explain_damaged_picture(pairs: Pairs) -> Iterator[None]:
         damaged = [path for path in paths if size_of(path, whole=True) is None]
         if not damaged:
             raise
-        raise UnmatchedPairsError(f"{first_few(damaged)} damaged; {MEND}") from error
+        raise UnmatchedPairsError(f"{first_few(damaged)} damaged; {HINT}") from error
 
 
 def training_batches(
@@ -36,8 +218,8 @@ def training_batches(
     settings: TrainSettings,
     first_step: int,
     last_step: int,
-    share: tf.distribute.InputContext | None = None,
-) -> tf.data.Dataset:
+    share: "tf.distribute.InputContext | None" = None,
+) -> "tf.data.Dataset":
     """Augmented batches of the steps first_step + 1 .. last_step, in order.
 
     Args:
@@ -48,8 +230,10 @@ def training_batches(
         (blurred, sharp), each float32, shape (batch, side, side, 3), RGB, -1..1, where side is
         that of the crops, or of the pictures.
     """
+    import tensorflow as tf
+
     num_images, num_kernels = len(pairs.sharp), len(pairs.blurred)
-    read = _reader(pairs, is_cached(pairs, settings.cache))
+    read = picture_reader(pairs, is_cached(pairs, settings.cache))
     seed = tf.constant(settings.seed, tf.int64)
     side = min(settings.crop or pairs.size, pairs.size)
     share = share or tf.distribute.InputContext()
@@ -74,28 +258,44 @@ def training_batches(
         pair, augment_seed = rescale(pair, augment_seed, side, scales)
         return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
 
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False  # copies kept pictures
     samples = tf.data.Dataset.range(first_step * num_here, last_step * num_here)
     samples = samples.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = samples.batch(
-        share.get_per_replica_batch_size(settings.batch), drop_remainder=True
-    ).map(lambda b, s: (_signed(b), _signed(s)))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    batches = samples.batch(share.get_per_replica_batch_size(settings.batch), drop_remainder=True)
+    signed = batches.map(lambda blurred, sharp: (blurred / 127.5 - 1.0, sharp / 127.5 - 1.0))
+    return signed.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def _reader(pairs: Pairs, cached: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def picture_reader(
+    pairs: Pairs, cached: bool
+) -> "Callable[[tf.Tensor | int, tf.Tensor], tf.Tensor]":
     """Gives the picture of a column, 0 for sharp or the kernel's number, and an image's index."""
-    paths = tf.constant([pairs.sharp, *pairs.blurred])  # (1 + num_kernels, num_images)
+    import tensorflow as tf
+
+    def decode(path: tf.Tensor | str) -> tf.Tensor:
+        # TensorFlow's default JPEG decoder takes a short cut that is off by up to 13 levels.
+        return tf.io.decode_jpeg(tf.io.read_file(path), 3, dct_method="INTEGER_ACCURATE")
+
+    columns = [pairs.sharp, *pairs.blurred]
     if not cached:
-        return lambda column, index: _decode(paths[column, index])
-    # On the CPU, where the data are made: a GPU's memory is for the networks.
-    with explain_damaged_picture(pairs), tf.device("CPU:0"):
-        decoded = tf.stack([tf.stack([_decode(path) for path in column]) for column in paths])
+        paths = tf.constant(columns)
+        return lambda column, index: decode(paths[column, index])
+    shape = (len(columns), len(pairs.sharp), pairs.size, pairs.size, 3)
+    spacious = np.empty(math.prod(shape) + ALIGNMENT, np.uint8)
+    first = -spacious.ctypes.data % ALIGNMENT
+    pictures = spacious[first : first + math.prod(shape)].reshape(shape)
+    with explain_damaged_picture(pairs):
+        for kept, paths in zip(pictures, columns, strict=True):
+            for index, path in enumerate(paths):
+                kept[index] = decode(path).numpy()
+    decoded = tf.experimental.dlpack.from_dlpack(pictures.__dlpack__())
     return lambda column, index: decoded[column, index]
 
 
 def rescale(
-    pair: tf.Tensor, seed: tf.Tensor, side: int, scales: float
-) -> tuple[tf.Tensor, tf.Tensor]:
+    pair: "tf.Tensor", seed: "tf.Tensor", side: int, scales: float
+) -> "tuple[tf.Tensor, tf.Tensor]":
     """Shows half of all pairs smaller, and so other radii of blur, and other detail.
 
     Never larger: what is sharp would be soft, and a network that is to leave it alone leaves small
@@ -110,6 +310,8 @@ def rescale(
     Returns:
         the pair, and a seed for what comes next.
     """
+    import tensorflow as tf
+
     if scales == 1:
         return pair, seed
     scale_seed, next_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
@@ -127,8 +329,8 @@ def rescale(
 
 
 def augment(
-    pair: tf.Tensor, seed: tf.Tensor, jitter_px: int, side: int, mirror: bool, turn: bool
-) -> tuple[tf.Tensor, tf.Tensor]:
+    pair: "tf.Tensor", seed: "tf.Tensor", jitter_px: int, side: int, mirror: bool, turn: bool
+) -> "tuple[tf.Tensor, tf.Tensor]":
     """Shifts, crops, mirrors and turns both pictures of a pair alike, never changing their scale.
 
     Pix2pix resizes to 286 and crops 256; that would widen the blur by 12 %, and the network would
@@ -142,6 +344,8 @@ def augment(
         mirror: exchanges left and right half of the time.
         turn: by any multiple of 90 degrees, each as often.
     """
+    import tensorflow as tf
+
     place_seed, mirror_seed, turn_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     border = [jitter_px, jitter_px]
     pair = tf.pad(pair, [[0, 0], border, border, [0, 0]], "REFLECT")
@@ -152,12 +356,3 @@ def augment(
     if turn:
         pair = tf.image.rot90(pair, tf.random.stateless_uniform([], turn_seed, 0, 4, tf.int32))
     return pair[0], pair[1]
-
-
-def _decode(path: tf.Tensor) -> tf.Tensor:
-    # TensorFlow's default JPEG decoder takes a short cut that is off by up to 13 levels.
-    return tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_ACCURATE")
-
-
-def _signed(picture: tf.Tensor) -> tf.Tensor:
-    return picture / 127.5 - 1.0

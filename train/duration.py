@@ -12,10 +12,8 @@ from functools import partial
 import tensorflow as tf
 from tqdm import tqdm
 
-from train.dataset import explain_damaged_picture, training_batches
-from train.distribution import build_maximum
-from train.pairs import Pairs
-from train.precision import dtype_policy_scope
+from train.dataset import Pairs, explain_damaged_picture, training_batches
+from train.devices import build_maximum, dtype_policy_scope
 from train.settings import TrainSettings
 from train.train_step import TrainState, build_train_step
 from train.validation import MOST_PAIRS, validate

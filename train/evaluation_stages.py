@@ -13,12 +13,11 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.files import named_errors, only_writer
 from prepare.records.sets import choose_sets, read_kernel
 from prepare.records.settings import DamagedRecordError
+from train.dataset import Pairs, Restore, find_pairs, read_split
+from train.devices import load_tensorflow
 from train.evaluation.baselines import SAMPLE, baseline_ids
 from train.evaluation.folder import EvaluationPlaceError, begin, evaluated_in, publish
 from train.evaluation.real_pairs import find_real_pairs, read_real_pair
-from train.pairs import Pairs, find_pairs, read_split
-from train.pictures import Restore
-from train.quiet_tensorflow import load_tensorflow
 from train.report.page import NoEvaluationError, write_report
 from train.report.radius_curve import write_curve
 from train.report.real_page import is_real, write_real_report

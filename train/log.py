@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from prepare.records.files import named_errors, write_text
 from prepare.records.settings import explain_damage
-from train.pictures import write_picture
+from train.dataset import write_picture
 from train.records import read_log
 from train.settings import TrainSettings
 from train.train_step import LOSSES, TrainState

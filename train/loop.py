@@ -13,19 +13,20 @@ from tqdm import tqdm
 
 from train import TrainError
 from train.checkpoints import best_manager_of, manager_of, save, save_generator
-from train.dataset import explain_damaged_picture, training_batches
-from train.distribution import (
+from train.dataset import Pairs, explain_damaged_picture, training_batches
+from train.devices import (
     build_maximum,
     check_same,
     check_shares,
+    deferred_interrupts,
+    dtype_policy_scope,
+    enable_determinism,
     explain_lost_worker,
     strategy_for,
+    with_precision,
 )
 from train.duration import planned, tell_duration
-from train.interrupts import deferred_interrupts
 from train.log import Recorder
-from train.pairs import Pairs
-from train.precision import dtype_policy_scope, enable_determinism, with_precision
 from train.resume import restore_or_start
 from train.run import Run, RunRecord, check_unchanged, write_run
 from train.settings import SIZE_MULTIPLES, TrainSettings

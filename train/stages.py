@@ -12,9 +12,8 @@ from pathlib import Path
 from prepare.records.data_folder import DataFolder
 from prepare.records.files import named_errors, only_writer
 from prepare.records.sets import choose_sets, the_only_set
-from train.memory import is_cached
-from train.pairs import find_pairs, read_split
-from train.quiet_tensorflow import load_tensorflow
+from train.dataset import find_pairs, is_cached, read_picture, read_split
+from train.devices import is_chief, load_tensorflow
 from train.run import Run, RunRecord
 from train.settings import USUAL_STEPS, TrainSettings
 from train.start import Beginning
@@ -62,7 +61,6 @@ def train_run(
         return
     load_tensorflow()
     from train.checkpoints import sweep
-    from train.distribution import is_chief
     from train.loop import train
     from train.resume import forget_unbegun
 
@@ -108,7 +106,6 @@ def export_run(
     from train.checkpoints import load_generator
     from train.export.export import export, sweep
     from train.export.small_run import write_small_run
-    from train.pictures import read_picture
     from train.restore.onnx_file import notes_of, weights_note
 
     weights = weights_note(run_dir)

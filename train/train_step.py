@@ -7,7 +7,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from train.distribution import finite_on_all
+from train.devices import finite_on_all
 from train.losses import adversarial_loss, discriminator_loss, grid_loss, l1_loss
 from train.networks.discriminator import build_patchgan
 from train.networks.generators import build_generator

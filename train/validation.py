@@ -7,9 +7,8 @@ import keras
 import numpy as np
 
 from train.checkpoints import restore_picture
+from train.dataset import Pairs, read_picture
 from train.evaluation.metrics import haarpsi, psnr_db, ssim
-from train.pairs import Pairs
-from train.pictures import read_picture
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "validation_psnr_db": psnr_db,

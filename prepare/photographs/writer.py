@@ -16,10 +16,10 @@ import numpy as np
 from prepare.photographs.photograph import Photograph
 from prepare.photographs.png import SIGNATURE, png_chunk, png_chunks
 from prepare.records.files import atomic_file
+from prepare.records.srgb import LUMA
 
 MARK = b"Software\0Pix2Pix-Deblurrer"  # tells our files from the user's
 SOURCE = b"Source\0"
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow's "L"
 # Level 1 of PNG's compression is four times as fast as 6, for files a tenth larger.
 COMPRESSION_LEVEL = 1
 BLOCK_BYTES = 1 << 24
@@ -107,7 +107,7 @@ def _channels(photograph: Photograph, restored: np.ndarray, rows: slice) -> np.n
     """(rows, W, channels) as the file holds them."""
     block = restored[rows]
     if photograph.gray:
-        block = np.rint(block @ LUMA).astype(restored.dtype)[..., None]
+        block = np.rint(block @ LUMA.astype(np.float32)).astype(restored.dtype)[..., None]
     if photograph.alpha is None:
         return np.ascontiguousarray(block)
     alpha = photograph.alpha[rows]

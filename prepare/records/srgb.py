@@ -2,6 +2,8 @@
 
 import numpy as np
 
+LUMA = np.array([0.299, 0.587, 0.114])  # of R, G, B: ITU-R BT.601, as in Pillow's "L"
+
 
 def srgb_to_linear(encoded_srgb: np.ndarray) -> np.ndarray:
     """Linear light, 0..1, of sRGB encoded values, 0..1; any shape, float64.

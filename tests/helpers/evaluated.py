@@ -5,9 +5,9 @@ import csv
 import numpy as np
 
 from prepare.records.sets import read_kernel
+from train.dataset import find_pairs, read_split
 from train.evaluation.evaluate import evaluate
 from train.log import COLUMNS
-from train.pairs import find_pairs, read_split
 from train.report.radius_curve import write_curve
 from train.run import RunRecord, write_run
 from train.settings import TrainSettings

@@ -13,7 +13,7 @@ import sys
 import time
 
 import pipeline
-from train.quiet_tensorflow import load_tensorflow
+from train.devices import load_tensorflow
 
 
 def state_of(folder: str) -> set[tuple[str, int]]:

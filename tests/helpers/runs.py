@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from train.dataset import find_pairs, read_split
 from train.loop import train
-from train.pairs import find_pairs, read_split
 from train.run import RunRecord
 from train.settings import TrainSettings
 

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from prepare.records.files import hash_of
 from prepare.records.sets import KernelRecord
 from prepare.records.srgb import linear_to_srgb, srgb_to_linear
+from train.dataset import Restore
 from train.evaluation.metrics import psnr_db
-from train.pictures import Restore
 
 ITERATIONS = (5, 10, 20, 40, 60, 80, 120, 160)
 BALANCES = tuple(10.0 ** (-k / 2) for k in range(10))

@@ -17,13 +17,11 @@ from tqdm import tqdm
 
 from prepare.records.files import write_json, write_text
 from prepare.records.sets import KernelRecord
+from train.dataset import Pairs, Restore, read_picture, write_picture
 from train.evaluation.baselines import CHOSEN_BY, SAMPLE, baseline_ids, tuned_baselines
 from train.evaluation.bootstrap import mean_with_ci95
 from train.evaluation.folder import PICTURES, ScoreLog, fingerprint
-from train.evaluation.metrics import SCORES, all_scores
-from train.pairs import Pairs
-from train.pictures import Restore, read_picture, write_picture
-from train.views import Views
+from train.evaluation.metrics import SCORES, Views, all_scores
 
 ALWAYS = ("blurred", "restored")  # rows of every image; the others may be of a sample
 MOST_TUNING_IMAGES = 8

@@ -11,12 +11,12 @@ from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from prepare.records.files import write_json
+from train.dataset import Restore, write_picture
 from train.evaluation import metrics
 from train.evaluation.alignment import align
 from train.evaluation.evaluate import gains, hardware, means, write_table
 from train.evaluation.folder import PICTURES, SHEETS, ScoreLog, fingerprint
 from train.evaluation.real_pairs import RealPair, RealPairsError, read_real_pair
-from train.pictures import Restore, write_picture
 
 SCORES = ("psnr_db", "ssim", "ripples")
 ROWS = ("blurred", "restored", "sharp_kept")

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from prepare.records.srgb import LUMA
 from train.networks import pooling
 from train.networks.blurs import RADIUS_LAYER, Bank, Blur, Guess
 from train.networks.deconvolution_filters import (
@@ -35,7 +36,6 @@ from train.networks.layers import (
     Trained,
     WeightedSum,
 )
-from train.views import YIQ
 
 ENERGY_WINDOW = 32  # side that energies are averaged over if not pooled, cells of 4 pixels
 
@@ -53,7 +53,7 @@ def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]
         clues, (batch, height / 4, width / 4, channels): the probability of each of the bank's radii
         and, where it hands them on, the corrections for each, folded.
     """
-    luma = _fixed(YIQ[0].reshape(1, 1, 3, 1))(blurred)
+    luma = _fixed(LUMA.reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)
     radius_probs = _radius_probs(luma, halved, bank)
     num_fine, num_coarse = len(bank.full_res), len(bank.half_res)

@@ -127,7 +127,7 @@ def _read(path: Path) -> Engine | None:
 
 
 def _exported(run_dir: Path, weights: str, detail: float) -> bytes:
-    from train.quiet_tensorflow import load_tensorflow
+    from train.devices import load_tensorflow
 
     load_tensorflow()
     from train.checkpoints import load_generator, load_pixel_average
