@@ -27,7 +27,7 @@ from prepare.command_line import (
     set_names_from,
     settings_from,
 )
-from prepare.ffhq.settings import FfhqSettings
+from prepare.ffhq.metadata import FfhqSettings
 from prepare.records.blur import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.settings import SettingError

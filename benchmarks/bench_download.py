@@ -13,15 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from prepare.ffhq.download import fetch_file  # noqa: E402
-from prepare.ffhq.request import Client, DownloadError  # noqa: E402
-from prepare.ffhq.retry import RetryPolicy  # noqa: E402
-from prepare.ffhq.threads import in_threads  # noqa: E402
+from prepare.ffhq.download import Client, fetch_file  # noqa: E402
+from prepare.ffhq.metadata import FfhqSettings  # noqa: E402
 
 
 def ours(
@@ -32,15 +31,13 @@ def ours(
     check: Callable[[Path], str] = lambda path: "",
 ) -> None:
     """Fetches the files with this project's client."""
-    with Client(RetryPolicy()) as client:
+    with Client(FfhqSettings()) as client, ThreadPoolExecutor(connections) as pool:
 
-        def fetch(number: int) -> list[str]:
-            return [fetch_file(client, f"{url}/plain/{number}", folder / str(number), check=check)]
+        def fetch(number: int) -> str:
+            path, most = folder / str(number), 1 << 30
+            return fetch_file(client, f"{url}/plain/{number}", path, check=check, max_bytes=most)
 
-        for _, result in in_threads(
-            fetch, range(num_files), connections, client.stop, DownloadError
-        ):
-            assert isinstance(result, str), result
+        list(pool.map(fetch, range(num_files)))
 
 
 def ours_with_md5(url: str, folder: Path, num_files: int, connections: int) -> None:

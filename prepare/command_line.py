@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from prepare.ffhq.settings import FfhqSettings
+from prepare.ffhq.metadata import FfhqSettings, without_login
 from prepare.records.blur import MOST_DRAWS, LensBlur, OutputSettings
 from prepare.records.ranges import Spread, parse_values
 from prepare.records.sets import RECIPES, recipe_set
@@ -94,12 +94,12 @@ def settings_from(args: argparse.Namespace, defaults: Settings, **own: object) -
 
 
 def described(*settings: Any) -> str:
-    """Every resolved setting of some dataclasses, a line each."""
+    """Every resolved setting of some dataclasses, a line each, and no password."""
     lines = []
     for chosen in settings:
         lines.append(type(chosen).__name__)
         lines += [f"  {field.name} = {getattr(chosen, field.name)}" for field in fields(chosen)]
-    return "\n".join(lines)
+    return without_login("\n".join(lines))
 
 
 def parse_drawn(text: str) -> float | str | Spread:

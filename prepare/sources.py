@@ -16,11 +16,14 @@ from tqdm import tqdm
 
 from prepare import PrepareError
 from prepare.drawing.sample import drawn
-from prepare.ffhq.estimate import download_plan
 from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
-from prepare.ffhq.metadata import FACIAL_RECOGNITION_NOTICE, wanted_ids
-from prepare.ffhq.settings import NUM_FFHQ_IMAGES, FfhqSettings
-from prepare.ffhq.source import ffhq_originals
+from prepare.ffhq.metadata import (
+    FACIAL_RECOGNITION_NOTICE,
+    NUM_FFHQ_IMAGES,
+    FfhqSettings,
+    wanted_ids,
+)
+from prepare.ffhq.source import FfhqDownload, readable
 from prepare.folder import LinkFolder, NoPhotographsError, folder_originals
 from prepare.originals import Original, paths_by_id
 from prepare.records.data_folder import ImageRecord
@@ -84,17 +87,15 @@ def fetched_originals(
     Raises:
         DiskTooSmallError: before anything is fetched.
     """
-    plan = download_plan(wanted.ffhq, originals_dir, wanted.num_images, done_ids)
+    download = FfhqDownload(wanted.ffhq, originals_dir, wanted.num_images, done_ids)
+    plan = download.plan()
     if plan.num_files:
         print(FACIAL_RECOGNITION_NOTICE)
-        print(
-            f"{plan.num_files} photographs to fetch: about {_gb(plan.download_bytes)} to download, "
-            f"{_gb(plan.disk_bytes)} on disk, {_gb(plan.free_bytes)} free"
-        )
+        print(plan.described())
         if wanted.keep and plan.disk_bytes > plan.free_bytes:
             raise DiskTooSmallError(
-                f"the disk of {originals_dir} has {_gb(plan.free_bytes)} free, and "
-                f"{_gb(plan.disk_bytes)} are needed; ask for fewer (N=...), for another place "
+                f"the disk of {originals_dir} has {readable(plan.free_bytes)} free, and "
+                f"{readable(plan.disk_bytes)} are needed; ask for fewer (N=...), for another place "
                 "(DATA=...), or drop each original once its pairs are made (KEEP=0)"
             )
     with tqdm(
@@ -109,18 +110,7 @@ def fetched_originals(
         def count(num_bytes: int) -> None:
             progress.update(num_bytes)
 
-        yield from ffhq_originals(
-            wanted.ffhq,
-            originals_dir,
-            wanted.num_images,
-            done_ids,
-            report=tqdm.write,
-            on_bytes=count,
-        )
-
-
-def _gb(num_bytes: int) -> str:
-    return f"{num_bytes / 1e9:.1f} GB"
+        yield from download.originals(report=tqdm.write, on_bytes=count)
 
 
 def check_wanted(wanted: SourceSettings) -> None:

@@ -3,12 +3,8 @@
 import os
 
 import pytest
-from helpers.downloads import DATA, QUICK
-from helpers.ffhq_server import FfhqServer
 from helpers.make_calls import write_clone
 from helpers.pair_files import write_photos
-
-from prepare.ffhq.request import Client
 
 MOST_WORKERS = 4  # one that has met TensorFlow holds about 1 GB
 
@@ -35,17 +31,3 @@ def clone(tmp_path):
 def photos(tmp_path):
     """A folder of ten small photographs, 00.png to 09.png."""
     return write_photos(tmp_path / "photos", [f"{index:02d}.png" for index in range(10)])
-
-
-@pytest.fixture
-def server():
-    """A server of one file, for tests of downloads; others define a server of their own."""
-    with FfhqServer({"file.bin": DATA}) as server:
-        yield server
-
-
-@pytest.fixture
-def client():
-    """A client that soon loses patience; others define a client of their own."""
-    with Client(QUICK) as client:
-        yield client

@@ -10,7 +10,7 @@ from helpers.ffhq_server import METADATA, FfhqServer
 from helpers.pair_files import write_matched_folders
 
 import pipeline
-from prepare.ffhq import estimate
+from prepare.ffhq import source
 
 
 @pytest.fixture
@@ -55,12 +55,12 @@ def test_bad_download_flag_exits_2_before_anything_is_asked(server, tmp_path, ca
 def test_disk_that_is_too_small_is_told_before_anything_is_fetched(
     server, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(estimate.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr(source.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
     where = ["--data-dir", str(tmp_path / "data"), "--drive-url", server.url]
     assert pipeline.main(["dataset", "--num-images", "2", *where]) == 1
     said = capsys.readouterr()
     [line] = said.err.splitlines()
-    assert "has 0.0 GB free" in line
+    assert "has 1.0 MB free" in line
     assert "KEEP=0" in line
     assert server.requests == []
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prepare import PrepareError
-from prepare.ffhq.settings import FfhqSettings
-from prepare.ffhq.source import ffhq_originals
+from prepare.ffhq.metadata import FfhqSettings
+from prepare.ffhq.source import FfhqDownload
 
 NUM_IMAGES = 3
 METADATA_OF_ALL = metadata_bytes(NUM_IMAGES)
@@ -42,7 +42,8 @@ def fetch(server, folder, source):
     )
     came = []
     try:
-        for original in ffhq_originals(settings, folder / "originals", NUM_IMAGES, report=str):
+        download = FfhqDownload(settings, folder / "originals", NUM_IMAGES)
+        for original in download.originals(report=str):
             if original.source == "drive":
                 assert original.path.read_bytes() == image_bytes(int(original.id))
             with Image.open(original.path) as image:

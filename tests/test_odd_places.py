@@ -6,8 +6,6 @@ import pytest
 from helpers.pair_files import read_lines, write_photos
 
 import pipeline
-from prepare.ffhq.request import IntegrityError
-from prepare.ffhq.verified_files import Expected, check_image
 from prepare.originals import paths_by_id
 from prepare.records.data_folder import read_manifest
 from prepare.records.files import sha256_of
@@ -78,13 +76,6 @@ def test_only_a_regular_file_has_a_hash(tmp_path, kind):
     put(tmp_path / "x.png", kind)
     with pytest.raises(OSError, match=r"x\.png"):
         sha256_of(tmp_path / "x.png")
-
-
-@pytest.mark.parametrize("kind", ["pipe", "device", "6 GB", "folder"])
-def test_what_lies_in_the_place_of_an_image_of_ffhq_is_no_image(tmp_path, kind):
-    put(tmp_path / "00000.png", kind)
-    with pytest.raises(IntegrityError, match=r"no regular file|6000000000 bytes"):
-        check_image(tmp_path / "00000.png", Expected(), ".png")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "6 GB", "folder"])

@@ -3,7 +3,7 @@ from dataclasses import MISSING, fields, replace
 
 import pytest
 
-from prepare.ffhq.settings import FfhqSettings
+from prepare.ffhq.metadata import FfhqSettings
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.settings import SettingError
 from train.settings import PRESETS, USUAL_STEPS, TrainSettings

@@ -7,7 +7,7 @@ import pytest
 from helpers.pair_files import write_photos
 from PIL import Image as PillowImage
 
-from prepare.ffhq.settings import FfhqSettings
+from prepare.ffhq.metadata import FfhqSettings
 from prepare.folder import (
     NoPhotographsError,
     changed_photographs,

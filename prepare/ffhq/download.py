@@ -1,96 +1,241 @@
-"""Fetches files over HTTP: retries with patience, resumes, checks, then puts in place atomically.
+"""Fetches files over HTTP: with patience, in ranges, checked before they get their name.
 
-Nothing here knows what is being fetched. `fetch_blocks` reads a URL as a stream that survives
-broken connections; `fetch_file` turns such a stream into a checked file.
+`open_file` is one request. `fetch_blocks` reads an address as a stream that survives broken
+connections; `fetch_file` makes a checked file of it, `read_growing` one kept as far as it was read.
 """
 
-import errno
+import functools
+import itertools
 import os
 import random
 import re
-import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
-from prepare.ffhq.request import (
-    Client,
-    DownloadError,
-    IntegrityError,
-    RefusedError,
-    TransientError,
-    open_file,
-)
+from prepare.ffhq.google_drive import form_address, page_reason
+from prepare.ffhq.metadata import FfhqSettings, without_login
 from prepare.records.files import named_errors
 
 Checked = TypeVar("Checked")
 
-_BLOCK_BYTES = 1 << 19
-_PROGRESS_BYTES = 1 << 20  # this much new data resets the count of failures and the clock
+BLOCK_BYTES = 1 << 19
+PROGRESS_BYTES = 1 << 20  # this much new data resets the count of failures and the clock
+PAGE_BYTES, MAX_PAGE_BLOCKS = 1 << 16, 64  # Drive's pages have a few KB, and come at once
+MAX_PAGES = 3  # Drive shows one in front of a file
+TRY_AGAIN_STATUSES = {408, 425, 429}  # and all from 500 on
+
+
+class DownloadError(RuntimeError):
+    """A download failed; `reason` says why, without the address.
+
+    `wait_s` is how long the server asks us to stay away.
+    """
+
+    def __init__(self, url: str, reason: str, wait_s: float = 0.0) -> None:
+        super().__init__(f"{without_login(url)}: {reason}")
+        self.url, self.reason, self.wait_s = url, reason, wait_s
+
+
+class RefusedError(DownloadError):
+    """The server's answer is final: asking again soon would bring the same one."""
+
+
+class IntegrityError(DownloadError):
+    """What came is not what was expected: length, hash or content."""
+
+
+class TransientError(DownloadError):
+    """A passing trouble."""
+
+
+class SafeSession(requests.Session):
+    """A session that stays on HTTPS once it is there."""
+
+    def get_redirect_target(self, response: requests.Response) -> str | None:
+        """Where an answer leads on to; RefusedError if that is less safe."""
+        target = super().get_redirect_target(response)
+        if target is not None:
+            check_no_downgrade(response.url, urljoin(response.url, target))
+        return target
+
+
+def check_no_downgrade(url: str, next_url: str) -> None:
+    """Raises RefusedError if an address leads from HTTPS to anything else."""
+    if urlsplit(url).scheme == "https" and urlsplit(next_url).scheme != "https":
+        raise RefusedError(url, f"the server leads away from HTTPS, to {host_of(next_url)}")
+
+
+def host_of(url: str) -> str:
+    """Host and port of an address, without its login."""
+    return without_login(url).partition("//")[2].partition("/")[0]
+
+
+class Client:
+    """What all requests of one run share: patience, a count of bytes, a way to stop them."""
+
+    def __init__(
+        self, settings: FfhqSettings, on_bytes: Callable[[int], None] = lambda num_bytes: None
+    ) -> None:
+        self.settings, self.on_bytes = settings, on_bytes
+        self.stop = threading.Event()
+        self._of_thread = threading.local()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+
+    @property
+    def session(self) -> requests.Session:
+        """Connections and cookies of this thread: a session's cookies are not safe to share."""
+        if not hasattr(self._of_thread, "session"):
+            session = self._of_thread.session = SafeSession()
+            session.headers["Accept-Encoding"] = "identity"  # lengths and ranges count file bytes
+            # Else it sends what it finds in ~/.netrc, and reads the environment at every request.
+            session.trust_env = False
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        return self._of_thread.session
+
+    def back_off(self, trouble: TransientError, num_failures: int, deadline: float) -> None:
+        """Waits before the next attempt: twice as long after each failure, with jitter.
+
+        Raises:
+            DownloadError: if there is to be none, or the run is being stopped.
+        """
+        settings, url, reason = self.settings, trouble.url, trouble.reason
+        if num_failures >= settings.num_attempts:
+            raise DownloadError(url, f"{reason}, {num_failures} times") from trouble
+        longest_s = min(settings.max_backoff_s, settings.backoff_s * 2 ** (num_failures - 1))
+        wait_s = max(trouble.wait_s, longest_s * random.uniform(0.5, 1.0))
+        if time.monotonic() + wait_s > deadline:
+            more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "no time is left"
+            raise DownloadError(url, f"{reason}, {more}") from trouble
+        if self.stop.wait(wait_s):
+            raise DownloadError(url, "stopped")
+
+
+@functools.cache
+def environ_proxies(scheme: str, host: str) -> dict[str, str]:
+    """Proxies that the environment names for a host."""
+    return requests.utils.get_environ_proxies(f"{scheme}://{host}")
+
+
+def open_file(
+    client: Client, url: str, start: int = 0, end: int | None = None
+) -> requests.Response:
+    """Response whose body is a file from `start` to before `end`, past Google Drive's pages.
+
+    Raises:
+        TransientError: on a broken connection, silence, 408, 425, 429 or 5xx.
+        RefusedError: on any other answer that carries no file.
+    """
+    address = url
+    for _ in range(MAX_PAGES):
+        response = open_url(client, address, start, end)
+        is_page = response.headers.get("Content-Type", "").lower().startswith("text/html")
+        is_refused = response.status_code not in (200, 206)
+        if response.status_code == 416 or not (is_page or is_refused):
+            return response
+        with response:
+            blocks = body_blocks(client, address, response, 0, PAGE_BYTES) if is_page else ()
+            page = b"".join(itertools.islice(blocks, MAX_PAGE_BLOCKS)).decode("utf-8", "replace")
+        reason = page_reason(page)
+        if is_refused and "quota" not in reason:
+            reason = f"HTTP {response.status_code} {response.reason or ''}".strip()
+        try:
+            next_address = None if is_refused else form_address(page, response.url)
+        except ValueError:
+            next_address = None
+        if next_address is None:
+            raise RefusedError(url, reason)
+        check_no_downgrade(response.url, next_address)
+        address = next_address
+    raise RefusedError(url, f"showed {MAX_PAGES} pages and no file")
+
+
+def open_url(client: Client, url: str, start: int, end: int | None) -> requests.Response:
+    """The answer to one GET, which may be a page or a refusal.
+
+    Raises:
+        TransientError: if there is none, or it says to come back.
+        RefusedError: if the address leads nowhere.
+    """
+    headers = {}
+    if start or end is not None:
+        headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+    timeout_s, host = client.settings.read_timeout_s, host_of(url)
+    try:
+        proxies = environ_proxies(*urlsplit(url)[:2])
+        response = client.session.get(
+            url, headers=headers, stream=True, timeout=timeout_s, proxies=proxies
+        )
+    except requests.TooManyRedirects as error:
+        raise RefusedError(url, "the server redirects in a circle") from error
+    except requests.Timeout as error:
+        raise TransientError(url, f"no answer from {host} in {timeout_s:g} s") from error
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        kind = "trusted " if isinstance(error, requests.exceptions.SSLError) else ""
+        raise TransientError(url, f"no {kind}connection to {host}") from error
+    except (requests.RequestException, ValueError) as error:
+        raise RefusedError(url, "the address cannot be asked for") from error
+    if response.status_code in TRY_AGAIN_STATUSES or response.status_code >= 500:
+        response.close()
+        reason = f"HTTP {response.status_code} {response.reason or ''}".strip()
+        after = response.headers.get("Retry-After", "")
+        wait_s = float(after) if after.isdecimal() else 0.0
+        raise TransientError(url, reason, wait_s)
+    return response
 
 
 def fetch_blocks(
-    client: Client,
-    url: str,
-    *,
-    start: int = 0,
-    end: int | None = None,
-    num_bytes: int | None = None,
-    open_body: Callable[..., requests.Response] = open_file,
+    client: Client, url: str, *, start: int = 0, end: int | None = None
 ) -> Iterator[bytes]:
     """Bytes of a file from `start` to before `end` (or to its own end), block by block.
 
     A connection that breaks is opened again where it broke. The time the caller takes over a block
     is not counted.
 
-    Args:
-        num_bytes: length of the whole file, where it is known.
-        open_body: opens one response, called as `open_url` is.
-
     Raises:
         RefusedError: if the server will not give the file.
-        IntegrityError: if the file's length is not `num_bytes`.
         DownloadError: if patience is at an end, or the client was stopped.
     """
-    patience, position, mark, failures = client.patience, start, start, 0
-    deadline = time.monotonic() + patience.deadline_s
+    deadline_s, position, mark, num_failures = client.settings.deadline_s, start, start, 0
+    deadline = time.monotonic() + deadline_s
     while True:
         try:
-            with open_body(client, url, position, end) as response:
-                _check_length(url, response, num_bytes)
-                for block in _body_blocks(client, url, response, position, end):
+            with open_file(client, url, position, end) as response:
+                for block in body_blocks(client, url, response, position, end):
                     position += len(block)
                     client.on_bytes(len(block))
-                    if position - mark >= _PROGRESS_BYTES:
-                        mark, failures = position, 0
-                        deadline = time.monotonic() + patience.deadline_s
+                    if position - mark >= PROGRESS_BYTES:
+                        mark, num_failures = position, 0
+                        deadline = time.monotonic() + deadline_s
                     if time.monotonic() > deadline:
-                        raise DownloadError(
-                            url, f"too slow, gave up after {patience.deadline_s:g} s"
-                        )
+                        raise DownloadError(url, f"too slow, gave up after {deadline_s:g} s")
                     paused = time.monotonic()
                     yield block
                     deadline += time.monotonic() - paused
             return
         except TransientError as error:
-            trouble = error
-        except RefusedError as error:
-            if error.status == 416 and position:  # there is nothing behind what we have
-                return
-            raise
-        failures += 1
-        _wait_or_give_up(client, trouble, failures, deadline)
+            num_failures += 1
+            client.back_off(error, num_failures, deadline)
 
 
-def _body_blocks(
+def body_blocks(
     client: Client, url: str, response: requests.Response, position: int, end: int | None
 ) -> Iterator[bytes]:
     """Blocks of one response's body, from `position` of the file on, wherever the server begins."""
-    offset = 0
+    if response.status_code == 416:  # there is nothing behind what we have
+        return
+    offset = 0  # a server without ranges sends all of the file
     if response.status_code == 206:
         match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
         offset = int(match[1]) if match else position
@@ -101,9 +246,9 @@ def _body_blocks(
             raise DownloadError(url, "stopped")
         try:
             # read1 returns what has come; read waits for a full block, however slowly it fills.
-            block = response.raw.read1(_BLOCK_BYTES, decode_content=False)
+            block = response.raw.read1(BLOCK_BYTES, decode_content=False)
         except urllib3.exceptions.ReadTimeoutError as error:
-            silence = f"silence for {client.patience.read_timeout_s:g} s"
+            silence = f"silence for {client.settings.read_timeout_s:g} s"
             raise TransientError(url, silence) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientError(url, "the connection broke") from error
@@ -116,38 +261,13 @@ def _body_blocks(
             yield wanted
 
 
-def _check_length(url: str, response: requests.Response, num_bytes: int | None) -> None:
-    total = response.headers.get("Content-Length") or ""
-    if response.status_code == 206:
-        total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if num_bytes is not None and total.isdigit() and int(total) != num_bytes:
-        raise IntegrityError(url, f"the server offers {total} bytes, expected {num_bytes}")
-
-
-def _wait_or_give_up(
-    client: Client, trouble: TransientError, failures: int, deadline: float
-) -> None:
-    """Waits before the next attempt, if there is to be one: exponential back-off with jitter."""
-    patience, url, reason = client.patience, trouble.url, trouble.reason
-    if failures >= patience.num_attempts:
-        raise DownloadError(url, f"{reason}, {failures} times") from trouble
-    longest_s = min(patience.max_backoff_s, patience.backoff_s * 2 ** (failures - 1))
-    wait_s = max(trouble.wait_s, longest_s * random.uniform(0.5, 1.0))
-    if time.monotonic() + wait_s > deadline:
-        more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "no time is left"
-        raise DownloadError(url, f"{reason}, {more}") from trouble
-    client.wait(url, wait_s)
-
-
 def fetch_file(
     client: Client,
     url: str,
     path: Path,
     *,
     check: Callable[[Path], Checked],
-    num_bytes: int | None = None,
-    max_bytes: int = 1 << 30,
-    open_body: Callable[..., requests.Response] = open_file,
+    max_bytes: int,
 ) -> Checked:
     """Fetches a file to `path`, where it appears only whole and right.
 
@@ -157,8 +277,7 @@ def fetch_file(
 
     Args:
         check: called with the finished part; raises IntegrityError if it is not right.
-        max_bytes: where the length is not known, more than this is wrong.
-        num_bytes, open_body: see `fetch_blocks`.
+        max_bytes: more than this is wrong.
 
     Returns:
         What `check` returned.
@@ -169,44 +288,50 @@ def fetch_file(
     """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    most = max_bytes if num_bytes is None else num_bytes
-    for is_last in (False, True):
+    is_last = False
+    while True:
         try:
             with named_errors(part), open_part(part) as file:
-                size = file.tell()
-                blocks = fetch_blocks(
-                    client, url, start=size, num_bytes=num_bytes, open_body=open_body
-                )
-                for block in blocks if size != num_bytes else ():
-                    size += len(block)
-                    if size > most:
-                        raise IntegrityError(url, f"more than {most} bytes")
+                for block in fetch_blocks(client, url, start=file.tell()):
+                    if file.tell() + len(block) > max_bytes:
+                        raise IntegrityError(url, f"more than {max_bytes} bytes")
                     file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
             checked = check(part)
+            os.replace(part, path)
+            return checked
         except IntegrityError:
             part.unlink(missing_ok=True)
             if is_last:
                 raise
-        else:
-            os.replace(part, path)
-            return checked
-    raise AssertionError("the second attempt returns or raises")
+            is_last = True
+
+
+def read_growing(client: Client, url: str, path: Path, num_bytes: int) -> Iterator[bytes]:
+    """Blocks of a file of which a beginning is kept, as `<path>.part`: those, then fetched ones.
+
+    Where `path` itself is there, nothing is fetched.
+
+    Args:
+        num_bytes: how much of the file will probably be read; it is asked for at once.
+
+    Raises:
+        DownloadError: as `fetch_blocks`.
+        OSError: if the file cannot be written.
+    """
+    is_whole, part = path.is_file(), path.with_name(path.name + ".part")
+    with named_errors(part), path.open("rb") if is_whole else open_part(part) as file:
+        file.seek(0)
+        while block := file.read(BLOCK_BYTES):
+            yield block
+        ends = [num_bytes] if num_bytes > file.tell() else []
+        for end in () if is_whole else (*ends, None):
+            for block in fetch_blocks(client, url, start=file.tell(), end=end):
+                file.write(block)
+                yield block
 
 
 def open_part(path: Path) -> BinaryIO:
-    """A file to go on with: opened for reading and appending, never through a link.
-
-    Raises:
-        OSError: if a link, folder, pipe or device stands in its place.
-    """
-    return open(path, "a+b", opener=_open_regular)
-
-
-def _open_regular(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EEXIST, "No regular file, remove it", path)
-    return descriptor
+    """A file to go on with: opened for reading and appending, never through a link."""
+    return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))

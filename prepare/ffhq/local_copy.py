@@ -1,29 +1,66 @@
-"""A copy of FFHQ that someone already has, in NVIDIA's layout: used in place, nothing is copied."""
+"""FFHQ on disk, in NVIDIA's layout: a copy that someone has, and what this project fetched.
 
+A copy is used in place. A fetched file is checked once, and its size and time are written to
+checked.jsonl; as long as they stay the same, it is trusted.
+"""
+
+import contextlib
+import hashlib
+import io
 import os
+import struct
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from prepare import PrepareError
-from prepare.ffhq.metadata import wanted_ids
-from prepare.ffhq.settings import EXTENSIONS, NUM_FFHQ_IMAGES
+from prepare.ffhq.download import IntegrityError
+from prepare.ffhq.metadata import (
+    EXTENSIONS,
+    NUM_FFHQ_IMAGES,
+    Entry,
+    is_ffhq_id,
+    wanted_ids,
+)
 from prepare.originals import Original
+from prepare.records.files import NotRegularError, open_regular
+from prepare.records.jsonl import JsonLines
+
+SIDE_PX = 1024
+MAX_IMAGE_BYTES = 64 << 20  # uncompressed, with 16 bits and alpha, it has 8 MiB
+FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
+# What Pillow raises on damaged files.
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 class FfhqCopyError(PrepareError):
     """A copy lacks wanted photographs."""
 
 
+class OutsideError(OSError):
+    """A file would be written outside the data folder."""
+
+
+def images_folder(folder: Path) -> Path:
+    """The folder of 00000, 01000, ... in a copy: itself, or its images1024x1024."""
+    return folder / "images1024x1024" if (folder / "images1024x1024").is_dir() else folder
+
+
 def is_ffhq_copy(folder: Path) -> bool:
     """Whether a folder, or its images1024x1024, has photographs in NVIDIA's 00000, 01000, ..."""
-    root = images_folder(folder)
-    thousands = (root / f"{number:05d}" for number in range(0, NUM_FFHQ_IMAGES, 1000))
     return any(
-        path.stem.isdigit() and len(path.stem) == 5 and path.stem[:2] == thousand.name[:2]
-        for thousand in thousands
-        if thousand.is_dir()
-        for path in thousand.iterdir()
-        if path.suffix in EXTENSIONS
+        path.suffix in EXTENSIONS and path.stem.isdecimal() and len(path.stem) == 5
+        for number in range(0, NUM_FFHQ_IMAGES, 1000)
+        for path in images_folder(folder).glob(f"{number:05d}/{number // 1000:02d}*")
     )
 
 
@@ -47,10 +84,10 @@ def ffhq_copy_originals(
         if thousand not in names:
             names[thousand] = set(os.listdir(thousand)) if thousand.is_dir() else set()
         files = (f"{image_id}{extension}" for extension in EXTENSIONS)
-        path = next((thousand / file for file in files if file in names[thousand]), None)
-        num_found += path is not None
-        if path is not None and image_id not in done_ids:
-            yield Original(image_id, path, "folder")
+        file = next((file for file in files if file in names[thousand]), None)
+        num_found += file is not None
+        if file is not None and image_id not in done_ids:
+            yield Original(image_id, thousand / file, "folder")
     num_wanted = num_images if ids is None else len(wanted)
     if num_found < num_wanted:
         raise FfhqCopyError(
@@ -59,6 +96,135 @@ def ffhq_copy_originals(
         )
 
 
-def images_folder(folder: Path) -> Path:
-    """The folder of 00000, 01000, ... in a copy: itself, or its images1024x1024."""
-    return folder / "images1024x1024" if (folder / "images1024x1024").is_dir() else folder
+def image_file(image_id: str, extension: str) -> str:
+    """Where an image lies below the FFHQ folder: NVIDIA's layout, a thousand to a folder."""
+    return f"images1024x1024/{image_id[:2]}000/{image_id}{extension}"
+
+
+def check_image(path: Path, extension: str, md5: str | None = None) -> str:
+    """MD5 of an image file that is right; IntegrityError as for `check_image_bytes`."""
+    name = path.name.removesuffix(".part")
+    try:
+        with open_regular(path) as file:
+            data = file.read(MAX_IMAGE_BYTES + 1)  # it may have any length
+    except NotRegularError as error:
+        raise IntegrityError(name, "is no regular file") from error
+    return check_image_bytes(name, data, extension, md5)
+
+
+def check_image_bytes(name: str, data: bytes, extension: str, md5: str | None = None) -> str:
+    """MD5 of the content of an image file that is right.
+
+    Args:
+        name: of the file, for the message.
+        data: its content.
+        extension: says which format it is to have.
+        md5: that it is to have, where it is known.
+
+    Raises:
+        IntegrityError: if it has another, or is no image of FFHQ's size that opens.
+    """
+    if len(data) > MAX_IMAGE_BYTES:
+        raise IntegrityError(name, f"has more than {MAX_IMAGE_BYTES} bytes")
+    got = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if md5 is not None and got != md5:
+        raise IntegrityError(name, f"MD5 is {got[:6]}.., expected {md5[:6]}..")
+    try:
+        with Image.open(io.BytesIO(data), formats=[FORMATS[extension]]) as image:
+            width_px, height_px = image.size
+            if (width_px, height_px) != (SIDE_PX, SIDE_PX):
+                raise IntegrityError(name, f"is {width_px}x{height_px}, expected 1024x1024")
+            image.load()
+    except UNREADABLE as error:
+        raise IntegrityError(name, f"is no readable {FORMATS[extension]} image") from error
+    return got
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A line of checked.jsonl: a file that was right when it had this size and time."""
+
+    id: str
+    file: str  # below the FFHQ folder
+    bytes: int
+    mtime_ns: int
+    md5: str
+    source: str
+
+
+class VerifiedFiles:
+    """The files under one FFHQ folder that were found right, recorded in checked.jsonl."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        hint = "remove it: all images are checked again then"
+        self.log = JsonLines(folder / "checked.jsonl", CheckedFile, hint, skip_damaged=True)
+        # A path that comes from a file is not trusted.
+        self.by_id = {
+            checked.id: checked
+            for checked in self.log.read()
+            if is_ffhq_id(checked.id)
+            and checked.file in {image_file(checked.id, extension) for extension in EXTENSIONS}
+        }
+
+    def find(self, image_id: str) -> Original | None:
+        """The image, if it was checked, and has kept its size and time since."""
+        known = self.by_id.get(image_id)
+        if known is not None:
+            path = self.folder / known.file
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                if (status.st_size, status.st_mtime_ns) == (known.bytes, known.mtime_ns):
+                    return Original(image_id, path, known.source)
+        return None
+
+    def path_for(self, image_id: str, extension: str) -> Path:
+        """Where a new file of an image goes.
+
+        Raises:
+            OutsideError: if a link leads from there out of the FFHQ folder.
+        """
+        path = self.folder / image_file(image_id, extension)
+        if not path.parent.resolve().is_relative_to(self.folder.resolve()):
+            raise OutsideError(
+                f"{path.parent} is a link out of {self.folder}, where nothing is written: "
+                f"remove it, or use the copy with SOURCE=folder FROM={path.parent.resolve().parent}"
+            )
+        return path
+
+    def files(self, image_id: str) -> list[Path]:
+        """Files of an image that are there, right or wrong."""
+        paths = (self.folder / image_file(image_id, extension) for extension in EXTENSIONS)
+        return [path for path in paths if path.exists()]
+
+    def reverify(self, image_id: str, entry: Entry | None) -> Iterator[Original]:
+        """The image, if one of its files turns out right; wrong ones are removed.
+
+        Args:
+            entry: what NVIDIA's metadata says, where it is known.
+        """
+        known = self.by_id.get(image_id)
+        for path in self.files(image_id):
+            md5, source = None, "mirror" if path.suffix == ".webp" else "folder"
+            if known is not None and path == self.folder / known.file:
+                md5, source = known.md5, known.source
+            elif entry is not None and path.suffix == ".png":
+                md5, source = entry.md5, "drive"
+            try:
+                md5 = check_image(path, path.suffix, md5)
+            except IntegrityError:
+                self.path_for(image_id, path.suffix).unlink()
+            else:
+                yield self.record(image_id, path, source, md5)
+                return
+
+    def record(self, image_id: str, path: Path, source: str, md5: str) -> Original:
+        """Notes that a file is right."""
+        for extension in EXTENSIONS:  # another host's attempt at the same image
+            other = self.folder / image_file(image_id, extension)
+            other.with_name(other.name + ".part").unlink(missing_ok=True)
+        status, file = path.stat(), path.relative_to(self.folder).as_posix()
+        checked = CheckedFile(image_id, file, status.st_size, status.st_mtime_ns, md5, source)
+        self.by_id[image_id] = checked
+        self.log.append([checked])
+        return Original(image_id, path, source)

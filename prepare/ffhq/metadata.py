@@ -1,34 +1,31 @@
-"""What FFHQ is: its ids, its licenses, and its metadata, read as a stream.
+"""What FFHQ is, and how it is fetched: its ids, its metadata, its licenses, and every setting.
 
-The metadata is one JSON object of 268 MB, keyed "0".."69999" in order. Only its beginning is
-fetched, as far as the wanted ids need it, and kept as ffhq-dataset-v2.json.part; a larger wish goes
-on from there.
+The metadata is one JSON object of 268 MB, keyed "0".."69999" in order. Nothing here uses the
+network, so that `--help` loads little.
 """
 
+import codecs
 import csv
 import io
 import itertools
-import os
+import json
+import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
-from prepare.ffhq.download import fetch_blocks, open_part
-from prepare.ffhq.entries import json_entries
-from prepare.ffhq.google_drive import open_drive_file
-from prepare.ffhq.request import Client, DownloadError
-from prepare.ffhq.settings import NUM_FFHQ_IMAGES
-from prepare.ffhq.verified_files import Expected, is_ffhq_id
-from prepare.records.files import named_errors, write_text
-from prepare.records.json_file import damaged, read_record
-from prepare.records.settings import require
+from prepare.records.files import write_text
+from prepare.records.jsonl import read_whole
+from prepare.records.settings import check_choices, explain_damage, require, setting
 
-METADATA_DRIVE_ID = "16N0RV4fHI6joBuKbQAoG34V_cQk7vxSA"
+NUM_FFHQ_IMAGES = 70_000
+EXTENSIONS = (".png", ".webp", ".jpg")  # NVIDIA's own, the mirror's, another mirror's
 MAX_IDS_BYTES = 1 << 24  # of a file of ids
 METADATA_BYTES_PER_ENTRY = 4_000  # 267,793,842 bytes / 70,000 entries, and a little more
-_PIECE_BYTES = 1 << 18  # asked for when the estimate was too short
+LONGEST_ENTRY = 1 << 20  # letters; one of FFHQ's has 4000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of cells that a spreadsheet would run
 
 FACIAL_RECOGNITION_NOTICE = (
     "FFHQ is CC BY-NC-SA 4.0 (NVIDIA), and each photograph keeps the license of its author "
@@ -36,7 +33,68 @@ FACIAL_RECOGNITION_NOTICE = (
 )
 
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+@dataclass(frozen=True)
+class FfhqSettings:
+    """Where FFHQ is fetched from, and how; source "ffhq" is Drive, then the mirror."""
+
+    num_attempts: int = setting(
+        6, "failures in a row, with less than 1 MiB between them, before giving up"
+    )
+    backoff_s: float = setting(1.0, "longest wait after the first failure, in s; doubles with each")
+    max_backoff_s: float = setting(
+        60.0, "longest wait of our own choosing, in s; Retry-After may ask more"
+    )
+    read_timeout_s: float = setting(30.0, "a connection without a byte for so long is dead, in s")
+    deadline_s: float = setting(
+        900.0, "time for one image, or 1 MiB of a long file, in s, waits included"
+    )
+    source: Literal["ffhq", "drive", "mirror"] = setting("ffhq", "host to ask", flag=False)
+    ids: str | None = setting(None, '"60000-60999", "7,42,100-199" or a file of ids; None is all')
+    drive_url: str = setting("https://drive.google.com", "or a template: https://host/{id}.png")
+    mirror_url: str = setting(
+        "https://huggingface.co/datasets/gaunernst/ffhq-1024-wds/resolve/"
+        "d74f1f1f59e3bbe975bee29872b9bef827314577",
+        "base address of the tars, or template: https://host/{id}.webp",
+    )
+    metadata_url: str | None = setting(None, "ffhq-dataset-v2.json; None is NVIDIA's own on Drive")
+    connections: int = setting(32, "parallel connections at most")
+    max_failures: int = setting(
+        3, "failures in a row after which a host is not asked for more images"
+    )
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        for name in ("num_attempts", "connections", "max_failures"):
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        for name in ("read_timeout_s", "deadline_s", "backoff_s", "max_backoff_s"):
+            value, may_be_0 = getattr(self, name), "backoff" in name
+            holds = 0 < value < math.inf or (may_be_0 and value == 0)
+            require(holds, name, f"{'0 or ' if may_be_0 else ''}a positive number", value)
+        for name in ("drive_url", "mirror_url", "metadata_url"):
+            url = getattr(self, name)
+            expected = "an address that begins with https:// or http://"
+            is_address = url is None or url.startswith(("https://", "http://"))
+            # Where it is none, nobody knows what is a login.
+            require(is_address, name, expected, url and url.rpartition("@")[2])
+        url = self.mirror_url
+        is_known = not is_template(url) or template_extension(url) in EXTENSIONS
+        expected = f"an address that ends in one of {', '.join(EXTENSIONS)}"
+        require(is_known, "mirror_url", expected, without_login(url))
+
+
+def without_login(text: str) -> str:
+    """A text as it may be shown and kept: no address in it with a user's name and password."""
+    return re.sub(r"(https?://)[^/?#\s]*@", r"\1", text)
+
+
+def is_template(mirror_url: str) -> bool:
+    """Whether a mirror's address names single images, as https://host/{id}.png does."""
+    return "{id}" in mirror_url
+
+
+def template_extension(mirror_url: str) -> str:
+    """Ending of the images' addresses, in lower case."""
+    return PurePosixPath(mirror_url.partition("?")[0]).suffix.lower()
 
 
 @dataclass(frozen=True)
@@ -56,8 +114,14 @@ class Entry:
     """What the metadata says of one image."""
 
     file_id: str  # on Google Drive
-    expected: Expected
+    num_bytes: int
+    md5: str
     license: License
+
+
+def is_ffhq_id(name: str) -> bool:
+    """Whether a name from elsewhere may become part of a path."""
+    return re.fullmatch(r"[0-9]{5}", name) is not None and int(name) < NUM_FFHQ_IMAGES
 
 
 def wanted_ids(ids: str | None, num_images: int) -> list[str]:
@@ -68,15 +132,18 @@ def wanted_ids(ids: str | None, num_images: int) -> list[str]:
 
     Raises:
         SettingError: if it is neither, or an id is out of range.
-        DamagedRecordError: if the file is no text, or too long.
-        OSError: if the file cannot be read.
+        DamagedRecordError: if the file is no text, too long, or cannot be read.
     """
     if ids is None:
         return [f"{number:05d}" for number in range(min(num_images, NUM_FFHQ_IMAGES))]
-    is_list = re.fullmatch(r"[\d,\s-]+", ids) is not None
-    expected = "a list like 7,60000-60999 or a file of ids"
-    require(is_list or Path(ids).is_file(), "ids", expected, repr(ids))
-    text = ids if is_list else read_record(Path(ids), "name a file of ids", MAX_IDS_BYTES) or ""
+    text = ids
+    if re.fullmatch(r"[\d,\s-]+", ids) is None:
+        hint = "name a file of ids"
+        expected = "a list like 7,60000-60999 or a file of ids"
+        content = read_whole(Path(ids), hint, MAX_IDS_BYTES)
+        require(content is not None, "ids", expected, repr(ids))
+        with explain_damage(Path(ids), hint):
+            text = (content or b"").decode()
     chosen: dict[str, None] = {}
     for word in text.replace(",", " ").split():
         match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?(?:\.png)?", word)
@@ -87,98 +154,53 @@ def wanted_ids(ids: str | None, num_images: int) -> list[str]:
     return list(itertools.islice(chosen, num_images))
 
 
-def fetch_entries(
-    client: Client, url: str, folder: Path, wanted: Collection[str], report: Callable[[str], None]
-) -> dict[str, Entry]:
-    """Entries of the wanted ids: from the metadata at hand and, where that ends, the network.
+def read_entries(blocks: Iterable[bytes]) -> Iterator[tuple[str, Entry | None]]:
+    """(id, entry) of each image that the metadata names, in the metadata's order.
+
+    Each entry is read by Python's own parser, which bounds how deep it goes. An entry that is not
+    as NVIDIA writes them is None.
+
+    Args:
+        blocks: of the metadata, from its beginning; pulled as they are needed.
 
     Raises:
-        DownloadError: if nothing can be had, or what comes is no JSON.
-        OSError: if the disk is full; names the file.
+        ValueError: behind the last entry that is whole, if what comes then is none.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    whole, part = folder / "ffhq-dataset-v2.json", folder / "ffhq-dataset-v2.json.part"
-    last = max(map(int, wanted))
-    entries: dict[str, Entry] = {}
-
-    def fetch(start: int, end: int) -> Iterator[bytes]:
-        if whole.is_file():
-            return iter(())
-        return fetch_blocks(client, url, start=start, end=end, open_body=open_drive_file)
-
-    opened = whole.open("rb") if whole.is_file() else open_part(part)
-    with named_errors(Path(opened.name)), opened as file:
-        reader = _GrowingFile(file, fetch, (last + 1) * METADATA_BYTES_PER_ENTRY)
-        try:
-            for key, value in json_entries(reader.read):
-                image_id = key.zfill(5)
-                if image_id in wanted and is_ffhq_id(image_id):
-                    entry = _entry(image_id, value)
-                    if entry is not None:
-                        entries[image_id] = entry
-                if key == str(last):
-                    break
-        except ValueError as error:
-            if not reader.is_at_end:
-                part.unlink(missing_ok=True)  # what was fetched, never what somebody put there
-                raise DownloadError(url, "the metadata is no JSON") from error
-            report(
-                f"FFHQ's metadata ends in the middle: {len(entries)} of {len(wanted)} entries read"
-            )
-        except DownloadError as error:
-            if not entries:
-                raise
-            report(f"FFHQ's metadata: {error.reason}; {len(entries)} of {len(wanted)} entries read")
-    return entries
+    key = re.compile(r'\s*[{,]\s*"([0-9]{1,5})"\s*:\s*(?=\{)')
+    # As float: a number of any length is one then, and infinity is refused where it is used.
+    parser = json.JSONDecoder(parse_int=float)
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    text = ""
+    for block in blocks:
+        text += decode(block)
+        start = 0
+        while match := key.match(text, start):
+            try:
+                value, start = parser.raw_decode(text, match.end())
+            except json.JSONDecodeError:  # it is not whole yet
+                break
+            except RecursionError as error:
+                raise ValueError("nested too deeply") from error
+            yield match[1].zfill(5), entry_of(match[1].zfill(5), value)
+        text = text[start:]
+        if len(text) > LONGEST_ENTRY:
+            raise ValueError("an entry is too long")
+    if text.strip() not in ("}", "{}"):
+        raise ValueError("it ends in the middle")
 
 
-class _GrowingFile:
-    """The metadata at hand; when the reader comes to its end, more is fetched and added."""
-
-    def __init__(self, file: BinaryIO, fetch: Callable[..., Iterator[bytes]], num_bytes: int):
-        self.file, self.fetch, self.num_bytes = file, fetch, num_bytes
-        self.is_at_end = False
-        self.error: DownloadError | None = None
-        file.seek(0)
-
-    def read(self, num_bytes: int) -> bytes:
-        """The next bytes, fetched when there are no more at hand."""
-        block = self.file.read(num_bytes)
-        if not block and num_bytes and not self.is_at_end:
-            self._grow()
-            block = self.file.read(num_bytes)
-            self.is_at_end = not block
-        if self.is_at_end and self.error:
-            raise self.error
-        return block
-
-    def _grow(self) -> None:
-        """Fetches up to the estimate, or one piece; what comes before an error is kept."""
-        start = self.file.seek(0, os.SEEK_END)
-        try:
-            for block in self.fetch(start, max(self.num_bytes, start + _PIECE_BYTES)):
-                self.file.write(block)
-        except DownloadError as error:
-            self.error = error
-        self.file.seek(start)
-
-
-def _entry(image_id: str, value: Any) -> Entry | None:
-    """An entry of the metadata, or None if it is not as NVIDIA writes them."""
+def entry_of(image_id: str, value: Any) -> Entry | None:
+    """An entry of the metadata; None if it is not as NVIDIA writes them."""
+    words = ("author", "license", "license_url", "photo_url", "photo_title")
     try:
         image, metadata = value["image"], value["metadata"]
         [file_id] = re.findall(r"[?&]id=([\w-]+)", image["file_url"])[:1]
-        expected = Expected(
-            num_bytes=int(image["file_size"]),
-            md5=str(image["file_md5"]),
-            size_px=(int(image["pixel_size"][0]), int(image["pixel_size"][1])),
-            pixel_md5=str(image["pixel_md5"]),
-        )
-        words = ("author", "license", "license_url", "photo_url", "photo_title")
-        license = License(image_id, *(str(metadata.get(word, "")) for word in words))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
+        # JSON may hold half of a surrogate pair, which no file takes.
+        texts = [str(metadata.get(word, "")).encode("utf-8", "replace").decode() for word in words]
+        license = License(image_id, *texts)
+        return Entry(file_id, int(image["file_size"]), str(image["file_md5"]), license)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return None
-    return Entry(file_id, expected, license)
 
 
 def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
@@ -190,24 +212,16 @@ def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
         DamagedRecordError: if the file that is there is no such table.
     """
     names = [field.name for field in fields(License)]
-    way_out = "move it away; the next download writes another"
-    text = read_record(path, way_out) or ""
-    try:
+    hint = "move it away; the next download writes another"
+    with explain_damage(path, hint):
+        text = (read_whole(path, hint) or b"").decode()
         lines = csv.reader(io.StringIO(text, newline=""))
         rows = {row[0]: row for row in lines if len(row) == len(names)}
-    except csv.Error as error:
-        raise damaged(path, way_out) from error
-    before = dict(rows)
-    rows = {image_id: _plain_cells(row) for image_id, row in rows.items()}
     rows.pop("id", None)
-    rows |= {entry.license.id: _plain_cells(astuple(entry.license)) for entry in entries}
-    if {"id": names} | rows == before:
-        return
+    for entry in entries:
+        cells = astuple(entry.license)
+        rows[cells[0]] = [f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells]
     table = io.StringIO(newline="")
     csv.writer(table).writerows([names, *(rows[image_id] for image_id in sorted(rows))])
-    write_text(path, table.getvalue())
-
-
-def _plain_cells(row: Iterable[str]) -> list[str]:
-    """Cells that no spreadsheet takes for a formula."""
-    return [f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in row]
+    if table.getvalue() != text:
+        write_text(path, table.getvalue())

@@ -1,214 +1,298 @@
 """FFHQ's photographs, from wherever they can be had: the disk, Google Drive, the mirror."""
 
+import contextlib
+import queue
+import shutil
+import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from prepare import PrepareError
-from prepare.ffhq.download import fetch_file
-from prepare.ffhq.google_drive import drive_file_url, open_drive_file
+from prepare.ffhq.download import Client, DownloadError, fetch_file, host_of, read_growing
+from prepare.ffhq.google_drive import METADATA_DRIVE_ID, drive_file_url
+from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, VerifiedFiles, check_image
 from prepare.ffhq.metadata import (
-    METADATA_DRIVE_ID,
+    METADATA_BYTES_PER_ENTRY,
     Entry,
-    fetch_entries,
+    FfhqSettings,
+    is_template,
+    read_entries,
+    template_extension,
     wanted_ids,
     write_licenses,
 )
 from prepare.ffhq.mirror import (
+    IMAGE_BYTES,
     fetch_from_tar,
-    fetch_from_template,
-    tar_number,
+    groups_by_tar,
+    mirror_bytes,
 )
-from prepare.ffhq.request import Client, DownloadError
-from prepare.ffhq.settings import FfhqSettings, is_template
-from prepare.ffhq.threads import in_threads
-from prepare.ffhq.verified_files import VerifiedFiles, check_image
 from prepare.originals import Original
+
+PNG_BYTES = 1_273_000  # 89.1 GB / 70,000
+
+Job = Callable[[], Iterable[Original]]
 
 
 class FfhqError(PrepareError):
     """Not every wanted photograph could be had."""
 
 
-@dataclass
-class _Run:
-    """What the steps of one run share."""
+@dataclass(frozen=True)
+class DownloadPlan:
+    """What a download will take, estimated without the network."""
 
-    settings: FfhqSettings
-    client: Client
-    checked: VerifiedFiles
-    missing: dict[str, None]  # ids still to be had, in order
-    problems: Counter = field(default_factory=Counter)  # of sentences that say where, and why
+    num_files: int  # images not there yet
+    download_bytes: int  # what is read from the host that is asked first
+    mirror_bytes: int  # what is read from the mirror, should it step in for all of them
+    disk_bytes: int
+    free_bytes: int  # on the disk of the data folder
 
-
-def ffhq_originals(
-    settings: FfhqSettings,
-    originals_dir: Path,
-    num_images: int,
-    done_ids: Collection[str] = (),
-    report: Callable[[str], None] = print,
-    on_bytes: Callable[[int], None] = lambda num_bytes: None,
-) -> Iterator[Original]:
-    """The wanted photographs: first those at hand, then the others as they are fetched.
-
-    Args:
-        originals_dir: data/originals; everything lands in its folder ffhq.
-        num_images: how many of the chosen ids, from the first.
-        done_ids: ids that are not wanted any more.
-        report: prints one line.
-        on_bytes: told of every block that arrives, from any thread.
-
-    Raises:
-        FfhqError: after all others came, if some are missing.
-        SettingError: if `settings.ids` cannot be read.
-        OSError: if the disk is full or cannot be written.
-    """
-    folder = originals_dir / "ffhq"
-    checked = VerifiedFiles(folder)
-    missing: dict[str, None] = {}
-    done_ids = frozenset(done_ids)
-    chosen = wanted_ids(settings.ids, num_images)
-    for image_id in chosen:
-        if image_id in done_ids:
-            continue
-        original = checked.find(image_id)
-        if original is None:
-            missing[image_id] = None
-        else:
-            yield original
-    if not missing:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with Client(settings, on_bytes) as client:
-        run = _Run(settings, client, checked, missing)
-        entries = {} if settings.source == "mirror" else _entries(run, report)
-        yield from _from_disk(run, entries)
-        if missing and settings.source != "mirror":
-            yield from _from_drive(run, entries)
-        if missing and settings.source != "drive":
-            if settings.source == "ffhq":
-                host = urlsplit(settings.mirror_url).netloc
-                report(f"{_told(run)}; {len(missing)} images are fetched from the mirror {host}")
-            yield from _from_mirror(run)
-        if missing:
-            raise FfhqError(_what_is_missing(run, len(chosen)))
-
-
-def _entries(run: _Run, report: Callable[[str], None]) -> dict[str, Entry]:
-    """Metadata of the missing ids, as far as it can be had; their licenses go to LICENSES.csv."""
-    settings, folder = run.settings, run.checked.folder
-    base = FfhqSettings.drive_url if "{id}" in settings.drive_url else settings.drive_url
-    url = settings.metadata_url or drive_file_url(base, METADATA_DRIVE_ID)
-    try:
-        entries = fetch_entries(run.client, url, folder, run.missing, report)
-    except DownloadError as error:
-        run.problems[f"FFHQ's metadata: {error.reason}"] += 1
-        report(
-            f"FFHQ's metadata cannot be had ({error.reason}): Drive is left out, LICENSES.csv too"
+    def described(self) -> str:
+        """A line that says what the download will take."""
+        mirror = f", or {readable(self.mirror_bytes)} where the mirror has to step in"
+        return (
+            f"{self.num_files} photographs to fetch: about {readable(self.download_bytes)} to "
+            f"download{mirror if self.mirror_bytes else ''}; {readable(self.disk_bytes)} on disk, "
+            f"{readable(self.free_bytes)} free"
         )
-        return {}
-    write_licenses(folder / "LICENSES.csv", entries.values())
-    return entries
 
 
-def _from_disk(run: _Run, entries: dict[str, Entry]) -> Iterator[Original]:
-    """Files that are there but not in the record: a killed run's last ones, or someone's own."""
+class FfhqDownload:
+    """The wanted photographs of FFHQ: those at hand, what the others take, and fetching them."""
 
-    def check(ids: Sequence[str]) -> Iterator[Original]:
-        entry = entries.get(ids[0])
-        original = run.checked.reverify(ids[0], entry.expected if entry else None)
-        if original is not None:
-            yield original
+    def __init__(
+        self,
+        settings: FfhqSettings,
+        originals_dir: Path,
+        num_images: int,
+        done_ids: Collection[str] = (),
+    ) -> None:
+        """Looks what is there.
 
-    unsure = [[image_id] for image_id in run.missing if run.checked.files(image_id)]
-    yield from _collect(run, "the disk", check, unsure)
+        Args:
+            settings: where the images are fetched from.
+            originals_dir: data/originals; everything lands in its folder ffhq.
+            num_images: how many of the chosen ids, from the first.
+            done_ids: ids that are not wanted any more.
 
+        Raises:
+            SettingError: if `settings.ids` cannot be read.
+        """
+        self.settings, self.files = settings, VerifiedFiles(originals_dir / "ffhq")
+        self.problems: Counter[str] = Counter()  # sentences that say where, and why
+        done_ids, ids = frozenset(done_ids), wanted_ids(settings.ids, num_images)
+        self.num_chosen = len(ids)
+        found = {
+            image_id: self.files.find(image_id) for image_id in ids if image_id not in done_ids
+        }
+        self.at_hand = [original for original in found.values() if original is not None]
+        # Ids still to be had, in order.
+        self.missing = {image_id: None for image_id, original in found.items() if original is None}
 
-def _from_drive(run: _Run, entries: dict[str, Entry]) -> Iterator[Original]:
-    base = run.settings.drive_url
-
-    def fetch(ids: Sequence[str]) -> Iterator[Original]:
-        image_id, entry = ids[0], entries[ids[0]]
-        path = run.checked.path_for(image_id, ".png")
-        md5 = fetch_file(
-            run.client,
-            base.replace("{id}", image_id)
-            if "{id}" in base
-            else drive_file_url(base, entry.file_id),
-            path,
-            check=lambda part: check_image(part, entry.expected, ".png"),
-            num_bytes=entry.expected.num_bytes,
-            open_body=open_drive_file,
+    def plan(self) -> DownloadPlan:
+        """What fetching the missing images will take."""
+        ids = [image_id for image_id in self.missing if not self.files.files(image_id)]
+        settings, folder = self.settings, self.files.folder
+        from_mirror = mirror_bytes(settings.mirror_url, ids, folder)
+        disk_bytes = download_bytes = len(ids) * PNG_BYTES
+        if settings.source == "mirror":
+            disk_bytes, download_bytes = len(ids) * IMAGE_BYTES, from_mirror
+        elif ids:
+            download_bytes += (int(max(ids)) + 1) * METADATA_BYTES_PER_ENTRY
+        there = next(path for path in [folder, *folder.parents] if path.exists())
+        return DownloadPlan(
+            len(ids),
+            download_bytes,
+            from_mirror if settings.source == "ffhq" else 0,
+            disk_bytes,
+            shutil.disk_usage(there).free,
         )
-        yield run.checked.record(image_id, path, "drive", md5)
 
-    if entries and any(image_id not in entries for image_id in run.missing):
-        run.problems["FFHQ's metadata lacks some images"] += 1
-    listed = [[image_id] for image_id in run.missing if image_id in entries]
-    yield from _collect(run, "Google Drive", fetch, listed)
+    def originals(
+        self,
+        report: Callable[[str], None] = print,
+        on_bytes: Callable[[int], None] = lambda num_bytes: None,
+    ) -> Iterator[Original]:
+        """The wanted photographs: first those at hand, then the others as they are fetched.
 
+        Args:
+            report: prints one line.
+            on_bytes: told of every block that arrives, from any thread.
 
-def _from_mirror(run: _Run) -> Iterator[Original]:
-    fetch = fetch_from_template if is_template(run.settings.mirror_url) else fetch_from_tar
-    groups = [[image_id] for image_id in run.missing]
-    if fetch is fetch_from_tar:
-        groups = [list(ids) for _, ids in groupby(sorted(run.missing), key=tar_number)]
+        Raises:
+            FfhqError: after all others came, if some are missing.
+            OSError: if the disk is full or cannot be written.
+        """
+        yield from self.at_hand
+        if not self.missing:
+            return
+        source, folder = self.settings.source, self.files.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with Client(self.settings, on_bytes) as client:
+            entries = {} if source == "mirror" else self.entries(client, report)
+            unsure = [image_id for image_id in self.missing if self.files.files(image_id)]
+            jobs = [partial(self.files.reverify, i, entries.get(i)) for i in unsure]
+            yield from self.collect(client, "the disk", jobs)
+            if self.missing and source != "mirror":
+                yield from self.from_drive(client, entries)
+            if self.missing and source == "ffhq":
+                num_bytes = mirror_bytes(self.settings.mirror_url, self.missing, folder)
+                report(
+                    f"{self.reasons()}; {len(self.missing)} images are fetched from the mirror "
+                    f"{host_of(self.settings.mirror_url)}, which reads about {readable(num_bytes)}"
+                )
+            if self.missing and source != "drive":
+                yield from self.from_mirror(client)
+        if self.missing:
+            advice = ", or take SOURCE=mirror" if source == "drive" else ""
+            raise FfhqError(
+                f"{self.num_chosen - len(self.missing)} of {self.num_chosen} images are kept in "
+                f"{folder}, {len(self.missing)} are missing ({next(iter(self.missing))} first): "
+                f"{self.reasons()}; run the same command again later: it goes on from here{advice}"
+            )
 
-    def work(ids: Sequence[str]) -> Iterator[Original]:
-        return fetch(run.client, run.settings.mirror_url, ids, run.checked)
-
-    yield from _collect(run, "the mirror", work, groups)
-
-
-def _collect(
-    run: _Run,
-    where: str,
-    work: Callable[[Sequence[str]], Iterator[Original]],
-    groups: Sequence[Sequence[str]],
-) -> Iterator[Original]:
-    """What `work` brings for groups of ids, in threads; failures in a row end the asking."""
-    failures_in_a_row = 0  # counted where they happen: the caller may be far behind
-
-    def groups_to_ask() -> Iterator[Sequence[str]]:
-        for ids in groups:
-            if failures_in_a_row >= run.settings.max_failures:
-                return
-            yield ids
-
-    def ask(ids: Sequence[str]) -> Iterator[Original]:
-        nonlocal failures_in_a_row
+    def entries(self, client: Client, report: Callable[[str], None]) -> dict[str, Entry]:
+        """Metadata of the missing ids, as far as it can be had; their licenses are written."""
+        settings, path = self.settings, self.files.folder / "ffhq-dataset-v2.json"
+        base = FfhqSettings.drive_url if is_template(settings.drive_url) else settings.drive_url
+        url = settings.metadata_url or drive_file_url(base, METADATA_DRIVE_ID)
+        last, entries, trouble = max(self.missing), {}, ""
+        num_bytes = (int(last) + 1) * METADATA_BYTES_PER_ENTRY
         try:
-            for original in work(ids):
-                failures_in_a_row = 0
-                yield original
-        except DownloadError:
-            failures_in_a_row += 1
-            raise
+            for image_id, entry in read_entries(read_growing(client, url, path, num_bytes)):
+                if image_id in self.missing and entry is not None:
+                    entries[image_id] = entry
+                if image_id == last:
+                    break
+        except DownloadError as error:
+            trouble = error.reason
+        except ValueError as error:
+            trouble = f"it is damaged ({error})"
+            path.with_name(path.name + ".part").unlink(missing_ok=True)
+        if trouble:
+            self.problems[f"FFHQ's metadata: {trouble}"] += 1
+            report(
+                f"FFHQ's metadata: {trouble}; {len(entries)} of {len(self.missing)} entries read, "
+                "the other images have no license in LICENSES.csv and do not come from Drive"
+            )
+        if entries:
+            write_licenses(path.with_name("LICENSES.csv"), entries.values())
+        return entries
 
-    num_threads = min(run.settings.connections, len(groups))
-    for _, result in in_threads(ask, groups_to_ask(), num_threads, run.client.stop, DownloadError):
-        if not isinstance(result, Original):
-            assert isinstance(result, DownloadError)
-            run.problems[f"{where}: {result.reason}"] += 1
+    def from_drive(self, client: Client, entries: dict[str, Entry]) -> Iterator[Original]:
+        """Images that the metadata lists, from Drive or from what is named in its place."""
+        base, jobs = self.settings.drive_url, []
+        for image_id in self.missing:
+            if entry := entries.get(image_id):
+                url = base if is_template(base) else drive_file_url(base, entry.file_id)
+                jobs.append(partial(self.fetch_image, client, url, ".png", image_id, entry))
+        if len(jobs) < len(self.missing):
+            self.problems["FFHQ's metadata lacks some images"] += 1
+        yield from self.collect(client, "Google Drive", jobs)
+
+    def from_mirror(self, client: Client) -> Iterator[Original]:
+        """Images from the mirror: one by one, or those of a tar together."""
+        url = self.settings.mirror_url
+        jobs: list[Job]
+        if is_template(url):
+            fetch = partial(self.fetch_image, client, url, template_extension(url))
+            jobs = [partial(fetch, image_id) for image_id in self.missing]
         else:
-            del run.missing[result.id]
-            yield result
+            fetch = partial(fetch_from_tar, client, url, self.files)
+            jobs = [partial(fetch, ids) for ids in groups_by_tar(self.missing)]
+        yield from self.collect(client, "the mirror", jobs)
+
+    def fetch_image(
+        self, client: Client, url: str, extension: str, image_id: str, entry: Entry | None = None
+    ) -> Iterator[Original]:
+        """One image from an address in which {id} stands for its id; DownloadError as `fetch_file`.
+
+        Args:
+            entry: of an image from Drive; another has no checksum.
+        """
+        path, expected = self.files.path_for(image_id, extension), entry.md5 if entry else None
+        md5 = fetch_file(
+            client,
+            url.replace("{id}", image_id),
+            path,
+            check=lambda part: check_image(part, extension, expected),
+            max_bytes=min(entry.num_bytes, MAX_IMAGE_BYTES) if entry else MAX_IMAGE_BYTES,
+        )
+        yield self.files.record(image_id, path, "drive" if entry else "mirror", md5)
+
+    def collect(self, client: Client, host: str, jobs: Sequence[Job]) -> Iterator[Original]:
+        """What jobs bring, as it comes; notes why the rest does not come."""
+        for result in JobThreads(client, jobs).results():
+            if isinstance(result, DownloadError):
+                self.problems[f"{host}: {result.reason}"] += 1
+            else:
+                del self.missing[result.id]
+                yield result
+
+    def reasons(self) -> str:
+        """Why photographs are missing, in half a line: the two commonest reasons."""
+        reasons = [problem for problem, _ in self.problems.most_common(2)]
+        return "; ".join(reasons) or "nothing was refused"
 
 
-def _told(run: _Run) -> str:
-    """Why photographs are missing, in half a line: the two commonest reasons."""
-    return "; ".join(problem for problem, _ in run.problems.most_common(2)) or "nothing was refused"
+class JobThreads:
+    """Threads that do one job after the other, until too many in a row failed.
+
+    They are daemons, not a ThreadPoolExecutor's, which the interpreter waits for: a server that has
+    fallen silent must not hold up Ctrl-C.
+    """
+
+    def __init__(self, client: Client, jobs: Sequence[Job]) -> None:
+        self.jobs = iter(jobs)  # one for all threads: each takes the next job from it
+        self.stop = client.stop
+        self.failures_left = self.max_failures = client.settings.max_failures
+        self.num_threads = min(client.settings.connections, len(jobs))
+        # They run so far ahead of the caller, and no farther.
+        self.queue: queue.Queue = queue.Queue(maxsize=2 * self.num_threads)
+
+    def results(self) -> Iterator[Original | DownloadError]:
+        """Each image as it comes, and why a job failed; raises whatever else was raised."""
+        for _ in range(self.num_threads):
+            threading.Thread(target=self.run, daemon=True).start()
+        num_running = self.num_threads
+        while num_running:
+            result = self.queue.get()
+            if result is None:
+                num_running -= 1
+            elif isinstance(result, (Original, DownloadError)):
+                yield result
+            else:
+                raise result
+
+    def run(self) -> None:
+        """What each thread does; a None says that it has ended."""
+        try:
+            for job in self.jobs:
+                if self.stop.is_set() or self.failures_left <= 0:
+                    break
+                try:
+                    for original in job():
+                        self.failures_left = self.max_failures
+                        self.put(original)
+                except DownloadError as error:
+                    self.failures_left -= 1
+                    self.put(error)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self.put(error)
+        self.put(None)
+
+    def put(self, result: Original | BaseException | None) -> None:
+        """Hands a result to the caller, unless the caller is gone."""
+        while not self.stop.is_set():
+            with contextlib.suppress(queue.Full):
+                self.queue.put(result, timeout=0.1)
+                return
 
 
-def _what_is_missing(run: _Run, num_chosen: int) -> str:
-    kept, first = num_chosen - len(run.missing), next(iter(run.missing))
-    advice = "run the same command again later: it goes on from here"
-    if run.settings.source == "drive":
-        advice += ", or take SOURCE=mirror"
-    return (
-        f"{kept} of {num_chosen} images are kept in {run.checked.folder}, {len(run.missing)} are "
-        f"missing ({first} first): {_told(run)}; {advice}"
-    )
+def readable(num_bytes: int) -> str:
+    """A number of bytes, for people."""
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"

@@ -7,14 +7,15 @@ import json
 import sys
 from pathlib import Path
 
-from prepare.ffhq.source import FfhqSettings, ffhq_originals
+from prepare.ffhq.metadata import FfhqSettings
+from prepare.ffhq.source import FfhqDownload
 from prepare.records.files import only_writer
 
 
 def main() -> None:
     folder, num_images, settings = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
     with only_writer(folder, "fetches"):  # as a command does, which so sweeps up after killed ones
-        for original in ffhq_originals(FfhqSettings(**settings), folder, num_images):
+        for original in FfhqDownload(FfhqSettings(**settings), folder, num_images).originals():
             print(original.id, original.source, flush=True)
 
 

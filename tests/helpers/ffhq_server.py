@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlsplit
 
 METADATA = "ffhq-dataset-v2.json"
-_BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled")
-_BODY_FAULTS += ("chunked", "chunked-cut", "endless", "ahead")
+BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled", "as-page")
+BODY_FAULTS += ("chunked", "chunked-cut", "endless", "ahead")
 
 
 @dataclass
@@ -37,12 +37,12 @@ class FfhqServer(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, files: dict[str, bytes]):
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.faults, self.delay_s = files, {}, 0.0
         self.requests: list[Request] = []
         self.headers: list[dict[str, str]] = []
         self.closing = threading.Event()
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.other_url = f"http://localhost:{self.server_port}"
 
@@ -62,7 +62,7 @@ class FfhqServer(http.server.ThreadingHTTPServer):
         return [request for request in self.requests if request.name == name]
 
     def next_fault(self, name: str) -> str:
-        with self._lock:
+        with self.lock:
             faults, for_ever = self.faults.get(name, ([], False))
             if not faults:
                 return ""
@@ -72,21 +72,19 @@ class FfhqServer(http.server.ThreadingHTTPServer):
         """A client that goes away is part of the play."""
 
 
-def _drive_pages(download_url: str, file_id: str) -> dict[str, tuple[int, str]]:
-    """Status and HTML of Drive's pages, in the forms it has had."""
+def drive_pages(drive_url: str, download_url: str, file_id: str) -> dict[str, tuple[int, str]]:
+    """Status and HTML of Drive's pages, as it shows them, and of two that it never would."""
     head, form = "<!DOCTYPE html><html><head>", "<input type='hidden' name='"
-    link = f"/uc?export=download&amp;confirm=t&amp;uuid=u-1%262&amp;at=a:3&amp;id={file_id}"
     caption = (
         "<p class='uc-error-subcaption'>Too many users have viewed or downloaded this file</p>"
     )
     confirm = (
         f"{head}<title>Google Drive - Virus scan warning</title></head>"
-        f"<form id='download-form' action='{download_url}' method='get'>"
+        f'<form id="download-form" action="{download_url}" method="get">'
         f"<input type='submit' name='go' value='Download anyway'>{form}id' value='{file_id}'>"
         f"{form}export' value='download'>{form}confirm' value='t'>"
         f"{form}uuid' value='u-1&amp;2'>{form}at' value='a:3'></form>"
     )
-    script = f'<script>{{"downloadUrl":"{download_url}?id\\u003d{file_id}"}}</script>'
     return {
         "quota": (200, f"{head}<title>Google Drive - Quota exceeded</title></head><p>Sorry"),
         "quota-caption": (200, f"{head}<title>Google Drive</title></head>{caption}"),
@@ -94,12 +92,12 @@ def _drive_pages(download_url: str, file_id: str) -> dict[str, tuple[int, str]]:
         "sorry": (403, f"{head}<title>Sorry...</title>... may be sending automated queries."),
         "page": (200, f"{head}<title>Sign in - Google Accounts</title>"),
         "confirm": (200, confirm),
-        "older-link": (200, f"{head}</head><a id='uc-download-link' href='{link}'>"),
-        "script-link": (200, f"{head}</head>{script}"),
+        "confirm-again": (200, confirm.replace(download_url, drive_url)),
+        "nowhere": (200, "<form id='download-form' action='http://['>"),
     }
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: FfhqServer
@@ -120,53 +118,43 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = query.get("fault", "") or (self.server.next_fault(name) if first_hop else "")
         if name not in self.server.files:
             self.server.requests.append(Request(name, fault="404"))
-            return self._page(404, "<title>Error 404 (Not Found)!!1</title>")
-        if fault and fault not in _BODY_FAULTS:
+            return self.answer(404, "<title>Error 404 (Not Found)!!1</title>")
+        if fault and fault not in BODY_FAULTS:
             self.server.requests.append(Request(name, fault=fault))
-            return self._refuse(fault, query.get("id", name))
+            return self.refuse(fault, query.get("id", name))
         passed_on = f"&fault={fault}" if fault else ""
-        if place == "uc" and query.get("confirm") and "warned=1" in self.headers.get("Cookie", ""):
-            return self._redirect(303, f"{self.server.other_url}/download?{url.query}")
         if place == "uc" and name == METADATA:
-            return self._refuse("confirm", query["id"])
+            return self.refuse("confirm", query["id"])
         if place == "uc":
-            return self._redirect(
-                303, f"{self.server.other_url}/download?id={quote(query['id'])}{passed_on}"
-            )
+            where = f"/download?id={quote(query['id'])}{passed_on}"
+            return self.answer(303, "", {"Location": self.server.other_url + where})
         if place == "mirror":
-            return self._redirect(302, f"{self.server.other_url}/cdn/{name}?{passed_on}")
-        if place == "download" and name == METADATA and not self._is_confirmed(query):
-            return self._page(400, "<title>Error 400</title>")
-        return self._serve(name, self.server.files[name], fault)
+            where = f"/cdn/{name}?{passed_on}"
+            return self.answer(302, "", {"Location": self.server.other_url + where})
+        inputs = {"export": "download", "confirm": "t", "uuid": "u-1&2", "at": "a:3"}
+        if place == "download" and name == METADATA and not inputs.items() <= query.items():
+            return self.answer(400, "<title>Error 400</title>")
+        return self.serve(name, self.server.files[name], fault)
 
-    def _is_confirmed(self, query: dict[str, str]) -> bool:
-        wanted = {"export": "download", "confirm": "t", "uuid": "u-1&2", "at": "a:3"}
-        return all(query.get(name) == value for name, value in wanted.items())
-
-    def _refuse(self, fault: str, file_id: str) -> None:
-        pages = _drive_pages(f"{self.server.other_url}/download", file_id)
+    def refuse(self, fault: str, file_id: str) -> None:
+        drive_url, download_url = f"{self.server.url}/uc", f"{self.server.other_url}/download"
+        pages = drive_pages(drive_url, download_url, file_id)
         if fault in pages:
-            return self._page(*pages[fault], {"Set-Cookie": "warned=1; Path=/"})
+            return self.answer(*pages[fault])
         if fault == "loop":
-            return self._redirect(302, self.path)
+            return self.answer(302, "", {"Location": self.path})
         if fault in ("gone", "silent"):
             self.server.closing.wait(30 if fault == "silent" else 0)
             self.close_connection = True
             return None
         status, _, retry_after = fault.partition(" after ")
-        return self._page(int(status), "<h1>no</h1>", {"Retry-After": retry_after})
+        return self.answer(int(status), "<h1>no</h1>", {"Retry-After": retry_after})
 
-    def _page(self, status: int, html: str, headers: dict[str, str] | None = None) -> None:
-        body = html.encode()
-        self._head(
-            status, {"Content-Type": "text/html; charset=utf-8", **(headers or {})}, len(body)
-        )
-        self.wfile.write(body)
+    def answer(self, status: int, html: str, headers: dict[str, str] | None = None) -> None:
+        self.head(status, {"Content-Type": "text/html"} | (headers or {}), len(html.encode()))
+        self.wfile.write(html.encode())
 
-    def _redirect(self, status: int, address: str) -> None:
-        self._head(status, {"Location": address, "Set-Cookie": "seen=1; Path=/"}, 0)
-
-    def _head(self, status: int, headers: dict[str, str], num_bytes: int) -> None:
+    def head(self, status: int, headers: dict[str, str], num_bytes: int) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if value:
@@ -174,33 +162,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(num_bytes))
         self.end_headers()
 
-    def _serve(self, name: str, data: bytes, fault: str) -> None:
+    def serve(self, name: str, data: bytes, fault: str) -> None:
         asked = self.headers.get("Range", "").removeprefix("bytes=")
-        start, end, status, headers = (
-            0,
-            len(data),
-            200,
-            {"Content-Type": "application/octet-stream"},
-        )
+        start, end, status = 0, len(data), 200
+        headers = {"Content-Type": "text/html" if fault == "as-page" else "image/png"}
         if fault == "wrong":
             data = bytes(byte ^ 255 for byte in data)
         if fault == "short":
             data = data[: end // 2]
         if fault == "mislabeled":
-            data, headers = b"<html>no image</html>", {"Content-Type": "image/png"}
+            data = b"<html>no image</html>"
         if fault in ("chunked", "chunked-cut", "endless"):
-            return self._serve_chunked(Request(name, fault=fault), data)
+            return self.serve_chunked(Request(name, fault=fault), data)
         if asked and fault != "no-range":
             first, _, last = asked.partition("-")
             start, end = int(first), min(int(last) + 1 if last else len(data), len(data))
             start += 1000 if fault == "ahead" else 0
             if start >= len(data):
-                return self._head(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
+                return self.head(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{len(data)}"
         body = memoryview(data)[start : min(end, len(data))]
         request = Request(name, start, end if asked else None, fault)
         self.server.requests.append(request)
-        self._head(status, headers, len(body))
+        self.head(status, headers, len(body))
         stop = len(body) // 2 if fault in ("cut", "stall") else len(body)
         step = 1 if fault == "slow" else 4096 if self.server.delay_s else 1 << 18
         for position in range(0, stop, step):
@@ -214,7 +198,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
         return None
 
-    def _serve_chunked(self, request: Request, data: bytes) -> None:
+    def serve_chunked(self, request: Request, data: bytes) -> None:
         """The body without its length; without its end, or for ever, if so asked."""
         self.server.requests.append(request)
         self.send_response(200)

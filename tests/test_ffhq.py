@@ -1,0 +1,692 @@
+"""FFHQ from wherever it can be had: what is kept, what is asked for again, what is said."""
+
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from helpers.ffhq_files import drive_id, image_bytes, metadata_bytes, tar_bytes
+from helpers.ffhq_server import METADATA, FfhqServer
+from helpers.pair_files import ROOT
+
+import pipeline
+from prepare.ffhq.download import Client, IntegrityError
+from prepare.ffhq.local_copy import (
+    FfhqCopyError,
+    OutsideError,
+    VerifiedFiles,
+    check_image,
+    ffhq_copy_originals,
+    image_file,
+    is_ffhq_copy,
+)
+from prepare.ffhq.metadata import FfhqSettings, read_entries, wanted_ids, write_licenses
+from prepare.ffhq.source import FfhqDownload, FfhqError
+from prepare.records.settings import DamagedRecordError, SettingError
+
+NUM_IMAGES = 12
+MANY = 400  # entries of a metadata whose length matters
+
+
+def ids(*numbers):
+    return [f"{number:05d}" for number in numbers]
+
+
+ALL = ids(*range(NUM_IMAGES))
+
+
+@pytest.fixture(scope="module")
+def files():
+    """Both hosts' files for the first images."""
+    numbers = range(NUM_IMAGES)
+    images = {f"{n:05d}.png": image_bytes(n) for n in numbers}
+    members = [(f"{n:05d}.webp", image_bytes(n, "WEBP")) for n in reversed(numbers)]
+    return {METADATA: metadata_bytes(NUM_IMAGES), "00000.tar": tar_bytes(members), **images}
+
+
+@pytest.fixture(scope="module")
+def long_metadata():
+    return metadata_bytes(MANY, lambda number: image_bytes(number, side_px=8))
+
+
+@pytest.fixture
+def server(files):
+    with FfhqServer(dict(files)) as server:
+        yield server
+
+
+def download(server, folder, num_images=NUM_IMAGES, done_ids=(), **changes):
+    defaults = {
+        "drive_url": server.url,
+        "mirror_url": f"{server.url}/mirror",
+        "connections": 4,
+        "num_attempts": 3,
+        "backoff_s": 0.005,
+        "read_timeout_s": 0.15,
+        "deadline_s": 3.0,
+    }
+    return FfhqDownload(FfhqSettings(**(defaults | changes)), folder, num_images, done_ids)
+
+
+def fetch(server, folder, *args, said=None, **changes):
+    """Source by id of what came, each compared with what the server has."""
+    say = (said if said is not None else []).append
+    came = {}
+    for original in download(server, folder, *args, **changes).originals(say):
+        is_mirror, number = original.source == "mirror", int(original.id)
+        assert original.path.read_bytes() == image_bytes(number, "WEBP" if is_mirror else "PNG")
+        file = image_file(original.id, ".webp" if is_mirror else ".png")
+        assert original.path == folder / "ffhq" / file
+        came[original.id] = original.source
+    return came
+
+
+def sent(server, name=METADATA):
+    return sum(request.num_bytes for request in server.asked(name))
+
+
+def entries(server, folder, num_images, said=None):
+    """What the metadata says of the first images, when nothing but the metadata is there."""
+    say = (said if said is not None else []).append
+    wanted = download(server, folder, num_images, max_failures=1, num_attempts=1, source="drive")
+    wanted.files.folder.mkdir(parents=True, exist_ok=True)
+    with Client(wanted.settings) as client:
+        return wanted.entries(client, say)
+
+
+# What comes, from where, and how often it is asked for.
+
+
+def test_drive_gives_all_and_a_second_run_asks_for_nothing(server, tmp_path):
+    assert fetch(server, tmp_path, 5) == dict.fromkeys(ids(*range(5)), "drive")
+    assert fetch(server, tmp_path) == dict.fromkeys(ALL, "drive")
+    assert [len(server.asked(f"{image_id}.png")) for image_id in ALL] == [1] * NUM_IMAGES
+    before = len(server.headers)
+    assert fetch(server, tmp_path) == dict.fromkeys(ALL, "drive")
+    assert len(server.headers) == before
+    licenses = (tmp_path / "ffhq" / "LICENSES.csv").read_text(encoding="utf-8")
+    assert "Author 7 \u00e9" in licenses
+
+
+def test_mirror_alone_needs_no_drive(server, tmp_path):
+    assert fetch(server, tmp_path, source="mirror") == dict.fromkeys(ALL, "mirror")
+    assert server.asked(METADATA) == []
+    before = len(server.headers)
+    fetch(server, tmp_path, source="mirror")
+    assert len(server.headers) == before
+
+
+def test_quota_turns_to_the_mirror_and_says_so_once(server, tmp_path):
+    for image_id in ALL[3:]:
+        server.misbehave(f"{image_id}.png", "quota", for_ever=True)
+    said = []
+    came = fetch(server, tmp_path, said=said, connections=1, max_failures=2)
+    assert came == dict.fromkeys(ALL[:3], "drive") | dict.fromkeys(ALL[3:], "mirror")
+    host = server.url.removeprefix("http://")
+    assert said == [
+        f"Google Drive: the download quota is used up; 9 images are fetched from the mirror {host}"
+        ", which reads about 0.9 GB"
+    ]
+    asked = [image_id for image_id in ALL[3:] if server.asked(f"{image_id}.png")]
+    assert len(asked) == 2  # after that Drive is left in peace
+    assert fetch(server, tmp_path) == came  # where each came from survives the run
+
+
+def test_drive_alone_says_what_is_kept_and_what_is_missing(server, tmp_path):
+    for image_id in ALL[3:]:
+        server.misbehave(f"{image_id}.png", "quota-403", for_ever=True)
+    with pytest.raises(FfhqError) as error:
+        fetch(server, tmp_path, source="drive", connections=1)
+    assert str(error.value) == (
+        f"3 of 12 images are kept in {tmp_path / 'ffhq'}, 9 are missing (00003 first): Google "
+        "Drive: the download quota is used up; run the same command again later: it goes on from "
+        "here, or take SOURCE=mirror"
+    )
+    server.faults.clear()
+    assert len(fetch(server, tmp_path, source="drive")) == NUM_IMAGES
+    assert [len(server.asked(f"{image_id}.png")) for image_id in ALL[:3]] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fault", ["403", "404", "quota", "page", "500", "wrong", "short", "stall"])
+def test_one_image_that_drive_withholds_comes_from_the_mirror(server, tmp_path, fault):
+    server.misbehave("00003.png", fault, for_ever=True)
+    came = fetch(server, tmp_path, num_attempts=2)
+    assert {image_id for image_id in came if came[image_id] == "mirror"} == {"00003"}
+    assert len(came) == NUM_IMAGES
+    assert not list(tmp_path.rglob("*.png.part"))
+
+
+def test_one_image_in_passing_trouble_still_comes_from_drive(server, tmp_path):
+    for image_id, fault in zip(
+        ALL, ["500", "429", "confirm", "cut", "wrong", "gone"], strict=False
+    ):
+        server.misbehave(f"{image_id}.png", fault)
+    assert fetch(server, tmp_path) == dict.fromkeys(ALL, "drive")
+
+
+def test_both_failing_is_said_in_one_line(server, tmp_path):
+    for image_id in ALL:
+        server.misbehave(f"{image_id}.png", "quota", for_ever=True)
+    server.misbehave("00000.tar", "403", for_ever=True)
+    with pytest.raises(FfhqError) as error:
+        fetch(server, tmp_path)
+    message = str(error.value)
+    assert "\n" not in message
+    assert "0 of 12 images are kept" in message
+    assert "Google Drive: the download quota is used up" in message
+    assert "the mirror: HTTP 403 Forbidden" in message
+
+
+def test_no_network_ends_soon_and_says_so_without_the_password(tmp_path):
+    nowhere = "http://me:secret@127.0.0.1:9"
+    settings = FfhqSettings(drive_url=nowhere, mirror_url=nowhere, num_attempts=2, backoff_s=0.01)
+    said = []
+    with pytest.raises(FfhqError, match=r"0 of 12 .* no connection to 127\.0\.0\.1:9") as error:
+        list(FfhqDownload(settings, tmp_path, NUM_IMAGES).originals(said.append))
+    assert not any("secret" in line for line in [*said, str(error.value)])
+
+
+def test_templates(server, tmp_path):
+    server.files |= {f"{n:05d}.webp": image_bytes(n, "WEBP") for n in range(NUM_IMAGES)}
+    changes = {
+        "drive_url": server.url + "/plain/{id}.png",
+        "mirror_url": server.url + "/plain/{id}.webp",
+        "metadata_url": f"{server.url}/plain/{METADATA}",
+    }
+    server.misbehave("00003.png", "404")
+    expected = dict.fromkeys(ALL, "drive") | {"00003": "mirror"}
+    assert fetch(server, tmp_path, **changes) == expected
+
+
+def test_images_already_made_are_not_wanted(server, tmp_path):
+    assert set(fetch(server, tmp_path, 5, {"00000", "00003"})) == set(ids(1, 2, 4))
+    assert fetch(server, tmp_path, 5, set(ids(*range(5)))) == {}
+    server.misbehave("00005.png", "404")
+    with pytest.raises(FfhqError, match="5 of 6 images are kept"):
+        fetch(server, tmp_path, 6, {"00000"}, source="drive")
+
+
+def test_changed_file_is_noticed_and_fetched_again(server, tmp_path):
+    fetch(server, tmp_path, 4)
+    folder = tmp_path / "ffhq" / "images1024x1024" / "00000"
+    (folder / "00001.png").write_bytes(b"damaged")
+    (folder / "00002.png").touch()  # another time, the same bytes
+    (folder / "00003.png").unlink()
+    assert len(fetch(server, tmp_path, 4)) == 4
+    assert [len(server.asked(f"{n:05d}.png")) for n in range(4)] == [1, 2, 1, 2]
+
+
+def test_lost_record_costs_a_check_not_a_download(server, tmp_path):
+    fetch(server, tmp_path)
+    (tmp_path / "ffhq" / "checked.jsonl").unlink()
+    assert fetch(server, tmp_path) == dict.fromkeys(ALL, "drive")
+    assert all(len(server.asked(f"{image_id}.png")) == 1 for image_id in ALL)
+
+
+def test_consumer_that_stops_early_is_obeyed_at_once(server, tmp_path):
+    for image_id in ALL[1:]:
+        server.misbehave(f"{image_id}.png", "silent", for_ever=True)
+    originals = download(server, tmp_path, read_timeout_s=30.0).originals()
+    assert next(originals).id == "00000"
+    before = time.monotonic()
+    originals.close()
+    assert time.monotonic() - before < 0.5
+
+
+def test_slow_consumer_is_not_run_away_from(server, tmp_path):
+    originals = download(server, tmp_path, connections=1).originals()
+    next(originals)
+    time.sleep(0.3)
+    assert len(list((tmp_path / "ffhq").glob("*/*/*.png"))) <= 5
+    assert len(list(originals)) == NUM_IMAGES - 1
+
+
+def test_what_a_download_takes_is_known_before(server, tmp_path):
+    fetch(server, tmp_path, 4)
+    done = {"00000", "00005"}
+    plan = download(server, tmp_path, 1000, done).plan()
+    assert plan.num_files == 1000 - 5
+    assert plan.disk_bytes == 995 * 1_273_000
+    assert plan.download_bytes == plan.disk_bytes + 1000 * 4000  # and the metadata
+    assert plan.free_bytes > 0
+    plan = download(server, tmp_path, 20, done, source="mirror").plan()
+    assert plan.disk_bytes == 15 * 960_000
+    assert plan.download_bytes == 960_000_000 * 15 // 16  # nearly all of a tar
+    plan = download(server, tmp_path, 20, done).plan()
+    assert plan.described().startswith(
+        "15 photographs to fetch: about 19.2 MB to download, or 0.9 GB where the mirror has to "
+        "step in; 19.1 MB on disk, "
+    )
+    plan = download(server, tmp_path / "not" / "yet", 2, ids(0, 1)).plan()
+    assert (plan.num_files, plan.download_bytes, plan.disk_bytes) == (0, 0, 0)
+
+
+# The metadata, its ids and licenses.
+
+
+def test_only_as_much_metadata_as_is_wanted_is_fetched(server, tmp_path, long_metadata):
+    server.files[METADATA] = long_metadata
+    found = entries(server, tmp_path, 50)
+    assert list(found) == ids(*range(50))
+    assert found["00007"].file_id == drive_id("00007")
+    assert found["00007"].md5 == hashlib.md5(image_bytes(7, side_px=8)).hexdigest()
+    first = sent(server)
+    assert first <= 50 * 4000 < len(long_metadata) // 3
+    assert len(entries(server, tmp_path, 50)) == 50
+    assert sent(server) == first
+    assert len(entries(server, tmp_path, MANY)) == MANY  # more goes on from there
+    assert server.asked(METADATA)[1].start == first
+    assert sent(server) == len(long_metadata)
+    part = tmp_path / "ffhq" / f"{METADATA}.part"
+    assert part.read_bytes() == long_metadata
+    part.rename(tmp_path / "ffhq" / METADATA)
+    before = len(server.headers)
+    assert len(entries(server, tmp_path, MANY)) == MANY  # a whole one needs no network
+    assert len(server.headers) == before
+
+
+@pytest.mark.parametrize("fault", ["quota", "404"])
+def test_without_metadata_the_mirror_still_works(server, tmp_path, fault):
+    server.misbehave(METADATA, fault, for_ever=True)
+    said = []
+    assert fetch(server, tmp_path, said=said) == dict.fromkeys(ALL, "mirror")
+    reason = {"quota": "the download quota is used up", "404": "HTTP 404 Not Found"}[fault]
+    assert said[0].startswith(f"FFHQ's metadata: {reason}; 0 of 12 entries read")
+    assert not (tmp_path / "ffhq" / "LICENSES.csv").exists()
+    with pytest.raises(FfhqError, match=f"0 of 1 .* FFHQ's metadata: {reason}"):
+        fetch(server, tmp_path / "other", 1, source="drive")
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage"])
+def test_damaged_metadata_leaves_the_rest_to_the_mirror(server, tmp_path, files, damage):
+    half, said = files[METADATA][: len(files[METADATA]) // 2], []
+    server.files[METADATA] = half if damage == "cut" else half + b"}" * 2_000_000
+    came = fetch(server, tmp_path, said=said)
+    assert set(came.values()) == {"drive", "mirror"}
+    assert len(came) == NUM_IMAGES
+    assert "FFHQ's metadata: it is damaged" in said[0]
+    server.files[METADATA] = files[METADATA]
+    assert len(entries(server, tmp_path / "other", NUM_IMAGES)) == NUM_IMAGES
+
+
+def test_broken_connection_gives_the_entries_before_it(server, tmp_path, long_metadata):
+    server.files[METADATA] = long_metadata
+    assert len(entries(server, tmp_path, 50)) == 50
+    server.misbehave(METADATA, "quota", for_ever=True)
+    said = []
+    assert 50 <= len(entries(server, tmp_path, 200, said)) < 100
+    assert "the download quota is used up" in said[0]
+
+
+@pytest.mark.parametrize(
+    "beginning", ["[" * 20_000_000, '{"0": {"a":' * 2_000_000, '{"0": {"' + "x" * 20_000_000]
+)
+def test_what_would_fill_the_memory_is_no_metadata(server, tmp_path, beginning):
+    server.files[METADATA] = b"<html>" + beginning.encode()
+    said = []
+    assert entries(server, tmp_path, 5, said) == {}
+    assert "it is damaged" in said[0]
+    assert sent(server) < 12_000_000  # most of it lies in the buffers between the two
+    assert list((tmp_path / "ffhq").iterdir()) == []
+    with pytest.raises(ValueError, match=r"too long|too deeply"):
+        list(read_entries([beginning.encode()]))
+
+
+@pytest.mark.parametrize(
+    "entry", ["null", "[]", "{}", '{"image": {"file_url": "x"}}', '{"image": 7, "metadata": {}}']
+)
+def test_strange_entry_is_left_out(entry):
+    assert list(read_entries([f'{{"7": {{"image": {entry}}}}}'.encode()])) == [("00007", None)]
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "-1", "1.5", "NaN", '"x"', "9" * 5000, "[1]"])
+def test_odd_number_costs_one_entry_at_most(files, number):
+    text = re.sub(rb'"file_size": \d+', f'"file_size": {number}'.encode(), files[METADATA], count=1)
+    found = list(read_entries([text[:999], text[999:]]))
+    assert [image_id for image_id, _ in found] == ALL
+    assert found[0][1] is None or found[0][1].num_bytes in (-1, 1)
+    assert None not in found[1:]
+
+
+def test_full_disk_is_named(server, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # as with 1000 bytes left
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/ffhq-dataset-v2\.json\.part'"):
+            entries(server, tmp_path, 8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_ids(server, tmp_path):
+    assert wanted_ids(None, 3) == ids(0, 1, 2)
+    assert wanted_ids("60000-60999", 2) == ids(60000, 60001)
+    assert wanted_ids("7, 42, 5-7", 10) == ids(7, 42, 5, 6)
+    (tmp_path / "ids.txt").write_text("00042\n00007.png\n9-10\n")
+    assert wanted_ids(str(tmp_path / "ids.txt"), 10) == ids(42, 7, 9, 10)
+    assert list(fetch(server, tmp_path, 3, ids="9,2-7", connections=1)) == ids(9, 2, 3)
+
+
+@pytest.mark.parametrize("text", ["70000", "5-3", "1-", "nowhere.txt", "-", "123456"])
+def test_ids_that_are_none(text):
+    with pytest.raises(SettingError, match="ids must be"):
+        wanted_ids(text, 10)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"7 " * 10_000_000])
+def test_file_of_ids_that_is_no_text_is_named(tmp_path, content):
+    (tmp_path / "ids.txt").write_bytes(content)
+    with pytest.raises(DamagedRecordError, match=r"ids\.txt is damaged.*; name a file of ids"):
+        wanted_ids(str(tmp_path / "ids.txt"), 10)
+
+
+def rows_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_licenses_are_added_and_sorted_and_no_cell_is_a_formula(tmp_path, files):
+    found, path = dict(read_entries([files[METADATA]])), tmp_path / "LICENSES.csv"
+    write_licenses(path, [found["00002"]])
+    write_licenses(path, [found["00000"], found["00001"]])
+    assert [row["id"] for row in rows_of(path)] == ids(0, 1, 2)
+    assert rows_of(path)[2]["license"] == "Attribution License"
+    assert rows_of(path)[2]["photo_title"] == 'A title, with "quotes"'
+    before = path.stat().st_mtime_ns
+    write_licenses(path, [found["00000"]])
+    assert path.stat().st_mtime_ns == before
+    odd = ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", "it's", "a=b", ""]
+    for number, word in enumerate(odd):
+        license = replace(found["00000"].license, id=f"{number:05d}", author=word)
+        write_licenses(path, [replace(found["00000"], license=license)])
+    assert [row["author"] for row in rows_of(path)] == [
+        *("'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "'\rx", "it's", "a=b", ""),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a,b\n" + b'"' + b"x" * 200_000, None])
+def test_damaged_table_of_licenses_is_named_and_left_alone(tmp_path, files, content):
+    path = tmp_path / "LICENSES.csv"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(DamagedRecordError, match=r"LICENSES\.csv is damaged.*; move it away"):
+        write_licenses(path, dict(read_entries([files[METADATA]])).values())
+    assert path.is_dir() if content is None else path.read_bytes() == content
+
+
+# Files on disk: our own and a copy.
+
+
+def put(folder, number, data=None):
+    path = folder / image_file(f"{number:05d}", ".png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data or image_bytes(number))
+    return path
+
+
+def remember(folder, *numbers):
+    for number in numbers:
+        md5 = hashlib.md5(image_bytes(number)).hexdigest()
+        VerifiedFiles(folder).record(f"{number:05d}", put(folder, number), "drive", md5)
+
+
+@pytest.mark.parametrize(
+    ("data", "md5", "reason"),
+    [
+        (image_bytes(0), "f" * 32, "MD5 is .*, expected ffffff"),
+        (image_bytes(0, side_px=512), None, "is 512x512, expected 1024x1024"),
+        (image_bytes(0)[:-2000], None, "no readable PNG"),
+        (image_bytes(0, "WEBP"), None, "no readable PNG"),
+        (b"<html>quota</html>", None, "no readable PNG"),
+        (b"", None, "no readable PNG"),
+    ],
+)
+def test_wrong_image_is_told(tmp_path, data, md5, reason):
+    (tmp_path / "00000.png").write_bytes(data)
+    with pytest.raises(IntegrityError, match=reason):
+        check_image(tmp_path / "00000.png", ".png", md5)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "6 GB", "folder"])
+def test_what_lies_in_the_place_of_an_image_is_no_image(tmp_path, kind):
+    path = tmp_path / "00000.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 6_000_000_000)
+    with pytest.raises(IntegrityError, match=r"no regular file|more than 67108864 bytes"):
+        check_image(path, ".png")
+
+
+def test_record_survives_the_run_and_a_torn_line(tmp_path):
+    remember(tmp_path, 0, 1)
+    with (tmp_path / "checked.jsonl").open("a") as record:
+        record.write('{"id": "00002", "fi')
+    remember(tmp_path, 3)
+    files = VerifiedFiles(tmp_path)
+    assert [files.find(f"{n:05d}") is not None for n in range(4)] == [True, True, False, True]
+    assert files.find("00001").source == "drive"
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"id": "../../x"}', "null", "\0", "1"])
+def test_strange_record_is_not_trusted(tmp_path, line):
+    remember(tmp_path / "ffhq", 0)
+    record = tmp_path / "ffhq" / "checked.jsonl"
+    right = record.read_text().strip()
+    (tmp_path / "secret.png").write_bytes(image_bytes(0))
+    outside = json.dumps(json.loads(right) | {"id": "00001", "file": "../secret.png"})
+    record.write_text(f"{line}\n{outside}\n{right}\n{line}\n")
+    files = VerifiedFiles(tmp_path / "ffhq")
+    assert files.find("00000") is not None
+    assert files.find("00001") is None
+
+
+def test_nothing_is_written_or_removed_through_a_link_out_of_the_folder(tmp_path):
+    put(tmp_path / "outside", 0)
+    damaged = put(tmp_path / "outside", 1, b"damaged")
+    (tmp_path / "ffhq").mkdir()
+    (tmp_path / "ffhq" / "images1024x1024").symlink_to(tmp_path / "outside" / "images1024x1024")
+    files = VerifiedFiles(tmp_path / "ffhq")
+    assert [original.source for original in files.reverify("00000", None)] == ["folder"]
+    with pytest.raises(OutsideError, match=r"SOURCE=folder FROM=.*outside"):
+        files.path_for("00002", ".png")
+    with pytest.raises(OutsideError):
+        list(files.reverify("00001", None))
+    assert damaged.exists()
+
+
+@pytest.fixture
+def copy(tmp_path):
+    for number in (0, 1, 3, 999, 1000, 69999):
+        put(tmp_path, number, b"not looked into")
+    return tmp_path
+
+
+def test_layout_of_a_copy_is_recognized(copy, tmp_path):
+    assert is_ffhq_copy(copy)
+    assert is_ffhq_copy(copy / "images1024x1024")
+    (tmp_path / "other" / "00000").mkdir(parents=True)
+    (tmp_path / "other" / "00000" / "cat.png").touch()
+    (tmp_path / "other" / "00042.png").touch()
+    assert not is_ffhq_copy(tmp_path / "other")
+    assert not is_ffhq_copy(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("inside", ["", "images1024x1024"])
+def test_files_of_a_copy_are_used_where_they_lie(copy, inside):
+    originals = list(ffhq_copy_originals(copy / inside, 4))
+    assert [original.id for original in originals] == ids(0, 1, 3, 999)
+    path = copy / "images1024x1024" / "00000" / "00003.png"
+    assert (originals[2].path, originals[2].source) == (path, "folder")
+    originals = ffhq_copy_originals(copy, 9, ids="999-1000,69999", done_ids={"01000"})
+    assert [original.id for original in originals] == ids(999, 69999)
+
+
+@pytest.mark.parametrize(("chosen", "found"), [(None, "6 of the 7"), ("0-2", "2 of the 3")])
+def test_what_a_copy_lacks_is_said_after_what_it_has(copy, chosen, found):
+    came = []
+    watched = (came.append(original.id) for original in ffhq_copy_originals(copy, 7, chosen))
+    with pytest.raises(FfhqCopyError, match=f"holds {found} images wanted"):
+        list(watched)
+    assert came == ids(0, 1, 3, 999, 1000, 69999)[: int(found[0])]
+
+
+# Killed and interrupted, in a process of its own.
+
+
+def start(server, folder, source, num_images):
+    settings = {"source": source, "drive_url": server.url, "mirror_url": f"{server.url}/mirror"}
+    settings |= {"connections": 4, "backoff_s": 0.01}
+    words = [
+        sys.executable,
+        "tests/helpers/fetch_ffhq.py",
+        folder,
+        num_images,
+        json.dumps(settings),
+    ]
+    return subprocess.Popen(
+        [str(word) for word in words],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def whole(folder, suffix):
+    """Names of the files that carry their final name; each has to be right whenever one looks."""
+    paths = list(folder.glob(f"ffhq/images1024x1024/00000/*{suffix}"))
+    for path in paths:
+        assert path.read_bytes() == image_bytes(int(path.stem), suffix[1:].upper()), path.name
+    return {path.name for path in paths}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("source", "suffix"), [("drive", ".png"), ("mirror", ".webp")])
+def test_killed_again_and_again_it_goes_on_and_asks_for_nothing_twice(
+    server, tmp_path, source, suffix
+):
+    server.delay_s = 0.02  # per 4 KiB: an image takes a tenth of a second
+    moments, num_kills = random.Random(source), 0
+    while num_kills < 8:
+        before, num_asked = whole(tmp_path, suffix), len(server.requests)
+        process = start(server, tmp_path, source, NUM_IMAGES)
+        while process.poll() is None and len(server.requests) == num_asked:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.2))
+        process.kill()
+        process.communicate()
+        num_kills += process.returncode == -signal.SIGKILL
+        assert not {request.name for request in server.requests[num_asked:]} & before
+        if process.returncode == 0:  # all are there: go on with a new download
+            for path in tmp_path.glob("ffhq/**/*.*"):
+                path.unlink()
+    server.delay_s = 0
+    before = whole(tmp_path, suffix)
+    output, errors = start(server, tmp_path, source, NUM_IMAGES).communicate(timeout=60)
+    assert errors == b""
+    assert len(output.splitlines()) == NUM_IMAGES
+    assert len(whole(tmp_path, suffix)) == NUM_IMAGES
+    assert not list(tmp_path.glob("ffhq/images1024x1024/*/*.part"))
+
+
+def test_interrupt_keeps_what_is_whole_and_ends_at_once(server, tmp_path):
+    server.misbehave("00005.png", "silent", for_ever=True)
+    process = start(server, tmp_path, "drive", 8)
+    came = [process.stdout.readline().split()[0].decode() for _ in range(6)]
+    process.send_signal(signal.SIGINT)
+    before = time.monotonic()
+    process.communicate(timeout=20)
+    assert time.monotonic() - before < 2
+    assert process.returncode != 0
+    assert {f"{image_id}.png" for image_id in came} <= whole(tmp_path, ".png")
+
+
+# `pipeline.py dataset` as a person types it.
+
+
+def dataset(server, data_dir, *words):
+    where = [
+        "--drive-url",
+        server.url,
+        "--mirror-url",
+        f"{server.url}/mirror",
+        "--backoff-s",
+        "0.01",
+    ]
+    sizes = ["--num-images", "4", "--workers", "1", "--radius", "9", "--size", "32"]
+    return pipeline.main(["dataset", "--data-dir", str(data_dir), *where, *sizes, *words])
+
+
+def sources(data_dir):
+    lines = (data_dir / "manifest.jsonl").read_text().splitlines()
+    return {image["id"]: image["source"] for image in map(json.loads, lines)}
+
+
+def test_drive_gives_pairs_licenses_and_a_notice_and_a_second_call_asks_nothing(
+    server, tmp_path, capsys
+):
+    assert dataset(server, tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "facial recognition" in said
+    assert "4 photographs to fetch: about 5.1 MB to download" in said
+    assert sources(tmp_path) == dict.fromkeys(ids(0, 1, 2, 3), "drive")
+    assert (tmp_path / "originals/ffhq/LICENSES.csv").exists()
+    assert len(list(tmp_path.glob("blurred_resized/disc-r9/*.jpg"))) == 4
+    asked = len(server.headers)
+    assert dataset(server, tmp_path) == 0
+    assert "0 to make" in capsys.readouterr().out
+    assert len(server.headers) == asked
+
+
+def test_what_cannot_be_had_is_one_error_and_the_rest_is_kept(server, tmp_path, capsys):
+    server.misbehave("00002.png", "404", for_ever=True)
+    assert dataset(server, tmp_path, "--source", "drive") == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "3 of 4 images are kept" in errors[0]
+    assert set(sources(tmp_path)) == set(ids(0, 1, 3))
+
+
+def test_without_keep_the_originals_go_and_blur_says_so(server, tmp_path, capsys):
+    assert dataset(server, tmp_path, "--keep", "0") == 0
+    assert not list(tmp_path.glob("originals/ffhq/images1024x1024/00000/*"))
+    asked = len(server.headers)
+    assert dataset(server, tmp_path, "--keep", "0") == 0
+    assert len(server.headers) == asked
+    assert (
+        pipeline.main(["blur", "--data-dir", str(tmp_path), "--radius", "5", "--size", "32"]) == 1
+    )
+    assert "error: 4 of 4 originals could not be used" in capsys.readouterr().err
+
+
+def test_a_copy_is_used_in_place(server, tmp_path):
+    fetch(server, tmp_path, 4)
+    data_dir = tmp_path / "data"
+    assert dataset(server, data_dir, "--source", "folder", "--from", str(tmp_path / "ffhq")) == 0
+    assert (data_dir / "originals/folder/images1024x1024").is_symlink()
+    assert len(list(data_dir.glob("blurred_resized/disc-r9/*.jpg"))) == 4
+
+
+def test_password_of_an_address_is_printed_nowhere(server, tmp_path, capsys):
+    words = ["--mirror-url", "http://me:secret@127.0.0.1:9", "--source", "mirror"]
+    for more in ([], ["--dry-run"], ["--drive-url", "ftp://me:secret@127.0.0.1"]):
+        with contextlib.suppress(SystemExit):
+            dataset(server, tmp_path, *words, "--num-attempts", "1", *more)
+        said = capsys.readouterr()
+        assert "127.0.0.1" in said.out + said.err
+        assert "secret" not in said.out + said.err
