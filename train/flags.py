@@ -5,7 +5,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from train.evaluation.baselines import ALL, SAMPLE, SAMPLE_SIZE
+from train.evaluation import ALL, SAMPLE, SAMPLE_SIZE
 from train.settings import PRESETS
 from train.start import preset_of
 from train.studio import FIRST_PORT

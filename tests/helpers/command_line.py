@@ -7,9 +7,8 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-from helpers.pair_files import ROOT
-
 import pipeline
+from helpers.pair_files import ROOT
 
 
 def command(*arguments):
