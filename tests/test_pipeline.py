@@ -302,12 +302,19 @@ def test_clean_pairs_keeps_originals_and_photographs(photos, data_dir):
     run("clean-pairs", "--data-dir", data_dir)
 
 
-@pytest.mark.parametrize("record", ["manifest.jsonl", "rejected.jsonl"])
-def test_torn_record_is_one_error_line(photos, data_dir, record):
+def test_torn_record_goes_on_and_a_damaged_one_is_one_error_line(photos, data_dir, tmp_path):
+    run(*dataset(tmp_path / "undisturbed", photos, 4))
     run(*dataset(data_dir, photos, 3))
-    with (data_dir / record).open("ab") as file:
-        file.write(b'{"id": "0')
-    assert record in error_of(*dataset(data_dir, photos, 4))
+    with (data_dir / "manifest.jsonl").open("ab") as file:
+        file.write(b'{"id": "0')  # a kill while it grew
+    run(*dataset(data_dir, photos, 4))
+    assert tree(data_dir) == tree(tmp_path / "undisturbed")
+    for record in ("manifest.jsonl", "rejected.jsonl"):
+        path = data_dir / record
+        before = path.read_bytes() if path.exists() else b""
+        path.write_bytes(b'{"id": 7}\n' + before)
+        assert record in error_of(*dataset(data_dir, photos, 4))
+        path.write_bytes(before)
 
 
 def test_data_folder_that_cannot_be_written_is_one_error_line(photos, tmp_path):
