@@ -313,7 +313,7 @@ def test_torn_record_goes_on_and_a_damaged_one_is_one_error_line(photos, data_di
         path = data_dir / record
         before = path.read_bytes() if path.exists() else b""
         path.write_bytes(b'{"id": 7}\n' + before)
-        assert record in error_of(*dataset(data_dir, photos, 4))
+        assert record in error_of(*dataset(data_dir, photos, 5))
         path.write_bytes(before)
 
 
