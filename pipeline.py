@@ -16,7 +16,6 @@ from pathlib import Path
 from prepare import PrepareError
 from prepare.command_line import (
     Parser,
-    UsageError,
     add_blur,
     add_dataset,
     add_sets,
@@ -24,11 +23,9 @@ from prepare.command_line import (
     blurs_from,
     described,
     in_words_of_flags,
-    in_words_of_make,
     parse_seed,
     set_names_from,
     settings_from,
-    words_from_make,
 )
 from prepare.ffhq.metadata import FfhqSettings
 from prepare.records.blur import OutputSettings
@@ -176,7 +173,7 @@ def recipe(args: argparse.Namespace) -> TrainSettings:
 
 
 def build_parser() -> Parser:
-    """The command line, subcommand by subcommand; `commands` holds their parsers by name."""
+    """The command line, subcommand by subcommand."""
     parser = Parser(prog="pipeline.py", description=__doc__.splitlines()[0])
     subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
 
@@ -215,7 +212,6 @@ def build_parser() -> Parser:
     add_training(command)
     command.set_defaults(**DEMO)
     add(clean_pairs, "clean-pairs", with_run=False)
-    parser.commands = subcommands.choices
     return parser
 
 
@@ -225,27 +221,11 @@ def add_training(parser: Parser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one subcommand; returns the exit code.
-
-    Args:
-        arguments: of the command line. `--make TARGET` stands for the subcommand of that name with
-            the variables that were typed behind make.
-    """
+    """Runs one subcommand; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
-    words = sys.argv[1:] if arguments is None else list(map(str, arguments))
-    from_make = words[:1] == ["--make"]
-
-    def failed(message: str, code: int = 1) -> int:
-        print(f"error: {in_words_of_make(message) if from_make else message}", file=sys.stderr)
-        return code
-
-    parser = build_parser()
-    try:
-        args = parser.parse_args(words_from_make(parser.commands, words[1]) if from_make else words)
-    except UsageError as error:
-        return failed(str(error), 2)
+    args = build_parser().parse_args(arguments)
     for number in heeded_signals():
         signal.signal(number, signal.default_int_handler)  # all end a stage as Ctrl-C does
     warnings.filterwarnings("ignore", module="PIL")
@@ -256,9 +236,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except SettingError as error:
-        return failed(in_words_of_flags(error), 2)
+        print(f"error: {in_words_of_flags(error)}", file=sys.stderr)
+        return 2
     except (PrepareError, TrainError, OSError) as error:
-        return failed(str(error))
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130

@@ -1,13 +1,11 @@
 """Makes command-line flags of settings classes, so that names, defaults and help have one home."""
 
 import argparse
-import difflib
-import glob
 import os
 import re
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -22,12 +20,6 @@ Settings = TypeVar("Settings")
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
 FLAGS = {"radius_px": "radius", "from_dir": "from", "draw": "draws"}  # where it has another name
-MAKE_NAMES = {"num-images": "N", "data-dir": "DATA", "runs-dir": "RUNS"}  # likewise, behind make
-OF_THE_MAKEFILE = {"DEVICE", "PYTHON", "ROCM_WHEEL", "ARGS", "TORCH", "UPGRADE", "EXAMPLES"}
-
-
-class UsageError(Exception):
-    """What was typed makes no sense; the message says what would."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,95 +30,8 @@ class Parser(argparse.ArgumentParser):
         # What may follow a flag although it begins with a minus: ranges and choices, too.
         self._negative_number_matcher = re.compile(r"-[\d.][\d.,-]*")
 
-    commands: Mapping[str, "Parser"]
-
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `python {self.prog} --help`")
-
-
-def words_from_make(commands: Mapping[str, Parser], target: str) -> list[str]:
-    """The arguments that a make target's typed variables stand for.
-
-    A variable that another target knows is passed over: several may be made by one call.
-
-    Args:
-        commands: the parsers of the subcommands, by name.
-        target: one of these names.
-
-    Raises:
-        UsageError: if no target knows a variable; names the nearest.
-    """
-    typed = read_makeflags(os.environ.get("MAKEFLAGS", ""))
-    known = {name for command in commands.values() for name in variables_of(command)}
-    for name in typed.keys() - known - OF_THE_MAKEFILE:
-        near = difflib.get_close_matches(name.upper(), known | OF_THE_MAKEFILE, 1, 0)
-        raise UsageError(f"no variable is called {name}; the nearest is {near[0]}")
-    words, last = [target], []
-    for name, action in variables_of(commands[target]).items():
-        value = typed.get(name, "")
-        if not value:
-            continue
-        if action.nargs == 0:
-            if value not in ("0", "1"):
-                raise UsageError(f"{name} must be 0 or 1, got {value}")
-            words += [action.option_strings[0]] * int(value)
-        elif not action.option_strings:
-            last = ["--", *_paths(value)]
-        elif action.nargs == "+":
-            words += [action.option_strings[0], *value.split()]
-        else:
-            is_path = action.type is Path or (name == "IDS" and "/" in value)
-            words.append(f"{action.option_strings[0]}={_path(value) if is_path else value}")
-    return words + last
-
-
-def read_makeflags(makeflags: str) -> dict[str, str]:
-    """The variables that were typed behind make, as they were typed.
-
-    GNU make puts them behind `--`, a blank between two, and a backslash before each blank, tab and
-    backslash of a value; it doubles each $.
-    """
-    _, _, variables = f" {makeflags}".partition(" -- ")
-    found = re.findall(r"(\w+)=((?:\\.|[^\\ ])*)", variables, re.DOTALL)
-    return {name: re.sub(r"\\(.)|\$(\$)", r"\1\2", value, flags=re.DOTALL) for name, value in found}
-
-
-def variables_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]:
-    """What the flags of a subcommand are called behind make."""
-    return {
-        make_name(action.option_strings[-1][2:] if action.option_strings else "in"): action
-        for action in command._actions
-        if action.dest != "help"
-    }
-
-
-def _paths(value: str) -> list[str]:
-    """The photographs that a value names: one file, blanks and all, or several or patterns."""
-    whole = _path(value)
-    if os.path.lexists(whole) or len(value.split()) == 1:
-        return [whole] if os.path.lexists(whole) else sorted(glob.glob(whole)) or [whole]
-    several = [_paths(word) for word in value.split()]
-    found = [path for paths in several for path in paths]
-    return found if all(map(os.path.lexists, found)) else [whole]
-
-
-def _path(value: str) -> str:
-    """A typed path, seen from the folder of the project, where make goes."""
-    if "://" in value:
-        return value
-    value = os.path.expanduser(value) if value.startswith("~/") else value
-    return os.path.join(os.environ.get("TYPED_IN", ""), value)
-
-
-def in_words_of_make(message: str) -> str:
-    """A message about flags, for somebody who typed variables behind make."""
-    message = re.sub(r"see `python pipeline.py.* --help`", "see `make help`", message)
-    return re.sub(r"(argument )?--([a-z][a-z-]+)", lambda flag: make_name(flag[2]), message)
-
-
-def make_name(flag: str) -> str:
-    """What a flag, without its dashes, is called behind make."""
-    return MAKE_NAMES.get(flag, flag.upper().replace("-", "_"))
+        self.exit(2, f"error: {message}; see `python {self.prog} --help`\n")
 
 
 def in_words_of_flags(error: SettingError) -> str:
@@ -151,8 +56,8 @@ def add_settings(
     for field in fields(settings_class):
         if field.name in leave_out or not field.metadata.get("flag"):
             continue
-        is_drawn = field.metadata.get("drawn")
-        kind, choices = (parse_drawn, ()) if is_drawn else _kind_and_choices(hints[field.name])
+        is_random = hints[field.name] is Any
+        kind, choices = (parse_random, ()) if is_random else _kind_and_choices(hints[field.name])
         metavar = METAVARS.get(kind, kind.__name__.upper())
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
@@ -197,7 +102,7 @@ def described(*settings: Any) -> str:
     return without_login("\n".join(lines))
 
 
-def parse_drawn(text: str) -> float | str | Spread:
+def parse_random(text: str) -> float | str | Spread:
     """A value of a blur's setting, a range 10-40, or a choice 0,5-8 of both."""
     try:
         return parse_values(text)
@@ -237,9 +142,13 @@ def add_dataset(
     if with_part:
         text = "2/8: makes the second of eight parts, as one of several machines"
         parser.add_argument("--part", type=parse_part, metavar="K/N", help=text)
-    text = "originals to have in all (default: %(default)s)"
-    number = num_images or 1000
-    parser.add_argument("--num-images", type=parse_count, default=number, help=text)
+    parser.add_argument(
+        "--num-images",
+        type=parse_count,
+        required=num_images is None,
+        default=num_images,
+        help="originals to have in all",
+    )
     source = "ffhq" if num_images is None else "sample"
     parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
     parser.add_argument("--from", dest="from_dir", type=Path, help="folder of --source folder")
@@ -282,7 +191,7 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
 def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
     """Adds the flag that gives one blur for each of several radii, see `blurs_from`."""
     parser.add_argument(
-        "--radius", type=parse_drawn, nargs="+", default=argparse.SUPPRESS, help=text
+        "--radius", type=parse_random, nargs="+", default=argparse.SUPPRESS, help=text
     )
 
 
@@ -316,8 +225,10 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
         radii = getattr(args, "radius", None) or [LensBlur.radius_px]
         depth = args.depth_dir is not None
         blurs = [settings_from(args, LensBlur(), radius_px=radius, depth=depth) for radius in radii]
-        drawn = [blur.with_draw(number) for blur in blurs for number in numbers]
-    return [blur.without_idle for blur in drawn]
+        drawn = [replace(blur, draw=number) for blur in blurs for number in numbers]
+    for blur in drawn:
+        blur.check_name()
+    return [blur.simplified for blur in drawn]
 
 
 def _blur_flags() -> list[str]:
@@ -331,4 +242,4 @@ def set_names_from(args: argparse.Namespace) -> list[str]:
     return [*getattr(args, "kernel", []), *(LensBlur(radius).name for radius in radii)]
 
 
-METAVARS: dict[Any, str] = {parse_bool: "0|1", parse_drawn: "VALUES"}
+METAVARS: dict[Any, str] = {parse_bool: "0|1", parse_random: "VALUES"}

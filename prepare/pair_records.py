@@ -91,5 +91,5 @@ def write_drawn(data: DataFolder, blurs: Iterable[LensBlur], ids: Iterable[str])
     """Writes what was drawn for each image, for blurs that draw."""
     for blur in blurs:
         if blur.spreads:
-            lines = ({"id": i} | blur.drawn_values(i) for i in sorted(ids))
+            lines = ({"id": i} | blur.sampled_values(i) for i in sorted(ids))
             JsonLines(data.blurred / blur.name / "manifest.jsonl", dict, HINT).rewrite(lines)

@@ -1,6 +1,5 @@
 import hashlib
 import io
-import json
 from dataclasses import replace
 
 import cv2
@@ -109,7 +108,7 @@ def test_missing_manifest_says_what_to_run(tmp_path):
         read_split(tmp_path / "m")
 
 
-@pytest.mark.parametrize("content", ['{"id": "a", "spl', '{"id": "a"}\n', "[]\n", "\xff"])
+@pytest.mark.parametrize("content", ['{"id": "a", "spl\n', '{"id": "a"}\n', "[]\n", "\xff\n"])
 def test_damaged_manifest_is_refused_by_name(tmp_path, content):
     (tmp_path / "manifest.jsonl").write_text(content, encoding="latin-1")
     with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged"):
@@ -290,6 +289,7 @@ def test_only_blur_of_no_size_of_its_own_is_shown_at_other_scales(tmp_path):
     for folder in (*folders.values(), sharp):
         write_jpeg(folder / "0.jpg", photo_u8(0, 32))
     assert [find_pairs(["0"], sharp, [folders[n]]).any_scale for n in "abcd"] == [0, 1, 1, 0]
+    assert [find_pairs(["0"], sharp, [folders[n]]).fixed_radii for n in "abcd"] == [1, 0, 0, 0]
     assert find_pairs(["0"], sharp, [folders["b"], folders["c"]]).any_scale
     assert not find_pairs(["0"], sharp, [folders["a"], folders["b"]]).any_scale
 
@@ -326,17 +326,16 @@ def test_eight_ways_to_turn_and_mirror_are_all_as_frequent():
 )
 def test_only_what_leaves_the_blur_as_it_is_is_done_to_the_pictures(tmp_path, blur, mirror, turn):
     data_dir = write_matched_folders(tmp_path, IDS, 48, KERNELS)
-    (data_dir / "blurred_resized" / KERNELS[0] / "kernel.json").write_text(json.dumps(blur))
-    disc = json.dumps({"blades": 0, "curvature": 0, "rotation": 0})
-    (data_dir / "blurred_resized" / KERNELS[1] / "kernel.json").write_text(disc)
+    for kernel, settings in zip(KERNELS, (blur, {}), strict=True):
+        record = KernelRecord(LensBlur(**settings), OutputSettings(48))
+        record.write(data_dir / "blurred_resized" / kernel)
     pairs = pairs_in(data_dir)
     assert (pairs.mirror, pairs.turn) == (mirror, turn)
 
 
 def test_a_blur_that_nobody_recorded_is_mirrored_but_not_turned(tmp_path):
     data_dir = write_matched_folders(tmp_path, IDS, 48, KERNELS)
-    disc = json.dumps({"blades": 0, "curvature": 0, "rotation": 0})
-    (data_dir / "blurred_resized" / KERNELS[0] / "kernel.json").write_text(disc)
+    KernelRecord(LensBlur(), OutputSettings(48)).write(data_dir / "blurred_resized" / KERNELS[0])
     for kernels, turn in ((KERNELS, False), (KERNELS[1:], False), (KERNELS[:1], True)):
         pairs = pairs_in(data_dir, kernels=kernels)
         assert (pairs.mirror, pairs.turn) == (True, turn)

@@ -35,12 +35,8 @@ def test_the_radius_that_is_recorded_is_the_one_that_blurred():
     photo = photo_u8(0, 256)
     for image_id in ("00000", "00001", "a face"):
         [drawn] = blur_and_reduce(photo, [BLUR], 64, image_id)
-        [told] = blur_and_reduce(
-            photo, [LensBlur(BLUR.drawn_for(image_id).radius_px)], 64, image_id
-        )
+        [told] = blur_and_reduce(photo, [LensBlur(BLUR.sample(image_id).radius_px)], 64, image_id)
         np.testing.assert_array_equal(drawn, told)
-    [other] = blur_and_reduce(
-        photo, [LensBlur(BLUR.drawn_for("00000").radius_px + 20)], 64, "00000"
-    )
+    [other] = blur_and_reduce(photo, [LensBlur(BLUR.sample("00000").radius_px + 20)], 64, "00000")
     [drawn] = blur_and_reduce(photo, [BLUR], 64, "00000")
     assert np.abs(other.astype(int) - drawn).max() > 0

@@ -75,7 +75,7 @@ IDLE = [
 @pytest.mark.parametrize(("settings", "same"), IDLE)
 def test_settings_that_change_no_picture_are_left_out_and_change_none(settings, same):
     blur, plain = LensBlur(**settings), LensBlur(**same)
-    assert blur.without_idle == plain == plain.without_idle
+    assert blur.simplified == plain == plain.simplified
     one, other = blur_and_reduce(photo_of(256), [blur, plain], 64, "a")
     np.testing.assert_array_equal(one, other)
 
@@ -93,7 +93,7 @@ def test_settings_that_may_change_pictures_stay():
         {"jpeg": 90, "subsampling": True},
         {"recipe": "wild", "gamma": 2.2},
     ):
-        assert LensBlur(**settings).without_idle == LensBlur(**settings)
+        assert LensBlur(**settings).simplified == LensBlur(**settings)
 
 
 def test_equal_settings_are_equal_however_they_are_written():
@@ -123,23 +123,22 @@ def test_bad_settings_are_refused_by_name(settings, message):
 
 
 def test_random_radii_have_two_decimals():
-    radii = [LensBlur((10, 40)).drawn_for(f"{number:05d}").radius_px for number in range(200)]
+    radii = [LensBlur((10, 40)).sample(f"{number:05d}").radius_px for number in range(200)]
     assert all(radius == round(radius, 2) for radius in radii)
     assert any(radius != round(radius, 1) for radius in radii)
 
 
 def test_random_radii_depend_on_the_id_alone_and_fill_the_range_evenly():
     blur = LensBlur((10, 40))
-    radii = np.array([blur.drawn_for(f"{i:05d}").radius_px for i in range(4000)])
+    radii = np.array([blur.sample(f"{i:05d}").radius_px for i in range(4000)])
     assert radii.min() >= 10
     assert radii.max() <= 40
     counts, _ = np.histogram(radii, bins=10, range=(10, 40))
     assert abs(counts - 400).max() < 100
     assert (
-        LensBlur((10, 40), linear=True).drawn_for("00007").radius_px
-        == blur.drawn_for("00007").radius_px
+        LensBlur((10, 40), linear=True).sample("00007").radius_px == blur.sample("00007").radius_px
     )
-    assert LensBlur(12.5).drawn_for("00007").radius_px == 12.5
+    assert LensBlur(12.5).sample("00007").radius_px == 12.5
 
 
 @pytest.mark.parametrize("linear", [False, True])

@@ -10,7 +10,6 @@ from helpers.make_calls import words_of
 import pipeline
 from prepare.command_line import blurs_from, settings_from
 from prepare.records.blur import OutputSettings
-from prepare.records.data_folder import DataFolder
 from prepare.records.sets import KernelRecord
 from prepare.records.settings import choices_of
 from train.run import RunRecord
@@ -40,21 +39,11 @@ def record_from(words, *more):
     return KernelRecord(blur, settings_from(args, OutputSettings()))
 
 
-def test_command_of_a_set_makes_that_very_set(tmp_path):
-    rng, data = np.random.default_rng(1), DataFolder(tmp_path)
-    for _ in range(300):
-        record = drawn_record(rng)
-        (data.blurred / record.blur.name).mkdir(parents=True, exist_ok=True)
-        again = record_from(flags_of(record.make_command), "--data-dir", data.path)
-        assert again == record, record.make_command
-        assert again.blur.name == record.blur.name
-
-
-def test_command_of_a_set_makes_it_where_it_is_missing_without_what_changes_nothing(tmp_path):
+def test_command_of_a_set_makes_it_without_what_changes_nothing(tmp_path):
     rng = np.random.default_rng(1)
     for _ in range(300):
         record = drawn_record(rng)
-        wanted = replace(record, blur=record.blur.without_idle)
+        wanted = replace(record, blur=record.blur.simplified)
         for asked in (record, wanted):
             assert record_from(flags_of(asked.make_command), "--data-dir", tmp_path) == wanted
 
@@ -63,7 +52,7 @@ def test_make_understands_the_command_as_it_is_shown(clone):
     rng = np.random.default_rng(2)
     for _ in range(4):
         record = drawn_record(rng)
-        record = replace(record, blur=record.blur.without_idle)
+        record = replace(record, blur=record.blur.simplified)
         assert record_from(words_of(clone, *shlex.split(record.make_command)[1:])) == record
     run = RunRecord(
         TrainSettings(steps=7, turns=False, from_run="the $HOME one"),

@@ -16,7 +16,7 @@ import pipeline
 from prepare.records.files import only_writer
 from train.restore import onnx_file
 from train.restore.onnx_file import NoWeightsError, open_engine
-from train.restore.runs import choose_run, known_alone, offered_runs
+from train.restore.runs import choose_run, fixed_radius_sets, offered_runs
 from train.run import Run, RunRecord, write_run
 
 
@@ -28,7 +28,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from train.networks.generators import build_generator
 
     run_dir = tmp_path_factory.mktemp("runs") / "r"
-    write_run(run_dir, RunRecord(SETTINGS, ("disc-r30",), 64, "sharp"), ["CPU"])
+    record = RunRecord(SETTINGS, ("disc-r30",), 64, "sharp", fixed_radii=True)
+    write_run(run_dir, record, ["CPU"])
     step = tf.Variable(4, dtype=tf.int64)
     state = tf.train.Checkpoint(step=step, averaged=build_generator(SETTINGS))
     manager = tf.train.CheckpointManager(state, str(run_dir), 1, checkpoint_name="ckpt")
@@ -165,7 +166,8 @@ def test_all_runs_are_offered_the_chosen_one_first_and_the_box_next(
         runs_dir / "old": ("disc-r2", "disc-r3"),
     }
     for age, (run_dir, names) in enumerate(sets.items()):
-        write_run(run_dir, RunRecord(SETTINGS, names, 64, "sharp"), ["CPU"])
+        record = RunRecord(SETTINGS, names, 64, "sharp", fixed_radii=run_dir != box_dir)
+        write_run(run_dir, record, ["CPU"])
         (run_dir / "ckpt-1.index").touch()
         os.utime(run_dir / "ckpt-1.index", (1e9 - age, 1e9 - age))
     offered = offered_runs(runs_dir, run, box_dir)
@@ -193,30 +195,19 @@ def test_only_the_run_in_the_box_is_passed_over_not_another_of_its_name(tmp_path
     assert choose_run(box_dir.parent, None, box_dir) == mine
 
 
-@pytest.mark.parametrize(
-    ("sets", "alone"),
-    [
-        (("disc-r30",), True),
-        (("disc-r0", "hexagon-r15-linear"), True),
-        (("disc-r2-46",), False),  # a range
-        (("wild-01", "wild-02"), False),
-        (("disc-r30", "wild-01"), False),
-        (("blurred-elsewhere",), False),  # nobody knows
-    ],
-)
-def test_a_run_of_fixed_radii_is_for_these_alone(
-    tmp_path: Path, sets: tuple[str, ...], alone: bool
-) -> None:
-    write_run(tmp_path, RunRecord(SETTINGS, sets, 64, "sharp"), ["CPU"])
-    assert known_alone(tmp_path) == (sets if alone else ())
+@pytest.mark.parametrize("fixed_radii", [True, False])
+def test_a_run_of_fixed_radii_is_for_these_alone(tmp_path: Path, fixed_radii: bool) -> None:
+    sets = ("disc-r30", "hexagon-r15-linear")
+    write_run(tmp_path, RunRecord(SETTINGS, sets, 64, "sharp", fixed_radii=fixed_radii), ["CPU"])
+    assert fixed_radius_sets(tmp_path) == (sets if fixed_radii else ())
 
 
 def test_a_run_whose_record_cannot_be_read_is_restored_with_all_the_same(run_dir: Path) -> None:
     (run_dir / "settings.json").write_text("{")
-    assert known_alone(run_dir) == ()
+    assert fixed_radius_sets(run_dir) == ()
     assert open_engine(run_dir).tells_radius
     (run_dir / "settings.json").unlink()
-    assert known_alone(run_dir) == ()
+    assert fixed_radius_sets(run_dir) == ()
 
 
 def test_restoring_loads_no_tensorflow_nor_what_the_small_environment_lacks(

@@ -32,7 +32,7 @@ def test_nonsense_is_refused(text):
 
 def test_parts_are_as_likely_as_each_other_and_ranges_even():
     spread = parse_values("0,10-20,10-20")
-    drawn = np.array([spread.drawn(f"radius {number}") for number in range(6000)])
+    drawn = np.array([spread.sample(f"radius {number}") for number in range(6000)])
     assert (drawn == 0).mean() == pytest.approx(1 / 3, abs=0.03)
     counts, _ = np.histogram(drawn[drawn > 0], bins=5, range=(10, 20))
     assert np.abs(counts - 800).max() < 120
@@ -40,7 +40,7 @@ def test_parts_are_as_likely_as_each_other_and_ranges_even():
 
 
 def test_whole_numbers_are_each_as_likely():
-    drawn = [parse_values("5-9").drawn(f"blades {number}", whole=True) for number in range(3000)]
+    drawn = [parse_values("5-9").sample(f"blades {number}", whole=True) for number in range(3000)]
     values, counts = np.unique(drawn, return_counts=True)
     assert values.tolist() == [5, 6, 7, 8, 9]
     assert np.abs(counts - 600).max() < 100
@@ -48,4 +48,4 @@ def test_whole_numbers_are_each_as_likely():
 
 def test_a_draw_depends_on_the_text_alone():
     spread = parse_values("0-100")
-    assert spread.drawn("a") == spread.drawn("a") != spread.drawn("b")
+    assert spread.sample("a") == spread.sample("a") != spread.sample("b")

@@ -15,9 +15,9 @@ from prepare.records.sets import (
     WILD,
     KernelRecord,
     NoSuchSetError,
-    blur_of_name,
     choose_sets,
     read_kernel,
+    recipe_set,
 )
 from prepare.records.settings import DamagedRecordError
 
@@ -56,7 +56,6 @@ def test_any_setting_may_be_a_range_or_a_choice_and_is_recorded(data_dir):
     assert len(pictures(folder)) == 6
     record = read_kernel(folder)
     assert record.blur.name == NAME
-    assert LensBlur.from_name(NAME) == record.blur
     lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
     drawn_names = {"id", "radius_px", "blades", "curvature", "linear", "noise", "noise_kind"}
     for line in lines:
@@ -72,7 +71,7 @@ def test_what_is_recorded_is_what_was_done():
     )
     photo = photo_u8(0, 256)
     for image_id in ("00000", "00001", "a face"):
-        told = drawn_blur.drawn_for(image_id)
+        told = drawn_blur.sample(image_id)
         assert not told.spreads
         for one, other in zip(
             *(blur_and_reduce(photo, [b], 64, image_id) for b in (drawn_blur, told)), strict=True
@@ -110,19 +109,22 @@ def test_a_recipe_that_is_missing_is_answered_with_what_makes_it(tmp_path, word)
 @pytest.mark.parametrize(
     "damage",
     [
-        {"radius_px": []},
-        {"radius_px": [[]]},
-        {"radius_px": [[1, 2, 3]]},
-        {"draw": 2.0},
-        {"draw": 0},
+        *({"radius_px": value} for value in ([], [[]], [[1, 2, 3]], "30", None, 600)),
+        *({"draw": value} for value in (2.0, 0, 1000)),
+        *({"size": value} for value in (64.5, 64.0, "64", 0)),
+        *({"depth": value} for value in ("x", 1, None)),
+        *({name: None} for name in ("kernel", "border", "quality", "linear")),
+        *({"kernel": "disc-r30"}, {"more": 1}),
     ],
 )
-def test_damaged_spreads_of_a_record_are_told_by_name(tmp_path, damage):
+def test_kernel_record_that_is_not_as_it_was_written_is_damaged(tmp_path, damage):
     KernelRecord(WILD, OutputSettings()).write(tmp_path)
-    content = json.loads((tmp_path / "kernel.json").read_text()) | damage
-    (tmp_path / "kernel.json").write_text(json.dumps(content))
-    with pytest.raises(DamagedRecordError, match=r"kernel\.json is damaged"):
-        read_kernel(tmp_path)
+    content = json.loads((tmp_path / "kernel.json").read_text())
+    for odd in (content | damage, {}, {k: v for k, v in content.items() if k not in damage}):
+        if odd != content:
+            (tmp_path / "kernel.json").write_text(json.dumps(odd))
+            with pytest.raises(DamagedRecordError, match=r"kernel\.json is damaged \(.*; run"):
+                read_kernel(tmp_path)
 
 
 def test_only_what_changes_the_psf_takes_it_away():
@@ -139,37 +141,26 @@ def test_every_image_can_be_drawn_for_however_long_what_is_drawn_is():
     longest |= {"softness": 22.22, "rim": -33.33, "vignetting": 33.33, "fringe": -9.99}
     longest |= {"gamma": 2.22, "linear": True, "sharpening": 44.44, "jpeg": 77, "layers": 3}
     settings = replace(WILD, radius_px=Spread.of_text("10-46"), **longest)
-    assert all(settings.drawn_for(f"{index:05d}").noise == 1.11 for index in range(50))
+    assert all(settings.sample(f"{index:05d}").noise == 1.11 for index in range(50))
 
 
 def test_a_sharp_draw_is_the_sharp_half_itself():
     photo = photo_u8(0, 256)
     names = [f"{number:03d}" for number in range(60)]
-    sharp_ids = [name for name in names if WILD.drawn_for(name) == LensBlur(0)]
+    sharp_ids = [name for name in names if WILD.sample(name) == LensBlur(0)]
     assert 2 <= len(sharp_ids) <= 25
     [copy] = blur_and_reduce(photo, [WILD], 64, sharp_ids[0])
     np.testing.assert_array_equal(copy, reduce_photo(photo, 64))
 
 
-@pytest.mark.parametrize("name", ["wild-01", "wild-12", "wild-100"])
-def test_a_recipe_is_found_by_the_name_of_its_sets(name):
-    found = blur_of_name(name)
-    assert found.name == name
-    assert found.draw == int(name.partition("-")[2])
-
-
 def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
-    kinds = [blur_of_name(f"wild-{number:02d}") for number in (1, 2, 3, 4)]
+    kinds = [recipe_set("wild", number) for number in (1, 2, 3, 4)]
+    assert [kind.name for kind in kinds] == ["wild-01", "wild-02", "wild-03", "wild-04"]
     assert [kind.spreads == WILD.spreads for kind in kinds] == [True, False, True, False]
     for kind in kinds[1::2]:
         assert set(kind.spreads) == {"radius_px", "blades", "curvature", "rotation", "linear"}
-        drawn = kind.drawn_for("00000")
+        drawn = kind.sample("00000")
         assert (drawn.noise, drawn.jpeg, drawn.softness, drawn.layers) == (0, 0, 0, 1)
-
-
-@pytest.mark.parametrize("name", ["wild", "wild-1", "wild-00", "wild--1", "wilder-01", "wild-x"])
-def test_other_names_are_none_of_a_recipe(name):
-    assert blur_of_name(name) is None
 
 
 @pytest.mark.parametrize(

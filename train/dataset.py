@@ -53,6 +53,7 @@ class Pairs:
     mirror: bool = True  # whether the blur is the same in a mirror
     turn: bool = False  # whether it is the same after a quarter turn
     any_scale: bool = False  # whether it has no size of its own, but a range of radii
+    fixed_radii: bool = False  # whether each set has one radius, the same in all its pictures
 
 
 def read_split(manifest_path: Path) -> dict[str, list[str]]:
@@ -126,6 +127,7 @@ def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]
         mirror=all(mirror for mirror, _ in symmetries),
         turn=all(turn for _, turn in symmetries),
         any_scale=all(record and "radius_px" in record.blur.spreads for record in records),
+        fixed_radii=all(record and record.blur.has_one_radius for record in records),
     )
 
 

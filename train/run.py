@@ -31,8 +31,8 @@ ONNX_NAME = "generator.onnx"  # in a run's folder `export`
 CHECKPOINT = re.compile(r"ckpt-(\d+)")
 # A line of TensorFlow's list, the text of its protocol buffer CheckpointState.
 LISTED = re.compile(r'^all_model_checkpoint_paths: "(?:.*/)?(ckpt-\d+)"$', re.MULTILINE)
-OTHERS = {"size": int, "preset": str, "from_step": int, "from_weights": str}
-NOT_IN_EVERY_RECORD = {"preset": "sharp", "from_step": 0, "from_weights": ""}
+OTHERS = {"size": int, "preset": str, "from_step": int, "from_weights": str, "fixed_radii": bool}
+NOT_IN_EVERY_RECORD = {"preset": "sharp", "from_step": 0, "from_weights": "", "fixed_radii": False}
 
 
 class ChangedSettingsError(TrainError):
@@ -57,11 +57,13 @@ class RunRecord:
     preset: str  # the recipe that the settings began with
     from_step: int = 0  # step of the weights of the run that it starts from, if any
     from_weights: str = ""  # SHA-256 of these weights
+    fixed_radii: bool = False  # whether each set has one radius, the same in all its pictures
 
     @property
     def content(self) -> dict[str, Any]:
         """What `settings.json` holds of it."""
         trained_on = {"kernels": list(self.kernels), "size": self.size, "preset": self.preset}
+        trained_on |= {"fixed_radii": self.fixed_radii}
         started = {"from_step": self.from_step, "from_weights": self.from_weights}
         return asdict(self.settings) | trained_on | (started if self.settings.from_run else {})
 

@@ -64,7 +64,13 @@ def train_run(
     from train.loop import train
     from train.resume import forget_unbegun
 
-    record = RunRecord(_told(settings, plan), tuple(set_names), pairs.size, (begun or begin).preset)
+    record = RunRecord(
+        _told(settings, plan),
+        tuple(set_names),
+        pairs.size,
+        (begun or begin).preset,
+        fixed_radii=pairs.fixed_radii,
+    )
     lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
     with named_errors(run_dir), lock:
         if is_chief():

@@ -53,7 +53,7 @@ def blur_and_reduce(
     if photo_u8.dtype != np.uint8 or photo_u8.shape != (*photo_u8.shape[:1] * 2, 3):
         got = f"{photo_u8.dtype} {photo_u8.shape}"
         raise ValueError(f"{image_id}: expected a square 8-bit RGB photograph, got {got}")
-    drawn = [blur.drawn_for(image_id) for blur in blurs]
+    drawn = [blur.sample(image_id) for blur in blurs]
     together: dict[tuple, list[int]] = {}
     for index, blur in enumerate(drawn):
         light = (blur.linear, blur.gamma, blur.brightness, blur.threshold)

@@ -1,24 +1,17 @@
 """Settings of a blurred set, and the name that they give it. Needs the standard library alone."""
 
 import math
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from prepare.records.ranges import Spread, number_text, parse_values
-from prepare.records.settings import drawn, require, setting
+from prepare.records.ranges import Spread, number_text
+from prepare.records.settings import require, setting
 
 WIDTH_OF_RADIUS = 1024  # radius_px counts pixels of an original this wide
-_NUMBERS = r"-?[\d.]+(?:--?[\d.]+)?(?:,-?[\d.]+(?:--?[\d.]+)?)*"
-_WORDS = "[a-z]+(?:,[a-z]+)*"
-_NAME = re.compile(rf"([a-z]+)-r({_NUMBERS})((?:-{_WORDS}(?:{_NUMBERS})?)*)")
-_PART = re.compile(rf"-({_WORDS})({_NUMBERS})?")
-
 MOST_DRAWS = 999
 LONGEST_NAME = 200  # of a set's folder, characters; file systems allow 255 bytes
 
-Drawn = Any  # a number, a word or a switch; in a set's settings maybe the Spread of it
+Value = Any  # a number, a word or a switch; where it is a set's setting, maybe a Spread of them
 
 
 @dataclass(frozen=True)
@@ -68,46 +61,48 @@ class LensBlur:
         draw: which of several sets with the same spreads, from 1 up; each draws values of its own.
     """
 
-    radius_px: Drawn = drawn(30.0, "radius, pixels", flag=False)
-    blades: Drawn = drawn(0, "sides of the iris, 3-9; 0 is a disc")
-    curvature: Drawn = drawn(0.0, "of the sides, percent: 0 straight, 100 the circle's arc")
-    rotation: Drawn = drawn(0.0, "of the iris, degrees counterclockwise; at 0 a corner points up")
-    brightness: Drawn = drawn(
+    radius_px: Value = setting(30.0, "radius, pixels", flag=False)
+    blades: Value = setting(0, "sides of the iris, 3-9; 0 is a disc")
+    curvature: Value = setting(0.0, "of the sides, percent: 0 straight, 100 the circle's arc")
+    rotation: Value = setting(0.0, "of the iris, degrees counterclockwise; at 0 a corner points up")
+    brightness: Value = setting(
         0.0, "of highlights, 0 to 100: their light is multiplied by 1 + this / 10"
     )
-    threshold: Drawn = drawn(255.0, "luma from which a pixel is a highlight, levels; 255: none is")
-    noise: Drawn = drawn(0.0, "grain added after the blur, percent of 255 levels, 0 to 100")
-    noise_kind: Drawn = drawn(
+    threshold: Value = setting(
+        255.0, "luma from which a pixel is a highlight, levels; 255: none is"
+    )
+    noise: Value = setting(0.0, "grain added after the blur, percent of 255 levels, 0 to 100")
+    noise_kind: Value = setting(
         "gaussian", "distribution of the grain; photon is gaussian that grows with light"
     )
-    monochromatic: Drawn = drawn(False, "the same grain in all three channels")
-    linear: Drawn = drawn(False, "blur and reduce in linear light, not in encoded values")
+    monochromatic: Value = setting(False, "the same grain in all three channels")
+    linear: Value = setting(False, "blur and reduce in linear light, not in encoded values")
     depth: bool = setting(False, "the radius varies with a depth map", flag=False)
-    focus: Drawn = drawn(None, "with --depth: the depth that stays sharp, 0 (near) to 255")
-    softness: Drawn = drawn(0.0, "Gaussian on the aperture's edge: sigma, percent of the radius")
-    rim: Drawn = drawn(0.0, "light at the aperture's rim over its middle, percent, -100 to 100")
-    vignetting: Drawn = drawn(
+    focus: Value = setting(None, "with --depth: the depth that stays sharp, 0 (near) to 255")
+    softness: Value = setting(0.0, "Gaussian on the aperture's edge: sigma, percent of the radius")
+    rim: Value = setting(0.0, "light at the aperture's rim over its middle, percent, -100 to 100")
+    vignetting: Value = setting(
         0.0, "cat's eye: how far the lens's edge cuts into the aperture, percent of the radius"
     )
-    fringe: Drawn = drawn(
+    fringe: Value = setting(
         0.0, "color fringes: radius of red larger, of blue smaller by this percent, -50 to 50"
     )
-    gamma: Drawn = drawn(
+    gamma: Value = setting(
         0.0, "with --linear: exponent of the camera's tone curve; 0 is sRGB's own curve"
     )
-    layers: Drawn = drawn(
+    layers: Value = setting(
         1, "depths: random parts in front of the back, each of another radius, 1-4; no map needed"
     )
-    coarseness: Drawn = drawn(0.0, "Gaussian on the grain: sigma, written pixels, 0-5")
-    sharpening: Drawn = drawn(0.0, "a camera's, of the blurred half: unsharp mask, percent")
-    jpeg: Drawn = drawn(0, "quality at which the blurred half was once compressed; 0: never")
-    subsampling: Drawn = drawn(False, "with --jpeg: half the chroma resolution, 4:2:0")
+    coarseness: Value = setting(0.0, "Gaussian on the grain: sigma, written pixels, 0-5")
+    sharpening: Value = setting(0.0, "a camera's, of the blurred half: unsharp mask, percent")
+    jpeg: Value = setting(0, "quality at which the blurred half was once compressed; 0: never")
+    subsampling: Value = setting(False, "with --jpeg: half the chroma resolution, 4:2:0")
     recipe: str = setting("", "recipe that says what all of these are drawn from", flag=False)
     draw: int = setting(1, "number of the set among those drawn from the same", flag=False)
 
     def __post_init__(self) -> None:
         for name in (*LIMITS, "blades", "noise_kind", *SWITCHES):
-            value = settled(name, getattr(self, name))
+            value = normalize(name, getattr(self, name))
             object.__setattr__(self, name, value)
             for one in value if isinstance(value, Spread) else (value,):
                 check_value(name, one)
@@ -115,9 +110,6 @@ class LensBlur:
         require(is_number, "draw", f"a whole number from 1 to {MOST_DRAWS}", self.draw)
         drawn_of = "1 where nothing is drawn; give a range, as in RADIUS=10-40"
         require(self.draw == 1 or bool(self.spreads), "draw", drawn_of, self.draw)
-        name_fits = len(self.name) <= LONGEST_NAME
-        shorter = "a recipe, as in KERNEL=wild, since so many ranges make too long a name"
-        require(name_fits, "radius_px", shorter, self.radius_px)
         expected = "given with --depth, the folder of depth maps"
         require(self.focus is None or self.depth, "focus", expected, self.focus)
         one_layer = not self.depth or self.layers == 1
@@ -126,18 +118,24 @@ class LensBlur:
             object.__setattr__(self, "focus", 0.0)
 
     @property
-    def values(self) -> dict[str, Drawn]:
+    def values(self) -> dict[str, Value]:
         """All settings by name, in their order."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @property
-    def without_idle(self) -> "LensBlur":
-        """The settings that give the same pictures, those that change nothing at their default."""
-        idle = set() if self.recipe else idle_settings(self.values)
-        at_default: dict[str, Any] = {
-            each.name: each.default for each in fields(self) if each.name in idle
-        }
-        return replace(self, **at_default)
+    def simplified(self) -> "LensBlur":
+        """The settings that give the same pictures, those without effect at their default.
+
+        A recipe stays as it is, and so does what is drawn.
+        """
+        if self.recipe:
+            return self
+        values, defaults = self.values, {field.name: field.default for field in fields(self)}
+        for names, where in NO_EFFECT_WHEN:
+            if all(self.values[name] == value for name, value in where.items()):
+                fixed = (name for name in names if name not in self.spreads)
+                values |= {name: defaults[name] for name in fixed}
+        return LensBlur(**values)
 
     @property
     def spreads(self) -> dict[str, Spread]:
@@ -164,28 +162,6 @@ class LensBlur:
                 parts.append(f"{each.name}{shown(value)}")
         return "-".join(parts)
 
-    @classmethod
-    def from_name(cls, name: str) -> "LensBlur | None":
-        """The settings whose set has this name, or None if none has."""
-        match = _NAME.fullmatch(name)
-        blades = {shape: number for number, shape in SHAPES.items()} | {"mixed": 0}
-        if match is None or match[1] not in blades:
-            return None
-        values: dict[str, Any] = {"blades": blades[match[1]]}
-        try:
-            for word, numbers in [("radius_px", match[2]), *_PART.findall(match[3])]:
-                if numbers:
-                    values[word] = parse_values(numbers)
-                elif set(word.split(",")) <= set(NOISE_KINDS):
-                    values["noise_kind"] = parse_values(word)
-                else:
-                    values[word] = True
-            values["draw"] = int(values.get("draw", 1))
-            blur = cls(**values)
-        except (ValueError, TypeError):
-            return None
-        return blur if blur.name == name else None
-
     @property
     def make_words(self) -> list[str]:
         """The words behind `make blur` that make this very set, as in RADIUS=33.5 BLADES=6."""
@@ -200,26 +176,31 @@ class LensBlur:
             words.append(f"{name}={'maps' if each.name == 'depth' else shown(value)}")
         return words
 
-    def with_draw(self, draw: int) -> "LensBlur":
-        """The same settings, for another set that draws values of its own."""
-        return replace(self, draw=draw)
+    def check_name(self) -> None:
+        """Raises SettingError if the name of the set is none that a folder can have."""
+        expected = "a recipe, as in KERNEL=wild, since so many ranges make too long a name"
+        require(len(self.name) <= LONGEST_NAME, "radius_px", expected, self.radius_px)
 
-    def drawn_for(self, image_id: str) -> "LensBlur":
+    def sample(self, image_id: str) -> "LensBlur":
         """The settings for one image, each spread in the place of a value drawn from the id."""
         again = f" {self.draw}" if self.draw > 1 else ""
         values: dict[str, Any] = {
-            name: spread.drawn(f"{name.removesuffix('_px')}{again} {image_id}", name in WHOLE)
+            name: spread.sample(f"{name.removesuffix('_px')}{again} {image_id}", name in INTEGER)
             for name, spread in self.spreads.items()
         }
         if values.get("radius_px") == 0 and self.recipe:
             return LensBlur(0)  # as sharp as the sharp half, and equal to it
-        # What is drawn is no set, whose name would have to fit a folder.
-        return replace(self, **values, recipe="drawn", draw=1) if values else self
+        return replace(self, **values, recipe="", draw=1) if values else self
 
-    def drawn_values(self, image_id: str) -> dict[str, Any]:
+    def sampled_values(self, image_id: str) -> dict[str, Value]:
         """What was drawn for one image, by setting."""
-        drawn_blur = self.drawn_for(image_id)
-        return {name: getattr(drawn_blur, name) for name in self.spreads}
+        sample = self.sample(image_id)
+        return {name: getattr(sample, name) for name in self.spreads}
+
+    @property
+    def has_one_radius(self) -> bool:
+        """Whether the radius is the same in all images, and everywhere in them."""
+        return not (self.depth or self.layers != 1 or isinstance(self.radius_px, Spread))
 
     @property
     def aperture(self) -> Aperture:
@@ -257,7 +238,7 @@ LIMITS = {  # of the numbers; what is drawn lies between them as well
 }
 SWITCHES = ("monochromatic", "linear", "subsampling")
 APERTURE = ("blades", "curvature", "rotation", "softness", "rim", "vignetting")
-IDLE = (  # settings that change no picture where others have these values
+NO_EFFECT_WHEN = (  # settings that change no picture where others have these values
     ((*APERTURE, "fringe"), {"radius_px": 0, "layers": 1, "depth": False}),
     (("curvature",), {"blades": 0}),
     (("rotation",), {"blades": 0, "vignetting": 0}),
@@ -267,7 +248,7 @@ IDLE = (  # settings that change no picture where others have these values
     (("noise_kind", "monochromatic", "coarseness"), {"noise": 0}),
     (("subsampling",), {"jpeg": 0}),
 )
-WHOLE = {"blades", "layers", "jpeg", *SWITCHES}  # drawn as whole numbers
+INTEGER = {"blades", "layers", "jpeg", *SWITCHES}
 
 
 def shown(value: object) -> object:
@@ -279,7 +260,7 @@ def shown(value: object) -> object:
     return number_text(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
-def settled(name: str, value: Any) -> Any:
+def normalize(name: str, value: Any) -> Any:
     """A setting's value in its own type, a spread as a `Spread`."""
     if isinstance(value, (tuple, list)):
         spread = Spread.of_plain(value)
@@ -292,20 +273,9 @@ def settled(name: str, value: Any) -> Any:
         return value
     if name in SWITCHES and value in (0, 1):
         return bool(value)
-    if name in WHOLE:
+    if name in INTEGER:
         return int(value) if value == value // 1 else value
     return float(value) + 0.0
-
-
-def idle_settings(values: Mapping[str, Any]) -> set[str]:
-    """The settings, of all settings by name, that change no picture; none that is drawn."""
-    return {
-        name
-        for names, where in IDLE
-        if all(values[other] == value for other, value in where.items())
-        for name in names
-        if not isinstance(values[name], Spread)
-    }
 
 
 def check_value(name: str, value: Any) -> None:
@@ -324,7 +294,7 @@ def check_value(name: str, value: Any) -> None:
             expected = f"a number between {low} and {high}{pixels}"
             is_number = isinstance(end, (int, float)) and low <= end <= high
             require(is_number, name, expected, shown(end))
-    if name in WHOLE and isinstance(value, tuple):
+    if name in INTEGER and isinstance(value, tuple):
         require(all(end % 1 == 0 for end in ends), name, "whole numbers", shown(Spread([value])))
     if name == "blades" and isinstance(value, tuple):
         within = value[0] == value[1] or value[0] >= 3

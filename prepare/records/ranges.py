@@ -57,7 +57,7 @@ class Spread(tuple[Part, ...]):
     def __str__(self) -> str:
         return ",".join(_part_text(part) for part in self)
 
-    def drawn(self, seed_text: str, whole: bool = False) -> float | str:
+    def sample(self, seed_text: str, whole: bool = False) -> float | str:
         """One of its values, decided by a text alone.
 
         Args:

@@ -1,21 +1,21 @@
 """The record of a blurred set, `kernel.json`: what its pictures are, and how to make them again."""
 
 import fnmatch
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
+import numpy as np
 
 from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.data_folder import HINT
 from prepare.records.files import write_json
 from prepare.records.jsonl import read_json
+from prepare.records.psf import aperture_psf
 from prepare.records.ranges import Spread
 from prepare.records.settings import DamagedRecordError, explain_damage
-
-if TYPE_CHECKING:
-    import numpy as np
 
 FILE_NAME = "kernel.json"
 # Settings that say what one point of light becomes, and in which light.
@@ -36,13 +36,12 @@ class KernelRecord:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What `kernel.json` holds, as it reads back: what is drawn is a list."""
+        """What `kernel.json` holds: what is drawn is a list."""
         blur = {
             name: value.plain if isinstance(value, Spread) else value
             for name, value in self.blur.values.items()
         }
-        record = {"kernel": self.blur.name} | blur | asdict(self.output)
-        return json.loads(json.dumps(record | {"border": "replicate"}))
+        return {"kernel": self.blur.name} | blur | asdict(self.output) | {"border": "replicate"}
 
     @property
     def make_command(self) -> str:
@@ -71,7 +70,7 @@ class KernelRecord:
         }
         return next((reason for reason, holds in reasons.items() if holds), None)
 
-    def psf(self) -> "np.ndarray":
+    def psf(self) -> np.ndarray:
         """PSF of the set as seen in its reduced pictures.
 
         A reduced pixel is the mean of a square of the original, so the PSF at this scale is the
@@ -87,8 +86,6 @@ class KernelRecord:
         """
         if reason := self.why_no_psf():
             raise ValueError(f"{self.blur.name} has no single PSF: {reason}")
-        from prepare.records.psf import aperture_psf  # NumPy: `--help` is to be instant
-
         radius_px = float(self.blur.radius_px)
         return aperture_psf(radius_px * self.output.size / WIDTH_OF_RADIUS, self.blur.aperture)
 
@@ -96,23 +93,19 @@ class KernelRecord:
 def read_kernel(folder: Path) -> KernelRecord | None:
     """The record of a set's folder; None where there is none, as of pictures blurred elsewhere.
 
-    A setting that the record lacks did not exist when it was written, and has its default.
-
     Raises:
-        DamagedRecordError: if the record cannot be read.
+        DamagedRecordError: if the record cannot be read, or is not what `KernelRecord` writes.
     """
     path = folder / FILE_NAME
     content = read_json(path, dict, HINT)
     if content is None:
         return None
     with explain_damage(path, HINT):
-        return KernelRecord(_settings(LensBlur, content), _settings(OutputSettings, content))
-
-
-def _settings(kind: type, content: dict) -> Any:
-    """A settings class from the keys of a record that are its fields."""
-    names = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in content.items() if name in names})
+        output = msgspec.convert(content, OutputSettings)
+        record = KernelRecord(msgspec.convert(content, LensBlur), output)
+        if record.content != content:
+            raise ValueError("not as it was written")
+        return record
 
 
 def set_names(blurred_dir: Path) -> list[str]:
@@ -124,8 +117,7 @@ def choose_sets(blurred_dir: Path, patterns: Sequence[str]) -> list[str]:
     """Names of the sets that are named, or match a pattern like `wild-*`; none twice.
 
     Raises:
-        NoSuchSetError: if a word fits none; says which there are, and how to make it where its
-            name tells.
+        NoSuchSetError: if a word fits none; says which there are, and how more are made.
     """
     found = set_names(blurred_dir)
     chosen: dict[str, None] = {}
@@ -133,7 +125,7 @@ def choose_sets(blurred_dir: Path, patterns: Sequence[str]) -> list[str]:
         fitting = [name for name in found if fnmatch.fnmatchcase(name, pattern)]
         fitting = [pattern] if pattern in found else fitting  # a name may look like a pattern
         if not fitting:
-            raise NoSuchSetError(_no_such_set(blurred_dir, pattern, found))
+            raise NoSuchSetError(no_such_set(blurred_dir, pattern, found))
         chosen |= dict.fromkeys(fitting)
     return list(chosen)
 
@@ -155,21 +147,15 @@ def the_only_set(blurred_dir: Path) -> str:
     return found[0]
 
 
-def _no_such_set(blurred_dir: Path, pattern: str, found: Sequence[str]) -> str:
-    blur = blur_of_name(pattern)
-    recipe = pattern.partition("-")[0].partition("*")[0]
+def no_such_set(blurred_dir: Path, pattern: str, found: Sequence[str]) -> str:
+    """That no set fits a name or pattern, and what to type next."""
     there = f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
-    if blur is None and recipe in RECIPES:
-        if any(name.startswith(f"{recipe}-") for name in found):
-            return f'{there}; name all of the recipe with KERNEL="{recipe}-*"'
-        return f"{there}; run `make blur KERNEL={recipe} DRAWS=12`"
-    if blur is None:
-        return f"{there}; name one of those with KERNEL=.., or make another with `make blur`"
-    same = blur.without_idle
-    if same.name in found:
-        return f"{there}; its pictures would be those of {same.name}"
-    called = f", as {same.name}" if same != blur else ""
-    return f"{there}; run `{' '.join(['make blur', *same.make_words])}`{called}"
+    for recipe in RECIPES:
+        if pattern.startswith(recipe):
+            if any(name.startswith(f"{recipe}-") for name in found):
+                return f'{there}; name all of the recipe with KERNEL="{recipe}-*"'
+            return f"{there}; run `make blur KERNEL={recipe} DRAWS=12`"
+    return f"{there}; name one of those with KERNEL=.., or make it with `make blur RADIUS=..`"
 
 
 # What the settings of real blur were found or are assumed to be: light is blurred before the
@@ -214,13 +200,4 @@ RECIPES = {"wild": (WILD, WILD_LENS)}
 def recipe_set(recipe: str, number: int) -> LensBlur:
     """What the set of that number, from 1 up, of a recipe is made by."""
     kinds = RECIPES[recipe]
-    return kinds[(number - 1) % len(kinds)].with_draw(number)
-
-
-def blur_of_name(name: str) -> LensBlur | None:
-    """The settings whose set has this name, a recipe's or its own; None if none has."""
-    recipe, _, draw = name.rpartition("-")
-    if recipe in RECIPES and draw.isascii() and draw.isdecimal() and int(draw) > 0:
-        blur = recipe_set(recipe, int(draw))
-        return blur if blur.name == name else None
-    return LensBlur.from_name(name)
+    return replace(kinds[(number - 1) % len(kinds)], draw=number)

@@ -15,7 +15,7 @@ from prepare.records.files import hash_of
 
 
 def setting(default: Any, text: str, *, flag: bool = True) -> Any:
-    """A dataclass field that explains itself.
+    """A dataclass field that explains itself; annotated `Any`, it may be given as a `Spread`.
 
     Args:
         default: value of the setting.
@@ -23,11 +23,6 @@ def setting(default: Any, text: str, *, flag: bool = True) -> Any:
         flag: whether the command line has a flag for it.
     """
     return dataclasses.field(default=default, metadata={"help": text, "flag": flag})
-
-
-def drawn(default: Any, text: str, *, flag: bool = True) -> Any:
-    """The same of a setting that may also be drawn, for each image, from a `Spread`."""
-    return dataclasses.field(default=default, metadata={"help": text, "flag": flag, "drawn": True})
 
 
 def choices_of(hint: Any) -> tuple:
@@ -43,7 +38,7 @@ def check_choices(settings: Any) -> None:
 
 
 class DamagedRecordError(PrepareError):
-    """A record on disk cannot be read; the message names it and the way out."""
+    """A record on disk cannot be read; the message names it and what to do."""
 
 
 class SettingError(ValueError):
@@ -67,12 +62,12 @@ def require(holds: bool, setting: str, expected: str, got: object) -> None:
 
 
 @contextlib.contextmanager
-def explain_damage(path: Path, way_out: str, *also: type[Exception]) -> Iterator[None]:
+def explain_damage(path: Path, hint: str, *also: type[Exception]) -> Iterator[None]:
     """Turns whatever is raised over the content of a record into one line that names the file.
 
     Args:
         path: of the record that is read, or whose content is used.
-        way_out: what to do then, to follow a semicolon.
+        hint: what to do then, to follow a semicolon.
         also: further exceptions that damage may raise, beside those of Python's own types.
 
     Raises:
@@ -84,7 +79,7 @@ def explain_damage(path: Path, way_out: str, *also: type[Exception]) -> Iterator
         yield
     except caught as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
-        raise DamagedRecordError(f"{path} is damaged ({reason}); {way_out}") from error
+        raise DamagedRecordError(f"{path} is damaged ({reason}); {hint}") from error
 
 
 class Part(NamedTuple):

@@ -3,7 +3,6 @@
 import contextlib
 from pathlib import Path
 
-from prepare.records.sets import blur_of_name
 from train import TrainError
 from train.restore.onnx_file import NoWeightsError
 from train.run import Run, find_run, index_of
@@ -72,13 +71,13 @@ def offered_runs(runs_dir: Path, run: str | None, box_dir: Path) -> dict[str, tu
 
 def _with_limits(said: str, run_dir: Path) -> str:
     """What is said of a run, and what it is for, if for that alone."""
-    sets = known_alone(run_dir)
+    sets = fixed_radius_sets(run_dir)
     limits = f"for {sets[0] if len(sets) == 1 else f'{len(sets)} blurs'} alone" if sets else ""
     return ", ".join(each for each in (said, limits) if each)
 
 
-def known_alone(run_dir: Path) -> tuple[str, ...]:
-    """Names of a run's blurred sets, where none has radii that differ from image to image.
+def fixed_radius_sets(run_dir: Path) -> tuple[str, ...]:
+    """Names of the blurred sets that a run was trained on, where each has one radius.
 
     Such a network takes back those blurs, and makes others worse. Empty for all other runs, and
     where that is not known, as of sets that were blurred elsewhere.
@@ -87,10 +86,7 @@ def known_alone(run_dir: Path) -> tuple[str, ...]:
         record = Run(run_dir).record
     except TrainError:  # its weights may be whole
         return ()
-    names = record.kernels if record else ()
-    blurs = [blur_of_name(name) for name in names]
-    any_radius = [not blur or blur.depth or "radius_px" in blur.spreads for blur in blurs]
-    return () if any(any_radius) else names
+    return record.kernels if record and record.fixed_radii else ()
 
 
 def _written_s(run_dir: Path) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from prepare.records.files import named_errors, remove_old_parts
 from train.restore.onnx_file import open_engine
 from train.restore.photographs import deblur
-from train.restore.runs import choose_run, known_alone
+from train.restore.runs import choose_run, fixed_radius_sets
 from train.restore.targets import NothingRestoredError, plan
 
 
@@ -49,7 +49,7 @@ def deblur_photographs(
         print(f"{name}: {len(targets)} to restore into {out_dir}")
         return
     engine = open_engine(run_dir, wanted.detail)
-    if sets := known_alone(run_dir):
+    if sets := fixed_radius_sets(run_dir):
         learned = f"{run_dir.name} learned {', '.join(sets)} alone"
         print(f"{learned}, and can make other blur worse; RUN={places[2].name} is for any")
     print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
