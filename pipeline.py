@@ -16,6 +16,7 @@ from pathlib import Path
 from prepare import PrepareError
 from prepare.command_line import (
     Parser,
+    UsageError,
     add_blur,
     add_dataset,
     add_sets,
@@ -23,9 +24,11 @@ from prepare.command_line import (
     blurs_from,
     described,
     in_words_of_flags,
+    in_words_of_make,
     parse_seed,
     set_names_from,
     settings_from,
+    words_from_make,
 )
 from prepare.ffhq.metadata import FfhqSettings
 from prepare.records.blur import OutputSettings
@@ -173,7 +176,7 @@ def recipe(args: argparse.Namespace) -> TrainSettings:
 
 
 def build_parser() -> Parser:
-    """The command line, subcommand by subcommand."""
+    """The command line, subcommand by subcommand; `commands` holds their parsers by name."""
     parser = Parser(prog="pipeline.py", description=__doc__.splitlines()[0])
     subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
 
@@ -212,6 +215,7 @@ def build_parser() -> Parser:
     add_training(command)
     command.set_defaults(**DEMO)
     add(clean_pairs, "clean-pairs", with_run=False)
+    parser.commands = subcommands.choices
     return parser
 
 
@@ -221,11 +225,27 @@ def add_training(parser: Parser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one subcommand; returns the exit code."""
+    """Runs one subcommand; returns the exit code.
+
+    Args:
+        arguments: of the command line. `--make TARGET` stands for the subcommand of that name with
+            the variables that were typed behind make.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
-    args = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(map(str, arguments))
+    from_make = words[:1] == ["--make"]
+
+    def failed(message: str, code: int = 1) -> int:
+        print(f"error: {in_words_of_make(message) if from_make else message}", file=sys.stderr)
+        return code
+
+    parser = build_parser()
+    try:
+        args = parser.parse_args(words_from_make(parser.commands, words[1]) if from_make else words)
+    except UsageError as error:
+        return failed(str(error), 2)
     for number in heeded_signals():
         signal.signal(number, signal.default_int_handler)  # all end a stage as Ctrl-C does
     warnings.filterwarnings("ignore", module="PIL")
@@ -236,11 +256,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except SettingError as error:
-        print(f"error: {in_words_of_flags(error)}", file=sys.stderr)
-        return 2
+        return failed(in_words_of_flags(error), 2)
     except (PrepareError, TrainError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return failed(str(error))
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130

@@ -200,7 +200,11 @@ def compare_presets(paper: Contestant, sharp: Contestant, rounds: int) -> None:
 def main() -> None:
     """Runs all contestants in turns, or is one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch-python", default=sys.executable, help="interpreter with PyTorch")
+    parser.add_argument(
+        "--torch-python",
+        default=os.environ.get("TORCH_PYTHON") or sys.executable,
+        help="interpreter with PyTorch",
+    )
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--steps", type=int, default=4, help="of each contestant in a round")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))

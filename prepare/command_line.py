@@ -1,11 +1,13 @@
 """Makes command-line flags of settings classes, so that names, defaults and help have one home."""
 
 import argparse
+import difflib
+import glob
 import os
 import re
 import types
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -20,6 +22,12 @@ Settings = TypeVar("Settings")
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
 FLAGS = {"radius_px": "radius", "from_dir": "from", "draw": "draws"}  # where it has another name
+MAKE_NAMES = {"num-images": "N", "data-dir": "DATA", "runs-dir": "RUNS"}  # likewise, behind make
+OF_THE_MAKEFILE = {"DEVICE", "PYTHON", "ROCM_WHEEL", "ARGS", "TORCH", "UPGRADE", "EXAMPLES"}
+
+
+class UsageError(Exception):
+    """What was typed makes no sense; the message says what would."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,8 +38,95 @@ class Parser(argparse.ArgumentParser):
         # What may follow a flag although it begins with a minus: ranges and choices, too.
         self._negative_number_matcher = re.compile(r"-[\d.][\d.,-]*")
 
+    commands: Mapping[str, "Parser"]
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; see `python {self.prog} --help`\n")
+        raise UsageError(f"{message}; see `python {self.prog} --help`")
+
+
+def words_from_make(commands: Mapping[str, Parser], target: str) -> list[str]:
+    """The arguments that a make target's typed variables stand for.
+
+    A variable that another target knows is passed over: several may be made by one call.
+
+    Args:
+        commands: the parsers of the subcommands, by name.
+        target: one of these names.
+
+    Raises:
+        UsageError: if no target knows a variable; names the nearest.
+    """
+    typed = read_makeflags(os.environ.get("MAKEFLAGS", ""))
+    known = {name for command in commands.values() for name in variables_of(command)}
+    for name in typed.keys() - known - OF_THE_MAKEFILE:
+        near = difflib.get_close_matches(name.upper(), known | OF_THE_MAKEFILE, 1, 0)
+        raise UsageError(f"no variable is called {name}; the nearest is {near[0]}")
+    words, last = [target], []
+    for name, action in variables_of(commands[target]).items():
+        value = typed.get(name, "")
+        if not value:
+            continue
+        if action.nargs == 0:
+            if value not in ("0", "1"):
+                raise UsageError(f"{name} must be 0 or 1, got {value}")
+            words += [action.option_strings[0]] * int(value)
+        elif not action.option_strings:
+            last = ["--", *_paths(value)]
+        elif action.nargs == "+":
+            words += [action.option_strings[0], *value.split()]
+        else:
+            is_path = action.type is Path or (name == "IDS" and "/" in value)
+            words.append(f"{action.option_strings[0]}={_path(value) if is_path else value}")
+    return words + last
+
+
+def read_makeflags(makeflags: str) -> dict[str, str]:
+    """The variables that were typed behind make, as they were typed.
+
+    GNU make puts them behind `--`, a blank between two, and a backslash before each blank, tab and
+    backslash of a value; it doubles each $.
+    """
+    _, _, variables = f" {makeflags}".partition(" -- ")
+    found = re.findall(r"(\w+)=((?:\\.|[^\\ ])*)", variables, re.DOTALL)
+    return {name: re.sub(r"\\(.)|\$(\$)", r"\1\2", value, flags=re.DOTALL) for name, value in found}
+
+
+def variables_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """What the flags of a subcommand are called behind make."""
+    return {
+        make_name(action.option_strings[-1][2:] if action.option_strings else "in"): action
+        for action in command._actions
+        if action.dest != "help"
+    }
+
+
+def _paths(value: str) -> list[str]:
+    """The photographs that a value names: one file, blanks and all, or several or patterns."""
+    whole = _path(value)
+    if os.path.lexists(whole) or len(value.split()) == 1:
+        return [whole] if os.path.lexists(whole) else sorted(glob.glob(whole)) or [whole]
+    several = [_paths(word) for word in value.split()]
+    found = [path for paths in several for path in paths]
+    return found if all(map(os.path.lexists, found)) else [whole]
+
+
+def _path(value: str) -> str:
+    """A typed path, seen from the folder of the project, where make goes."""
+    if "://" in value:
+        return value
+    value = os.path.expanduser(value) if value.startswith("~/") else value
+    return os.path.join(os.environ.get("TYPED_IN", ""), value)
+
+
+def in_words_of_make(message: str) -> str:
+    """A message about flags, for somebody who typed variables behind make."""
+    message = re.sub(r"see `python pipeline.py.* --help`", "see `make help`", message)
+    return re.sub(r"(argument )?--([a-z][a-z-]+)", lambda flag: make_name(flag[2]), message)
+
+
+def make_name(flag: str) -> str:
+    """What a flag, without its dashes, is called behind make."""
+    return MAKE_NAMES.get(flag, flag.upper().replace("-", "_"))
 
 
 def in_words_of_flags(error: SettingError) -> str:
@@ -142,13 +237,9 @@ def add_dataset(
     if with_part:
         text = "2/8: makes the second of eight parts, as one of several machines"
         parser.add_argument("--part", type=parse_part, metavar="K/N", help=text)
-    parser.add_argument(
-        "--num-images",
-        type=parse_count,
-        required=num_images is None,
-        default=num_images,
-        help="originals to have in all",
-    )
+    text = "originals to have in all (default: %(default)s)"
+    number = num_images or 1000
+    parser.add_argument("--num-images", type=parse_count, default=number, help=text)
     source = "ffhq" if num_images is None else "sample"
     parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
     parser.add_argument("--from", dest="from_dir", type=Path, help="folder of --source folder")

@@ -15,7 +15,8 @@ from prepare.records.sets import choose_sets, read_kernel
 from prepare.records.settings import DamagedRecordError
 from train.dataset import Pairs, Restore, find_pairs, read_split
 from train.devices import load_tensorflow
-from train.evaluation.baselines import SAMPLE, baseline_ids
+from train.evaluation import SAMPLE
+from train.evaluation.baselines import baseline_ids
 from train.evaluation.folder import EvaluationPlaceError, begin, evaluated_in, publish
 from train.evaluation.real_pairs import find_real_pairs, read_real_pair
 from train.report.page import NoEvaluationError, write_report

@@ -2,12 +2,16 @@
 
 import argparse
 import contextlib
+import os
 from pathlib import Path
 
-from train.evaluation.baselines import ALL, SAMPLE, SAMPLE_SIZE
+from train.evaluation import ALL, SAMPLE, SAMPLE_SIZE
 from train.settings import PRESETS
 from train.start import preset_of
 from train.studio import FIRST_PORT
+
+RESTORED = Path(os.environ.get("TYPED_IN", ""), "restored")  # make may be called from elsewhere
+HELP_OF_OUT = "folder of the results (default: restored)"
 
 
 def add_preset(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +33,10 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 def add_deblur(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say what is restored, and how."""
     parser.add_argument("photographs", type=Path, nargs="+", help="files or folders")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    text = "folder of the results (default: restored)"  # where make was called, as other paths
+    parser.add_argument(
+        "--out", type=Path, default=Path(os.environ.get("TYPED_IN", ""), "restored"), help=text
+    )
     text = "0 leaves a photograph as it is, 1 restores"
     parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
     text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
@@ -44,7 +51,7 @@ def add_studio(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say where the page is, and where restored photographs go."""
     text = f"of 127.0.0.1 (default: {FIRST_PORT}, or a free one where that is taken)"
     parser.add_argument("--port", type=parse_port, help=text)
-    parser.add_argument("--out", type=Path, default=Path("restored"), help="folder of the results")
+    parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
     parser.set_defaults(run=None)  # the newest, or the one in the box
 
 

@@ -4,18 +4,19 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.data_folder import HINT
 from prepare.records.files import write_json
 from prepare.records.jsonl import read_json
-from prepare.records.psf import aperture_psf
 from prepare.records.ranges import Spread
 from prepare.records.settings import DamagedRecordError, explain_damage
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FILE_NAME = "kernel.json"
 # Settings that say what one point of light becomes, and in which light.
@@ -70,7 +71,7 @@ class KernelRecord:
         }
         return next((reason for reason, holds in reasons.items() if holds), None)
 
-    def psf(self) -> np.ndarray:
+    def psf(self) -> "np.ndarray":
         """PSF of the set as seen in its reduced pictures.
 
         A reduced pixel is the mean of a square of the original, so the PSF at this scale is the
@@ -86,6 +87,8 @@ class KernelRecord:
         """
         if reason := self.why_no_psf():
             raise ValueError(f"{self.blur.name} has no single PSF: {reason}")
+        from prepare.records.psf import aperture_psf  # NumPy: `--help` is to be instant
+
         radius_px = float(self.blur.radius_px)
         return aperture_psf(radius_px * self.output.size / WIDTH_OF_RADIUS, self.blur.aperture)
 

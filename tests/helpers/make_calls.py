@@ -7,13 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
+import pipeline
 from helpers.pair_files import ROOT
+from prepare.command_line import words_from_make
+
+COMMANDS = pipeline.build_parser().commands
 
 STAND_IN = f"""#!{sys.executable} -IS
 import json, os, shutil, sys
 with open(os.environ["CALLS"], "a") as file:
-    print(json.dumps([sys.argv[1:], os.getcwd(), os.environ.get("PYTEST_ADDOPTS")]), file=file)
+    print(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]), file=file)
 if sys.argv[1:3] == ["-m", "venv"]:
     os.makedirs(sys.argv[3] + "/bin", exist_ok=True)
     for name in ("python", "uv"):
@@ -65,7 +70,7 @@ def write_clone(parent: Path) -> Path:
 
 
 def make(clone, *arguments, cwd=None, code=0, **environment):
-    """Runs make. Result has the calls of the stand-in, [words, cwd, addopts] each, and `errors`."""
+    """Runs make. Result has the calls of the stand-in, [words, cwd, environment], and `errors`."""
     calls = clone.parent / "calls"
     calls.unlink(missing_ok=True)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
@@ -81,22 +86,26 @@ def make(clone, *arguments, cwd=None, code=0, **environment):
     assert not list(clone.parent.rglob("pwned"))
     lines = calls.read_text().splitlines() if calls.exists() else []
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    return SimpleNamespace(
-        calls=list(map(json.loads, lines)), errors=errors, out=done.stdout, err=done.stderr
-    )
+    return SimpleNamespace(calls=list(map(json.loads, lines)), errors=errors, out=done.stdout)
 
 
-def words_of(clone, *arguments, **options):
-    """The words behind `pipeline.py` in the one call that make makes."""
-    ((words, cwd, _),) = make(clone, *arguments, **options).calls
-    assert words[0] == "pipeline.py"
+def args_of(clone, *arguments, **options):
+    """What pipeline.py parses from the one call that make makes of it."""
+    ((words, cwd, environment),) = make(clone, *arguments, **options).calls
+    assert words[:2] == ["pipeline.py", "--make"]
     assert cwd == str(clone)
-    return words[1:]
+    before = os.getcwd()
+    os.chdir(cwd)
+    try:
+        with mock.patch.dict(os.environ, environment):
+            return pipeline.build_parser().parse_args(words_from_make(COMMANDS, words[2]))
+    finally:
+        os.chdir(before)
 
 
 def error_of(clone, *arguments, **options):
+    """The one error line of a make that calls nothing."""
     done = make(clone, *arguments, code=2, **options)
     assert done.calls == []
-    assert "Traceback" not in done.err
-    assert len(done.errors) == 1, done.err
+    assert len(done.errors) == 1
     return done.errors[0]

@@ -18,7 +18,8 @@ from tqdm import tqdm
 from prepare.records.files import write_json, write_text
 from prepare.records.sets import KernelRecord
 from train.dataset import Pairs, Restore, read_picture, write_picture
-from train.evaluation.baselines import CHOSEN_BY, SAMPLE, baseline_ids, tuned_baselines
+from train.evaluation import SAMPLE
+from train.evaluation.baselines import CHOSEN_BY, baseline_ids, tuned_baselines
 from train.evaluation.bootstrap import mean_with_ci95
 from train.evaluation.folder import PICTURES, ScoreLog, fingerprint
 from train.evaluation.metrics import SCORES, Views, all_scores
