@@ -31,12 +31,13 @@ def ours(
     check: Callable[[Path], str] = lambda path: "",
 ) -> None:
     """Fetches the files with this project's client."""
-    with Client(FfhqSettings()) as client, ThreadPoolExecutor(connections) as pool:
+    client = Client(FfhqSettings())
 
-        def fetch(number: int) -> str:
-            path, most = folder / str(number), 1 << 30
-            return fetch_file(client, f"{url}/plain/{number}", path, check=check, max_bytes=most)
+    def fetch(number: int) -> str:
+        path, most = folder / str(number), 1 << 30
+        return fetch_file(client, f"{url}/plain/{number}", path, check=check, max_bytes=most)
 
+    with ThreadPoolExecutor(connections) as pool:
         list(pool.map(fetch, range(num_files)))
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -22,8 +21,7 @@ from helpers.pair_files import ROOT
 import pipeline
 from prepare.ffhq.download import Client, IntegrityError
 from prepare.ffhq.local_copy import (
-    FfhqCopyError,
-    OutsideError,
+    FfhqError,
     VerifiedFiles,
     check_image,
     ffhq_copy_originals,
@@ -31,7 +29,7 @@ from prepare.ffhq.local_copy import (
     is_ffhq_copy,
 )
 from prepare.ffhq.metadata import FfhqSettings, read_entries, wanted_ids, write_licenses
-from prepare.ffhq.source import FfhqDownload, FfhqError
+from prepare.ffhq.source import FfhqDownload
 from prepare.records.settings import DamagedRecordError, SettingError
 
 NUM_IMAGES = 12
@@ -91,8 +89,8 @@ def fetch(server, folder, *args, said=None, **changes):
     return came
 
 
-def sent(server, name=METADATA):
-    return sum(request.num_bytes for request in server.asked(name))
+def sent(server):
+    return sum(request.num_bytes for request in server.asked(METADATA))
 
 
 def entries(server, folder, num_images, said=None):
@@ -100,8 +98,7 @@ def entries(server, folder, num_images, said=None):
     say = (said if said is not None else []).append
     wanted = download(server, folder, num_images, max_failures=1, num_attempts=1, source="drive")
     wanted.files.folder.mkdir(parents=True, exist_ok=True)
-    with Client(wanted.settings) as client:
-        return wanted.entries(client, say)
+    return wanted.entries(Client(wanted.settings), say)
 
 
 # What comes, from where, and how often it is asked for.
@@ -216,7 +213,7 @@ def test_images_already_made_are_not_wanted(server, tmp_path):
         fetch(server, tmp_path, 6, {"00000"}, source="drive")
 
 
-def test_changed_file_is_noticed_and_fetched_again(server, tmp_path):
+def test_changed_file_is_fetched_again_and_a_lost_record_costs_a_check_alone(server, tmp_path):
     fetch(server, tmp_path, 4)
     folder = tmp_path / "ffhq" / "images1024x1024" / "00000"
     (folder / "00001.png").write_bytes(b"damaged")
@@ -224,13 +221,9 @@ def test_changed_file_is_noticed_and_fetched_again(server, tmp_path):
     (folder / "00003.png").unlink()
     assert len(fetch(server, tmp_path, 4)) == 4
     assert [len(server.asked(f"{n:05d}.png")) for n in range(4)] == [1, 2, 1, 2]
-
-
-def test_lost_record_costs_a_check_not_a_download(server, tmp_path):
-    fetch(server, tmp_path)
     (tmp_path / "ffhq" / "checked.jsonl").unlink()
-    assert fetch(server, tmp_path) == dict.fromkeys(ALL, "drive")
-    assert all(len(server.asked(f"{image_id}.png")) == 1 for image_id in ALL)
+    assert fetch(server, tmp_path, 4) == dict.fromkeys(ALL[:4], "drive")
+    assert [len(server.asked(f"{n:05d}.png")) for n in range(4)] == [1, 2, 1, 2]
 
 
 def test_consumer_that_stops_early_is_obeyed_at_once(server, tmp_path):
@@ -287,12 +280,7 @@ def test_only_as_much_metadata_as_is_wanted_is_fetched(server, tmp_path, long_me
     assert len(entries(server, tmp_path, MANY)) == MANY  # more goes on from there
     assert server.asked(METADATA)[1].start == first
     assert sent(server) == len(long_metadata)
-    part = tmp_path / "ffhq" / f"{METADATA}.part"
-    assert part.read_bytes() == long_metadata
-    part.rename(tmp_path / "ffhq" / METADATA)
-    before = len(server.headers)
-    assert len(entries(server, tmp_path, MANY)) == MANY  # a whole one needs no network
-    assert len(server.headers) == before
+    assert (tmp_path / "ffhq" / f"{METADATA}.part").read_bytes() == long_metadata
 
 
 @pytest.mark.parametrize("fault", ["quota", "404"])
@@ -319,15 +307,6 @@ def test_damaged_metadata_leaves_the_rest_to_the_mirror(server, tmp_path, files,
     assert len(entries(server, tmp_path / "other", NUM_IMAGES)) == NUM_IMAGES
 
 
-def test_broken_connection_gives_the_entries_before_it(server, tmp_path, long_metadata):
-    server.files[METADATA] = long_metadata
-    assert len(entries(server, tmp_path, 50)) == 50
-    server.misbehave(METADATA, "quota", for_ever=True)
-    said = []
-    assert 50 <= len(entries(server, tmp_path, 200, said)) < 100
-    assert "the download quota is used up" in said[0]
-
-
 @pytest.mark.parametrize(
     "beginning", ["[" * 20_000_000, '{"0": {"a":' * 2_000_000, '{"0": {"' + "x" * 20_000_000]
 )
@@ -342,30 +321,26 @@ def test_what_would_fill_the_memory_is_no_metadata(server, tmp_path, beginning):
         list(read_entries([beginning.encode()]))
 
 
+ODD_SIZES = ["1e999999999", "-1", "1.5", "NaN", '"x"', "9" * 5000, "[1]"]
+
+
 @pytest.mark.parametrize(
-    "entry", ["null", "[]", "{}", '{"image": {"file_url": "x"}}', '{"image": 7, "metadata": {}}']
+    ("old", "new"),
+    [
+        ('"image": {', '"image": null, "x": {'),
+        ('"image": {', '"image": [], "x": {'),
+        ('"metadata": {', '"metadata": 7, "x": {'),
+        ('"metadata": {', '"x": {'),
+        (r"\?id=", "?i="),
+        *((r'"file_size": \d+', f'"file_size": {size}') for size in ODD_SIZES),
+    ],
 )
-def test_strange_entry_is_left_out(entry):
-    assert list(read_entries([f'{{"7": {{"image": {entry}}}}}'.encode()])) == [("00007", None)]
-
-
-@pytest.mark.parametrize("number", ["1e999999999", "-1", "1.5", "NaN", '"x"', "9" * 5000, "[1]"])
-def test_odd_number_costs_one_entry_at_most(files, number):
-    text = re.sub(rb'"file_size": \d+', f'"file_size": {number}'.encode(), files[METADATA], count=1)
+def test_odd_entry_costs_no_other(files, old, new):
+    text = re.sub(old.encode(), new.encode(), files[METADATA], count=1)
     found = list(read_entries([text[:999], text[999:]]))
     assert [image_id for image_id, _ in found] == ALL
     assert found[0][1] is None or found[0][1].num_bytes in (-1, 1)
-    assert None not in found[1:]
-
-
-def test_full_disk_is_named(server, tmp_path):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # as with 1000 bytes left
-    try:
-        with pytest.raises(OSError, match=r"File too large: '.*/ffhq-dataset-v2\.json\.part'"):
-            entries(server, tmp_path, 8)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert None not in dict(found[1:]).values()
 
 
 def test_ids(server, tmp_path):
@@ -407,7 +382,7 @@ def test_licenses_are_added_and_sorted_and_no_cell_is_a_formula(tmp_path, files)
     assert path.stat().st_mtime_ns == before
     odd = ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", "it's", "a=b", ""]
     for number, word in enumerate(odd):
-        license = replace(found["00000"].license, id=f"{number:05d}", author=word)
+        license = found["00000"].license | {"id": f"{number:05d}", "author": word}
         write_licenses(path, [replace(found["00000"], license=license)])
     assert [row["author"] for row in rows_of(path)] == [
         *("'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "'\rx", "it's", "a=b", ""),
@@ -431,12 +406,6 @@ def put(folder, number, data=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data or image_bytes(number))
     return path
-
-
-def remember(folder, *numbers):
-    for number in numbers:
-        md5 = hashlib.md5(image_bytes(number)).hexdigest()
-        VerifiedFiles(folder).record(f"{number:05d}", put(folder, number), "drive", md5)
 
 
 @pytest.mark.parametrize(
@@ -468,30 +437,20 @@ def test_what_lies_in_the_place_of_an_image_is_no_image(tmp_path, kind):
     else:
         path.touch()
         os.truncate(path, 6_000_000_000)
-    with pytest.raises(IntegrityError, match=r"no regular file|more than 67108864 bytes"):
+    with pytest.raises(IntegrityError, match=r"no regular file|more than 16777216 bytes"):
         check_image(path, ".png")
-
-
-def test_record_survives_the_run_and_a_torn_line(tmp_path):
-    remember(tmp_path, 0, 1)
-    with (tmp_path / "checked.jsonl").open("a") as record:
-        record.write('{"id": "00002", "fi')
-    remember(tmp_path, 3)
-    files = VerifiedFiles(tmp_path)
-    assert [files.find(f"{n:05d}") is not None for n in range(4)] == [True, True, False, True]
-    assert files.find("00001").source == "drive"
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"id": "../../x"}', "null", "\0", "1"])
 def test_strange_record_is_not_trusted(tmp_path, line):
-    remember(tmp_path / "ffhq", 0)
-    record = tmp_path / "ffhq" / "checked.jsonl"
+    path, record = put(tmp_path / "ffhq", 0), tmp_path / "ffhq" / "checked.jsonl"
+    VerifiedFiles(tmp_path / "ffhq").record("00000", path, "drive", "")
     right = record.read_text().strip()
     (tmp_path / "secret.png").write_bytes(image_bytes(0))
-    outside = json.dumps(json.loads(right) | {"id": "00001", "file": "../secret.png"})
-    record.write_text(f"{line}\n{outside}\n{right}\n{line}\n")
+    outside = json.loads(right) | {"id": "00001", "extension": "/../../../../secret.png"}
+    record.write_text(f"{line}\n{json.dumps(outside)}\n{right}\n{line}\n{right[:30]}")
     files = VerifiedFiles(tmp_path / "ffhq")
-    assert files.find("00000") is not None
+    assert files.find("00000").source == "drive"
     assert files.find("00001") is None
 
 
@@ -502,9 +461,9 @@ def test_nothing_is_written_or_removed_through_a_link_out_of_the_folder(tmp_path
     (tmp_path / "ffhq" / "images1024x1024").symlink_to(tmp_path / "outside" / "images1024x1024")
     files = VerifiedFiles(tmp_path / "ffhq")
     assert [original.source for original in files.reverify("00000", None)] == ["folder"]
-    with pytest.raises(OutsideError, match=r"SOURCE=folder FROM=.*outside"):
+    with pytest.raises(FfhqError, match=r"SOURCE=folder FROM=.*outside"):
         files.path_for("00002", ".png")
-    with pytest.raises(OutsideError):
+    with pytest.raises(FfhqError):
         list(files.reverify("00001", None))
     assert damaged.exists()
 
@@ -540,7 +499,7 @@ def test_files_of_a_copy_are_used_where_they_lie(copy, inside):
 def test_what_a_copy_lacks_is_said_after_what_it_has(copy, chosen, found):
     came = []
     watched = (came.append(original.id) for original in ffhq_copy_originals(copy, 7, chosen))
-    with pytest.raises(FfhqCopyError, match=f"holds {found} images wanted"):
+    with pytest.raises(FfhqError, match=f"holds {found} images wanted"):
         list(watched)
     assert came == ids(0, 1, 3, 999, 1000, 69999)[: int(found[0])]
 
@@ -582,7 +541,7 @@ def test_killed_again_and_again_it_goes_on_and_asks_for_nothing_twice(
 ):
     server.delay_s = 0.02  # per 4 KiB: an image takes a tenth of a second
     moments, num_kills = random.Random(source), 0
-    while num_kills < 8:
+    while num_kills < 6:
         before, num_asked = whole(tmp_path, suffix), len(server.requests)
         process = start(server, tmp_path, source, NUM_IMAGES)
         while process.poll() is None and len(server.requests) == num_asked:

@@ -18,10 +18,8 @@ def server():
 
 
 def read(server, file_id, start=0, end=None):
-    with (
-        Client(FfhqSettings(read_timeout_s=1.0)) as client,
-        open_file(client, drive_file_url(server.url, file_id), start, end) as response,
-    ):
+    client, url = Client(FfhqSettings(read_timeout_s=1.0)), drive_file_url(server.url, file_id)
+    with open_file(client, url, start, end) as response:
         return response.raw.read()
 
 

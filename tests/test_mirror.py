@@ -14,7 +14,7 @@ from prepare.ffhq.metadata import FfhqSettings
 from prepare.ffhq.mirror import fetch_from_tar, mirror_bytes
 from prepare.records.settings import DamagedRecordError
 
-QUICK = FfhqSettings(num_attempts=3, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
+QUICK = FfhqSettings(num_attempts=3, backoff_s=0.005, read_timeout_s=0.15, deadline_s=3.0)
 ORDER = (7, 3, 12, 0, 9, 5, 1, 8)  # a tar's members are in no order
 
 
@@ -37,11 +37,10 @@ def fetch(server, folder, *numbers):
     ids = [f"{number:05d}" for number in numbers]
     came = []
     url, files = f"{server.url}/mirror", VerifiedFiles(folder)
-    with Client(QUICK) as client:
-        for original in fetch_from_tar(client, url, files, ids):
-            assert original.source == "mirror"
-            assert original.path.read_bytes() == webp(int(original.id))
-            came.append(original.id)
+    for original in fetch_from_tar(Client(QUICK), url, files, ids):
+        assert original.source == "mirror"
+        assert original.path.read_bytes() == webp(int(original.id))
+        came.append(original.id)
     return came
 
 
@@ -81,9 +80,9 @@ def test_later_run_asks_for_the_bytes_it_lacks(server, tmp_path):
 def test_index_of_another_mirror_is_not_trusted(server, tmp_path):
     fetch(server, tmp_path, 3)
     server.files["00000.tar"] = tar_bytes(members(reversed(ORDER)))
-    with Client(QUICK) as client:
-        other = fetch_from_tar(client, f"{server.url}/cdn", VerifiedFiles(tmp_path), ["00008"])
-        assert [original.id for original in other] == ["00008"]
+    url, wanted = f"{server.url}/cdn", ["00008"]
+    other = fetch_from_tar(Client(QUICK), url, VerifiedFiles(tmp_path), wanted)
+    assert [original.id for original in other] == wanted
     assert server.asked("00000.tar")[-1].start == 0
 
 
@@ -95,10 +94,14 @@ def test_index_of_a_tar_that_has_changed_is_dropped(server, tmp_path):
     assert fetch(server, tmp_path, 8) == ["00008"]
 
 
-def test_torn_index_costs_no_image(server, tmp_path):
+@pytest.mark.parametrize(
+    "odd", ["", '{"url": "URL", "offset": 1e999, "end": 1e999}', "[" * 100_000]
+)
+def test_torn_or_odd_index_costs_no_image(server, tmp_path, odd):
     fetch(server, tmp_path, 3, 0)
     index = tmp_path / "mirror" / "00000.tar.index.jsonl"
-    index.write_text(index.read_text()[:-30])
+    odd = odd.replace("URL", f"{server.url}/mirror/00000.tar")
+    index.write_text(f"{odd}\n{index.read_text()[:-30]}")
     assert fetch(server, tmp_path, 9, 8) == ["00009", "00008"]
     assert server.asked("00000.tar")[-1].start == span(server, 0)[0]
     assert fetch(server, tmp_path, 5) == ["00005"]
@@ -121,8 +124,7 @@ def test_bytes_that_will_be_read_are_known_before(server, tmp_path):
 
 def test_password_of_the_mirror_is_not_kept(server, tmp_path):
     url = f"{server.url}/mirror".replace("//", "//me:secret@")
-    with Client(QUICK) as client:
-        list(fetch_from_tar(client, url, VerifiedFiles(tmp_path), ["00003"]))
+    assert len(list(fetch_from_tar(Client(QUICK), url, VerifiedFiles(tmp_path), ["00003"]))) == 1
     assert "Authorization" in server.headers[0]
     assert "Authorization" not in server.headers[1]  # of another host, which it was led to
     kept = [path.read_bytes() for path in tmp_path.rglob("*.jsonl")]
@@ -132,7 +134,7 @@ def test_password_of_the_mirror_is_not_kept(server, tmp_path):
     assert server.asked("00000.tar")[-1].start == span(server, 7)[0]
 
 
-@pytest.mark.parametrize("fault", ["cut", "stall", "500", "429", "gone"])
+@pytest.mark.parametrize("fault", ["cut", "stall", "500"])
 def test_broken_stream_goes_on(server, tmp_path, fault):
     server.misbehave("00000.tar", fault)
     assert len(fetch(server, tmp_path, *ORDER)) == len(ORDER)
@@ -230,15 +232,6 @@ def test_member_that_is_no_image_by_its_length_ends_the_tar(server, tmp_path, ki
     with pytest.raises(DownloadError, match="the tar ends in the middle, or is none"):
         fetch(server, tmp_path, 3)
     assert files(tmp_path) == []
-
-
-@pytest.mark.parametrize("line", ['{"url": "x", "offset": 1e999, "end": 1e999}', "[" * 100_000])
-def test_odd_line_of_the_index_costs_no_image(server, tmp_path, line):
-    fetch(server, tmp_path, 3)
-    index = tmp_path / "mirror" / "00000.tar.index.jsonl"
-    odd = line.replace('"x"', f'"{server.url}/mirror/00000.tar"')
-    index.write_bytes(odd.encode() + b"\n" + index.read_bytes())
-    assert fetch(server, tmp_path, 0, 8) == ["00000", "00008"]
 
 
 def test_folder_in_the_place_of_the_index_is_named(server, tmp_path):

@@ -4,7 +4,6 @@
 connections; `fetch_file` makes a checked file of it, `read_growing` one kept as far as it was read.
 """
 
-import functools
 import itertools
 import os
 import random
@@ -12,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -77,32 +77,25 @@ def host_of(url: str) -> str:
     return without_login(url).partition("//")[2].partition("/")[0]
 
 
+@dataclass
 class Client:
     """What all requests of one run share: patience, a count of bytes, a way to stop them."""
 
-    def __init__(
-        self, settings: FfhqSettings, on_bytes: Callable[[int], None] = lambda num_bytes: None
-    ) -> None:
-        self.settings, self.on_bytes = settings, on_bytes
-        self.stop = threading.Event()
-        self._of_thread = threading.local()
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
+    settings: FfhqSettings
+    on_bytes: Callable[[int], None] = lambda num_bytes: None
+    stop: threading.Event = field(default_factory=threading.Event)
+    of_thread: threading.local = field(default_factory=threading.local)
 
     @property
     def session(self) -> requests.Session:
         """Connections and cookies of this thread: a session's cookies are not safe to share."""
-        if not hasattr(self._of_thread, "session"):
-            session = self._of_thread.session = SafeSession()
+        if not hasattr(self.of_thread, "session"):
+            session = self.of_thread.session = SafeSession()
             session.headers["Accept-Encoding"] = "identity"  # lengths and ranges count file bytes
-            # Else it sends what it finds in ~/.netrc, and reads the environment at every request.
+            # Else it sends what it finds in ~/.netrc.
             session.trust_env = False
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
-        return self._of_thread.session
+        return self.of_thread.session
 
     def back_off(self, trouble: TransientError, num_failures: int, deadline: float) -> None:
         """Waits before the next attempt: twice as long after each failure, with jitter.
@@ -113,19 +106,14 @@ class Client:
         settings, url, reason = self.settings, trouble.url, trouble.reason
         if num_failures >= settings.num_attempts:
             raise DownloadError(url, f"{reason}, {num_failures} times") from trouble
-        longest_s = min(settings.max_backoff_s, settings.backoff_s * 2 ** (num_failures - 1))
+        doubled_s = settings.backoff_s * 2 ** min(num_failures - 1, 60)
+        longest_s = min(settings.max_backoff_s, doubled_s)
         wait_s = max(trouble.wait_s, longest_s * random.uniform(0.5, 1.0))
         if time.monotonic() + wait_s > deadline:
             more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "no time is left"
             raise DownloadError(url, f"{reason}, {more}") from trouble
         if self.stop.wait(wait_s):
             raise DownloadError(url, "stopped")
-
-
-@functools.cache
-def environ_proxies(scheme: str, host: str) -> dict[str, str]:
-    """Proxies that the environment names for a host."""
-    return requests.utils.get_environ_proxies(f"{scheme}://{host}")
 
 
 def open_file(
@@ -173,7 +161,7 @@ def open_url(client: Client, url: str, start: int, end: int | None) -> requests.
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
     timeout_s, host = client.settings.read_timeout_s, host_of(url)
     try:
-        proxies = environ_proxies(*urlsplit(url)[:2])
+        proxies = requests.utils.get_environ_proxies(url)
         response = client.session.get(
             url, headers=headers, stream=True, timeout=timeout_s, proxies=proxies
         )
@@ -239,8 +227,6 @@ def body_blocks(
     if response.status_code == 206:
         match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
         offset = int(match[1]) if match else position
-    if offset > position:
-        raise TransientError(url, f"the server sent bytes from {offset} on, not from {position}")
     while end is None or offset < end:
         if client.stop.is_set():
             raise DownloadError(url, "stopped")
@@ -262,12 +248,7 @@ def body_blocks(
 
 
 def fetch_file(
-    client: Client,
-    url: str,
-    path: Path,
-    *,
-    check: Callable[[Path], Checked],
-    max_bytes: int,
+    client: Client, url: str, path: Path, *, check: Callable[[Path], Checked], max_bytes: int
 ) -> Checked:
     """Fetches a file to `path`, where it appears only whole and right.
 
@@ -276,11 +257,9 @@ def fetch_file(
     lie in an old part.
 
     Args:
-        check: called with the finished part; raises IntegrityError if it is not right.
+        check: called with the finished part, and its result returned; raises IntegrityError if the
+            part is not right.
         max_bytes: more than this is wrong.
-
-    Returns:
-        What `check` returned.
 
     Raises:
         DownloadError: as `fetch_blocks`, and if the bytes are wrong twice.
@@ -309,9 +288,7 @@ def fetch_file(
 
 
 def read_growing(client: Client, url: str, path: Path, num_bytes: int) -> Iterator[bytes]:
-    """Blocks of a file of which a beginning is kept, as `<path>.part`: those, then fetched ones.
-
-    Where `path` itself is there, nothing is fetched.
+    """Blocks of a file of which a beginning is kept: those at hand, then fetched ones, kept too.
 
     Args:
         num_bytes: how much of the file will probably be read; it is asked for at once.
@@ -320,16 +297,15 @@ def read_growing(client: Client, url: str, path: Path, num_bytes: int) -> Iterat
         DownloadError: as `fetch_blocks`.
         OSError: if the file cannot be written.
     """
-    is_whole, part = path.is_file(), path.with_name(path.name + ".part")
-    with named_errors(part), path.open("rb") if is_whole else open_part(part) as file:
+    with named_errors(path), open_part(path) as file:
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
             yield block
-        ends = [num_bytes] if num_bytes > file.tell() else []
-        for end in () if is_whole else (*ends, None):
-            for block in fetch_blocks(client, url, start=file.tell(), end=end):
-                file.write(block)
-                yield block
+        for end in (num_bytes, None):
+            if end is None or end > file.tell():
+                for block in fetch_blocks(client, url, start=file.tell(), end=end):
+                    file.write(block)
+                    yield block
 
 
 def open_part(path: Path) -> BinaryIO:

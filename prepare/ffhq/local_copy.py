@@ -12,7 +12,9 @@ import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 from PIL import Image
 
 from prepare import PrepareError
@@ -21,7 +23,6 @@ from prepare.ffhq.metadata import (
     EXTENSIONS,
     NUM_FFHQ_IMAGES,
     Entry,
-    is_ffhq_id,
     wanted_ids,
 )
 from prepare.originals import Original
@@ -29,7 +30,7 @@ from prepare.records.files import NotRegularError, open_regular
 from prepare.records.jsonl import JsonLines
 
 SIDE_PX = 1024
-MAX_IMAGE_BYTES = 64 << 20  # uncompressed, with 16 bits and alpha, it has 8 MiB
+MAX_IMAGE_BYTES = 16 << 20  # uncompressed, with 16 bits and alpha, it has 8 MiB
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 # What Pillow raises on damaged files.
 UNREADABLE = (
@@ -42,12 +43,8 @@ UNREADABLE = (
 )
 
 
-class FfhqCopyError(PrepareError):
-    """A copy lacks wanted photographs."""
-
-
-class OutsideError(OSError):
-    """A file would be written outside the data folder."""
+class FfhqError(PrepareError):
+    """Not every wanted photograph can be had, or kept."""
 
 
 def images_folder(folder: Path) -> Path:
@@ -70,7 +67,7 @@ def ffhq_copy_originals(
     """The first `num_images` photographs of a copy, or of the chosen ids in it, where they lie.
 
     Raises:
-        FfhqCopyError: after all others came, if the copy holds fewer.
+        FfhqError: after all others came, if the copy holds fewer.
         SettingError: if `ids` cannot be read.
     """
     root, num_found = images_folder(folder), 0
@@ -90,7 +87,7 @@ def ffhq_copy_originals(
             yield Original(image_id, thousand / file, "folder")
     num_wanted = num_images if ids is None else len(wanted)
     if num_found < num_wanted:
-        raise FfhqCopyError(
+        raise FfhqError(
             f"{folder} holds {num_found} of the {num_wanted} images wanted; ask for N={num_found}, "
             "or fetch the others with SOURCE=ffhq"
         )
@@ -115,14 +112,8 @@ def check_image(path: Path, extension: str, md5: str | None = None) -> str:
 def check_image_bytes(name: str, data: bytes, extension: str, md5: str | None = None) -> str:
     """MD5 of the content of an image file that is right.
 
-    Args:
-        name: of the file, for the message.
-        data: its content.
-        extension: says which format it is to have.
-        md5: that it is to have, where it is known.
-
     Raises:
-        IntegrityError: if it has another, or is no image of FFHQ's size that opens.
+        IntegrityError: if it has not FFHQ's size, does not open, or has not the MD5 that is given.
     """
     if len(data) > MAX_IMAGE_BYTES:
         raise IntegrityError(name, f"has more than {MAX_IMAGE_BYTES} bytes")
@@ -145,7 +136,7 @@ class CheckedFile:
     """A line of checked.jsonl: a file that was right when it had this size and time."""
 
     id: str
-    file: str  # below the FFHQ folder
+    extension: Annotated[str, msgspec.Meta(pattern=r"^\.(png|webp|jpg)$")]
     bytes: int
     mtime_ns: int
     md5: str
@@ -159,19 +150,12 @@ class VerifiedFiles:
         self.folder = folder
         hint = "remove it: all images are checked again then"
         self.log = JsonLines(folder / "checked.jsonl", CheckedFile, hint, skip_damaged=True)
-        # A path that comes from a file is not trusted.
-        self.by_id = {
-            checked.id: checked
-            for checked in self.log.read()
-            if is_ffhq_id(checked.id)
-            and checked.file in {image_file(checked.id, extension) for extension in EXTENSIONS}
-        }
+        self.by_id = {checked.id: checked for checked in self.log.read()}
 
     def find(self, image_id: str) -> Original | None:
         """The image, if it was checked, and has kept its size and time since."""
-        known = self.by_id.get(image_id)
-        if known is not None:
-            path = self.folder / known.file
+        if known := self.by_id.get(image_id):
+            path = self.folder / image_file(image_id, known.extension)
             with contextlib.suppress(OSError):
                 status = path.stat()
                 if (status.st_size, status.st_mtime_ns) == (known.bytes, known.mtime_ns):
@@ -182,11 +166,11 @@ class VerifiedFiles:
         """Where a new file of an image goes.
 
         Raises:
-            OutsideError: if a link leads from there out of the FFHQ folder.
+            FfhqError: if a link leads from there out of the FFHQ folder.
         """
         path = self.folder / image_file(image_id, extension)
         if not path.parent.resolve().is_relative_to(self.folder.resolve()):
-            raise OutsideError(
+            raise FfhqError(
                 f"{path.parent} is a link out of {self.folder}, where nothing is written: "
                 f"remove it, or use the copy with SOURCE=folder FROM={path.parent.resolve().parent}"
             )
@@ -206,7 +190,7 @@ class VerifiedFiles:
         known = self.by_id.get(image_id)
         for path in self.files(image_id):
             md5, source = None, "mirror" if path.suffix == ".webp" else "folder"
-            if known is not None and path == self.folder / known.file:
+            if known is not None and path.suffix == known.extension:
                 md5, source = known.md5, known.source
             elif entry is not None and path.suffix == ".png":
                 md5, source = entry.md5, "drive"
@@ -221,10 +205,9 @@ class VerifiedFiles:
     def record(self, image_id: str, path: Path, source: str, md5: str) -> Original:
         """Notes that a file is right."""
         for extension in EXTENSIONS:  # another host's attempt at the same image
-            other = self.folder / image_file(image_id, extension)
-            other.with_name(other.name + ".part").unlink(missing_ok=True)
-        status, file = path.stat(), path.relative_to(self.folder).as_posix()
-        checked = CheckedFile(image_id, file, status.st_size, status.st_mtime_ns, md5, source)
+            path.with_name(f"{image_id}{extension}.part").unlink(missing_ok=True)
+        size, mtime_ns = path.stat().st_size, path.stat().st_mtime_ns
+        checked = CheckedFile(image_id, path.suffix, size, mtime_ns, md5, source)
         self.by_id[image_id] = checked
         self.log.append([checked])
         return Original(image_id, path, source)

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ EXTENSIONS = (".png", ".webp", ".jpg")  # NVIDIA's own, the mirror's, another mi
 MAX_IDS_BYTES = 1 << 24  # of a file of ids
 METADATA_BYTES_PER_ENTRY = 4_000  # 267,793,842 bytes / 70,000 entries, and a little more
 LONGEST_ENTRY = 1 << 20  # letters; one of FFHQ's has 4000
+LICENSE_COLUMNS = ("id", "author", "license", "license_url", "photo_url", "photo_title")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of cells that a spreadsheet would run
 
 FACIAL_RECOGNITION_NOTICE = (
@@ -98,30 +99,13 @@ def template_extension(mirror_url: str) -> str:
 
 
 @dataclass(frozen=True)
-class License:
-    """Whose photograph an image is."""
-
-    id: str
-    author: str
-    license: str
-    license_url: str
-    photo_url: str
-    photo_title: str
-
-
-@dataclass(frozen=True)
 class Entry:
     """What the metadata says of one image."""
 
     file_id: str  # on Google Drive
     num_bytes: int
     md5: str
-    license: License
-
-
-def is_ffhq_id(name: str) -> bool:
-    """Whether a name from elsewhere may become part of a path."""
-    return re.fullmatch(r"[0-9]{5}", name) is not None and int(name) < NUM_FFHQ_IMAGES
+    license: dict[str, str]  # whose photograph it is, by LICENSE_COLUMNS
 
 
 def wanted_ids(ids: str | None, num_images: int) -> list[str]:
@@ -139,11 +123,11 @@ def wanted_ids(ids: str | None, num_images: int) -> list[str]:
     text = ids
     if re.fullmatch(r"[\d,\s-]+", ids) is None:
         hint = "name a file of ids"
-        expected = "a list like 7,60000-60999 or a file of ids"
-        content = read_whole(Path(ids), hint, MAX_IDS_BYTES)
-        require(content is not None, "ids", expected, repr(ids))
         with explain_damage(Path(ids), hint):
+            content = read_whole(Path(ids), hint, MAX_IDS_BYTES)
             text = (content or b"").decode()
+        expected = "a list like 7,60000-60999 or a file of ids"
+        require(content is not None, "ids", expected, repr(ids))
     chosen: dict[str, None] = {}
     for word in text.replace(",", " ").split():
         match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?(?:\.png)?", word)
@@ -191,13 +175,13 @@ def read_entries(blocks: Iterable[bytes]) -> Iterator[tuple[str, Entry | None]]:
 
 def entry_of(image_id: str, value: Any) -> Entry | None:
     """An entry of the metadata; None if it is not as NVIDIA writes them."""
-    words = ("author", "license", "license_url", "photo_url", "photo_title")
     try:
-        image, metadata = value["image"], value["metadata"]
+        image, metadata = value["image"], value["metadata"] | {"id": image_id}
         [file_id] = re.findall(r"[?&]id=([\w-]+)", image["file_url"])[:1]
+        texts = (str(metadata.get(name, "")) for name in LICENSE_COLUMNS)
         # JSON may hold half of a surrogate pair, which no file takes.
-        texts = [str(metadata.get(word, "")).encode("utf-8", "replace").decode() for word in words]
-        license = License(image_id, *texts)
+        texts = (text.encode("utf-8", "replace").decode() for text in texts)
+        license = dict(zip(LICENSE_COLUMNS, texts, strict=True))
         return Entry(file_id, int(image["file_size"]), str(image["file_md5"]), license)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return None
@@ -211,17 +195,18 @@ def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
     Raises:
         DamagedRecordError: if the file that is there is no such table.
     """
-    names = [field.name for field in fields(License)]
     hint = "move it away; the next download writes another"
     with explain_damage(path, hint):
         text = (read_whole(path, hint) or b"").decode()
         lines = csv.reader(io.StringIO(text, newline=""))
-        rows = {row[0]: row for row in lines if len(row) == len(names)}
+        rows = {row[0]: row for row in lines if len(row) == len(LICENSE_COLUMNS)}
     rows.pop("id", None)
     for entry in entries:
-        cells = astuple(entry.license)
-        rows[cells[0]] = [f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells]
+        cells = entry.license.values()
+        rows[entry.license["id"]] = [
+            f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells
+        ]
     table = io.StringIO(newline="")
-    csv.writer(table).writerows([names, *(rows[image_id] for image_id in sorted(rows))])
+    csv.writer(table).writerows([LICENSE_COLUMNS, *(rows[image_id] for image_id in sorted(rows))])
     if table.getvalue() != text:
         write_text(path, table.getvalue())

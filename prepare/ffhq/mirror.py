@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from prepare.ffhq.download import Client, DownloadError, IntegrityError, fetch_blocks
-from prepare.ffhq.local_copy import VerifiedFiles, check_image_bytes
+from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, VerifiedFiles, check_image_bytes
 from prepare.ffhq.metadata import is_template, without_login
 from prepare.originals import Original
 from prepare.records.files import write_bytes
@@ -21,7 +21,6 @@ from prepare.records.jsonl import JsonLines
 
 IMAGES_PER_TAR = 1000
 IMAGE_BYTES = 960_000  # on average
-LONGEST_MEMBER_BYTES = 16 << 20  # an uncompressed 1024x1024 image has 3 MiB
 LONGEST_HEADER_BYTES = 1 << 20  # of a member, and all that may stand before it
 
 
@@ -129,7 +128,7 @@ def read_members(
         readable = cast(BinaryIO, stream)  # all that a stream of a tar needs
         with tarfile.open(fileobj=readable, mode="r|", bufsize=1 << 16) as tar:
             while missing and (member := tar.next()) is not None:
-                if member.size > LONGEST_MEMBER_BYTES or member.issparse():
+                if member.size > MAX_IMAGE_BYTES or member.issparse():
                     raise tarfile.ReadError(f"no image has {member.size} bytes")
                 stream.limit = tar.offset + LONGEST_HEADER_BYTES
                 # No link, and no path but the image's own name.

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from prepare import PrepareError
 from prepare.ffhq.download import Client, DownloadError, fetch_file, host_of, read_growing
 from prepare.ffhq.google_drive import METADATA_DRIVE_ID, drive_file_url
-from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, VerifiedFiles, check_image
+from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, FfhqError, VerifiedFiles, check_image
 from prepare.ffhq.metadata import (
     METADATA_BYTES_PER_ENTRY,
     Entry,
@@ -35,10 +34,6 @@ from prepare.originals import Original
 PNG_BYTES = 1_273_000  # 89.1 GB / 70,000
 
 Job = Callable[[], Iterable[Original]]
-
-
-class FfhqError(PrepareError):
-    """Not every wanted photograph could be had."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +66,9 @@ class FfhqDownload:
         num_images: int,
         done_ids: Collection[str] = (),
     ) -> None:
-        """Looks what is there.
+        """Looks what is there of the first `num_images` chosen ids, without `done_ids`.
 
-        Args:
-            settings: where the images are fetched from.
-            originals_dir: data/originals; everything lands in its folder ffhq.
-            num_images: how many of the chosen ids, from the first.
-            done_ids: ids that are not wanted any more.
-
-        Raises:
-            SettingError: if `settings.ids` cannot be read.
+        Everything lands in `originals_dir / "ffhq"`. SettingError if the ids cannot be read.
         """
         self.settings, self.files = settings, VerifiedFiles(originals_dir / "ffhq")
         self.problems: Counter[str] = Counter()  # sentences that say where, and why
@@ -97,7 +85,8 @@ class FfhqDownload:
         """What fetching the missing images will take."""
         ids = [image_id for image_id in self.missing if not self.files.files(image_id)]
         settings, folder = self.settings, self.files.folder
-        from_mirror = mirror_bytes(settings.mirror_url, ids, folder)
+        is_drive_alone = settings.source == "drive"
+        from_mirror = 0 if is_drive_alone else mirror_bytes(settings.mirror_url, ids, folder)
         disk_bytes = download_bytes = len(ids) * PNG_BYTES
         if settings.source == "mirror":
             disk_bytes, download_bytes = len(ids) * IMAGE_BYTES, from_mirror
@@ -107,7 +96,7 @@ class FfhqDownload:
         return DownloadPlan(
             len(ids),
             download_bytes,
-            from_mirror if settings.source == "ffhq" else 0,
+            0 if settings.source == "mirror" else from_mirror,
             disk_bytes,
             shutil.disk_usage(there).free,
         )
@@ -132,7 +121,8 @@ class FfhqDownload:
             return
         source, folder = self.settings.source, self.files.folder
         folder.mkdir(parents=True, exist_ok=True)
-        with Client(self.settings, on_bytes) as client:
+        client = Client(self.settings, on_bytes)
+        try:
             entries = {} if source == "mirror" else self.entries(client, report)
             unsure = [image_id for image_id in self.missing if self.files.files(image_id)]
             jobs = [partial(self.files.reverify, i, entries.get(i)) for i in unsure]
@@ -147,6 +137,8 @@ class FfhqDownload:
                 )
             if self.missing and source != "drive":
                 yield from self.from_mirror(client)
+        finally:
+            client.stop.set()
         if self.missing:
             advice = ", or take SOURCE=mirror" if source == "drive" else ""
             raise FfhqError(
@@ -157,7 +149,7 @@ class FfhqDownload:
 
     def entries(self, client: Client, report: Callable[[str], None]) -> dict[str, Entry]:
         """Metadata of the missing ids, as far as it can be had; their licenses are written."""
-        settings, path = self.settings, self.files.folder / "ffhq-dataset-v2.json"
+        settings, path = self.settings, self.files.folder / "ffhq-dataset-v2.json.part"
         base = FfhqSettings.drive_url if is_template(settings.drive_url) else settings.drive_url
         url = settings.metadata_url or drive_file_url(base, METADATA_DRIVE_ID)
         last, entries, trouble = max(self.missing), {}, ""
@@ -172,7 +164,7 @@ class FfhqDownload:
             trouble = error.reason
         except ValueError as error:
             trouble = f"it is damaged ({error})"
-            path.with_name(path.name + ".part").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         if trouble:
             self.problems[f"FFHQ's metadata: {trouble}"] += 1
             report(

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 METADATA = "ffhq-dataset-v2.json"
 BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled", "as-page")
-BODY_FAULTS += ("chunked", "chunked-cut", "endless", "ahead")
+BODY_FAULTS += ("chunked", "chunked-cut", "endless")
 
 
 @dataclass
@@ -141,8 +141,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pages = drive_pages(drive_url, download_url, file_id)
         if fault in pages:
             return self.answer(*pages[fault])
-        if fault == "loop":
-            return self.answer(302, "", {"Location": self.path})
+        if fault == "loop" or fault.startswith("to "):
+            address = self.path if fault == "loop" else fault.removeprefix("to ")
+            return self.answer(302, "", {"Location": address})
+        if fault.startswith("form to "):
+            address = fault.removeprefix("form to ")
+            return self.answer(200, f"<form id='download-form' action='{address}'></form>")
         if fault in ("gone", "silent"):
             self.server.closing.wait(30 if fault == "silent" else 0)
             self.close_connection = True
@@ -177,7 +181,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if asked and fault != "no-range":
             first, _, last = asked.partition("-")
             start, end = int(first), min(int(last) + 1 if last else len(data), len(data))
-            start += 1000 if fault == "ahead" else 0
             if start >= len(data):
                 return self.head(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{len(data)}"
