@@ -14,9 +14,10 @@ from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.metadata import FfhqSettings, without_login
 from prepare.records.blur import MOST_DRAWS, LensBlur, OutputSettings
+from prepare.records.data_folder import Part
 from prepare.records.ranges import Spread, parse_values
 from prepare.records.sets import RECIPES, recipe_set
-from prepare.records.settings import SettingError, choices_of, parse_part, require
+from prepare.records.settings import SettingError, choices_of, require
 
 Settings = TypeVar("Settings")
 
@@ -227,6 +228,15 @@ def parse_bool(text: str) -> bool:
     if text not in ("0", "1"):
         raise argparse.ArgumentTypeError(f"expected 0 or 1, got {text}")
     return text == "1"
+
+
+def parse_part(text: str) -> Part:
+    """A part and their number, as in 2/8."""
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    part = Part(int(match[1]), int(match[2])) if match else Part(0, 0)
+    if not 1 <= part.number <= part.of:
+        raise argparse.ArgumentTypeError(f"expected a part as in 2/8, from 1/8 to 8/8, got {text}")
+    return part
 
 
 def add_dataset(

@@ -11,9 +11,8 @@ from prepare.doubles import remove_doubles
 from prepare.folder import NoPhotographsError, changed_photographs
 from prepare.pairs import write_pairs
 from prepare.parts import ids_of_part, join_parts, parts_in
-from prepare.records.data_folder import DataFolder, ImageRecord, read_manifest
+from prepare.records.data_folder import DataFolder, ImageRecord, Part, read_manifest
 from prepare.records.files import only_writer
-from prepare.records.settings import Part
 from prepare.sets import SetSettings, complete_ids, write_kernel_records
 from prepare.sources import SourceSettings
 

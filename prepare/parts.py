@@ -10,13 +10,13 @@ from prepare.folder import photographs_in
 from prepare.pair_records import write_drawn
 from prepare.records.data_folder import (
     DataFolder,
+    Part,
     read_manifest,
     read_rejected,
     write_manifest,
     write_rejected,
 )
 from prepare.records.sets import read_kernel
-from prepare.records.settings import Part
 from prepare.sources import FFHQ_SOURCES, SourceSettings
 
 

@@ -11,13 +11,13 @@ from helpers.evaluated import Restoration
 from helpers.pair_files import write_matched_folders
 
 from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.jsonl import read_table
 from prepare.records.sets import KernelRecord
 from train.dataset import find_pairs, read_split
 from train.evaluation import ALL, SAMPLE, SAMPLE_SIZE
 from train.evaluation import baselines as baseline_sample
 from train.evaluation.baselines import baseline_ids
 from train.evaluation.evaluate import evaluate, table_of
-from train.records import read_table
 from train.report.compare import compare
 from train.report.page import write_report
 

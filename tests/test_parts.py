@@ -9,9 +9,8 @@ import pytest
 from helpers.pair_files import ROOT, tree, write_photos
 
 import pipeline
-from prepare.records.data_folder import DataFolder, read_manifest
+from prepare.records.data_folder import DataFolder, Part, read_manifest
 from prepare.records.files import FolderInUseError, only_writer
-from prepare.records.settings import Part
 
 NAMES = [f"{number:02d}.png" for number in range(12)]
 

@@ -9,9 +9,9 @@ from helpers.pair_files import write_matched_folders
 
 import pipeline
 from prepare.records.files import named_errors
+from prepare.records.jsonl import read_log, read_object, read_table
 from prepare.records.settings import DamagedRecordError
 from train.log import COLUMNS, _forget_lines_past
-from train.records import read_log, read_object, read_table
 from train.run import DamagedSettingsError, Run
 from train.settings import TrainSettings
 
@@ -39,7 +39,7 @@ def test_object_comes_back_as_it_is(tmp_path):
 
 def test_folder_in_the_place_of_a_file_is_named(tmp_path):
     for read in (read_object, read_log, lambda path, way_out: read_table(path, [], way_out)):
-        with pytest.raises(DamagedRecordError, match=r"cannot be read \(Is a directory\); bring"):
+        with pytest.raises(DamagedRecordError, match=r"is damaged \(no regular file\); bring"):
             read(tmp_path, WAY_OUT)
 
 

@@ -12,9 +12,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from prepare.records.files import named_errors, write_text
+from prepare.records.jsonl import read_log
 from prepare.records.settings import explain_damage
 from train.dataset import write_picture
-from train.records import read_log
 from train.settings import TrainSettings
 from train.train_step import LOSSES, TrainState
 from train.validation import METRICS

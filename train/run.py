@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from prepare.records.files import write_json
+from prepare.records.jsonl import read_object
 from prepare.records.settings import DamagedRecordError, explain_damage
 from train import TrainError
-from train.records import read_object
 from train.settings import (
     BEFORE_IT_EXISTED,
     FORMAT,

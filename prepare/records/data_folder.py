@@ -5,13 +5,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
 from prepare.records.files import hash_of
 from prepare.records.jsonl import JsonLines
-from prepare.records.settings import Part
 
 HINT = "run `make clean-pairs`, then `make dataset` makes it again"
 MAX_NAME_BYTES = 255  # of a file's name, on nearly every file system
@@ -21,6 +20,20 @@ ImageId = Annotated[
     str, msgspec.Meta(pattern=r"\A(?!\.{1,2}\Z)[^/\0]+\Z", max_length=MAX_NAME_BYTES - len(".jpg"))
 ]
 Side = Annotated[int, msgspec.Meta(gt=0, lt=1 << 31)]
+
+
+class Part(NamedTuple):
+    """The second of eight, say."""
+
+    number: int  # from 1
+    of: int
+
+    def __str__(self) -> str:
+        return f"part-{self.number}-of-{self.of}"
+
+    def holds(self, image_id: str) -> bool:
+        """Whether an image is this part's, by a hash of its id; not the one that splits."""
+        return hash_of(f"{image_id}/part") % self.of == self.number - 1
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prepare.records.files import write_json, write_text
+from prepare.records.jsonl import read_object, read_table
 from prepare.records.settings import explain_damage
 from train import TrainError
 from train.evaluation.bootstrap import mean_with_ci95
 from train.evaluation.folder import PICTURES, SHEETS, evaluated_in
-from train.records import read_object, read_table
 from train.report.real_page import SHEET_SIDE_PX, is_real
 from train.report.template import METRIC_NAMES, data_url, template
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import jinja2
 
 from prepare.records.files import write_text
+from prepare.records.jsonl import read_object, read_table
 from prepare.records.sets import read_kernel
 from prepare.records.settings import explain_damage
 from train import TrainError
 from train.evaluation.metrics import MOST_PSNR_DB
-from train.records import read_object, read_table
 from train.report.charts import histogram, line_chart
 from train.report.real_page import real_evaluations
 from train.report.template import METRIC_NAMES, OLD_METRICS, data_url, template

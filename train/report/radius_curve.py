@@ -6,9 +6,9 @@ from pathlib import Path
 
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.files import write_json
+from prepare.records.jsonl import read_object
 from prepare.records.sets import KernelRecord
 from prepare.records.settings import DamagedRecordError, explain_damage
-from train.records import read_object
 
 # What is left out of a curve's blur, so that evaluations of before a setting existed fit in.
 DEFAULTS = KernelRecord(LensBlur(), OutputSettings()).content

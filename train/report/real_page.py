@@ -6,9 +6,9 @@ from urllib.parse import quote
 import jinja2
 
 from prepare.records.files import write_text
+from prepare.records.jsonl import read_object, read_table
 from prepare.records.settings import DamagedRecordError, explain_damage
 from train.evaluation.folder import SHEETS, evaluated_in
-from train.records import read_object, read_table
 from train.report.charts import histogram
 from train.report.template import data_url, template
 

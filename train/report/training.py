@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from train.records import read_log
+from prepare.records.jsonl import read_log
 from train.report.charts import line_chart
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from prepare.records.jsonl import read_log
 from prepare.records.settings import DamagedRecordError
 from train import TrainError
 from train.evaluation.folder import evaluated_in
-from train.records import read_log
 from train.report.template import template
 from train.report.training import training_charts
 from train.studio import Refused
