@@ -28,7 +28,7 @@ def ours(
     folder: Path,
     num_files: int,
     connections: int,
-    check: Callable[[Path], str] = lambda path: "",
+    check: Callable[[bytes], str] = lambda data: "",
 ) -> None:
     """Fetches the files with this project's client."""
     client = Client(FfhqSettings())
@@ -42,13 +42,13 @@ def ours(
 
 
 def ours_with_md5(url: str, folder: Path, num_files: int, connections: int) -> None:
-    """Also takes the MD5 of each file, as its bytes lie in the page cache."""
+    """Also takes the MD5 of each file."""
     ours(url, folder, num_files, connections, check=md5)
 
 
-def md5(path: Path) -> str:
-    """Hexadecimal MD5 of a file."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+def md5(data: bytes) -> str:
+    """Hexadecimal MD5 of a file's bytes."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def curl(url: str, folder: Path, num_files: int, connections: int) -> None:

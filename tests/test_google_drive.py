@@ -4,7 +4,7 @@ import pytest
 from helpers.ffhq_files import drive_id
 from helpers.ffhq_server import METADATA, FfhqServer
 
-from prepare.ffhq.download import Client, RefusedError, TransientError, open_file
+from prepare.ffhq.download import Client, DownloadError, TransientError, open_file
 from prepare.ffhq.google_drive import METADATA_DRIVE_ID, drive_file_url
 from prepare.ffhq.metadata import FfhqSettings
 
@@ -43,7 +43,7 @@ def test_form_in_front_of_a_small_file_is_gone_through(server):
 @pytest.mark.parametrize("page", ["quota", "quota-caption", "quota-403", "sorry"])
 def test_quota_page_in_any_form_is_called_by_its_name(server, page):
     server.misbehave("00007.png", page)
-    with pytest.raises(RefusedError, match="the download quota is used up"):
+    with pytest.raises(DownloadError, match="the download quota is used up"):
         read(server, drive_id("00007"))
 
 
@@ -58,7 +58,7 @@ def test_quota_page_in_any_form_is_called_by_its_name(server, page):
 )
 def test_other_refusal_says_what_the_page_says(server, fault, reason):
     server.misbehave("00007.png", fault, for_ever=True)
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(DownloadError) as refusal:
         read(server, drive_id("00007"))
     assert refusal.value.reason == reason
 
@@ -67,7 +67,7 @@ def test_other_refusal_says_what_the_page_says(server, fault, reason):
 def test_no_page_takes_long(server, page):
     server.files["00007.png"] = page.encode()
     server.misbehave("00007.png", "as-page")
-    with pytest.raises(RefusedError):
+    with pytest.raises(DownloadError):
         read(server, drive_id("00007"))
 
 

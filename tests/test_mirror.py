@@ -14,7 +14,7 @@ from prepare.ffhq.metadata import FfhqSettings
 from prepare.ffhq.mirror import fetch_from_tar, mirror_bytes
 from prepare.records.settings import DamagedRecordError
 
-QUICK = FfhqSettings(num_attempts=3, backoff_s=0.005, read_timeout_s=0.15, deadline_s=3.0)
+QUICK = FfhqSettings(num_attempts=3, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
 ORDER = (7, 3, 12, 0, 9, 5, 1, 8)  # a tar's members are in no order
 
 

@@ -43,23 +43,19 @@ class DownloadError(RuntimeError):
         self.url, self.reason, self.wait_s = url, reason, wait_s
 
 
-class RefusedError(DownloadError):
-    """The server's answer is final: asking again soon would bring the same one."""
-
-
 class IntegrityError(DownloadError):
     """What came is not what was expected: length, hash or content."""
 
 
 class TransientError(DownloadError):
-    """A passing trouble."""
+    """A passing trouble; any other answer is final, and not asked for again."""
 
 
 class SafeSession(requests.Session):
     """A session that stays on HTTPS once it is there."""
 
     def get_redirect_target(self, response: requests.Response) -> str | None:
-        """Where an answer leads on to; RefusedError if that is less safe."""
+        """Where an answer leads on to; DownloadError if that is less safe."""
         target = super().get_redirect_target(response)
         if target is not None:
             check_no_downgrade(response.url, urljoin(response.url, target))
@@ -67,9 +63,9 @@ class SafeSession(requests.Session):
 
 
 def check_no_downgrade(url: str, next_url: str) -> None:
-    """Raises RefusedError if an address leads from HTTPS to anything else."""
+    """Raises DownloadError if an address leads from HTTPS to anything else."""
     if urlsplit(url).scheme == "https" and urlsplit(next_url).scheme != "https":
-        raise RefusedError(url, f"the server leads away from HTTPS, to {host_of(next_url)}")
+        raise DownloadError(url, f"the server leads away from HTTPS, to {host_of(next_url)}")
 
 
 def host_of(url: str) -> str:
@@ -123,7 +119,7 @@ def open_file(
 
     Raises:
         TransientError: on a broken connection, silence, 408, 425, 429 or 5xx.
-        RefusedError: on any other answer that carries no file.
+        DownloadError: on any other answer that carries no file.
     """
     address = url
     for _ in range(MAX_PAGES):
@@ -143,10 +139,10 @@ def open_file(
         except ValueError:
             next_address = None
         if next_address is None:
-            raise RefusedError(url, reason)
+            raise DownloadError(url, reason)
         check_no_downgrade(response.url, next_address)
         address = next_address
-    raise RefusedError(url, f"showed {MAX_PAGES} pages and no file")
+    raise DownloadError(url, f"showed {MAX_PAGES} pages and no file")
 
 
 def open_url(client: Client, url: str, start: int, end: int | None) -> requests.Response:
@@ -154,7 +150,7 @@ def open_url(client: Client, url: str, start: int, end: int | None) -> requests.
 
     Raises:
         TransientError: if there is none, or it says to come back.
-        RefusedError: if the address leads nowhere.
+        DownloadError: if the address leads nowhere.
     """
     headers = {}
     if start or end is not None:
@@ -166,14 +162,14 @@ def open_url(client: Client, url: str, start: int, end: int | None) -> requests.
             url, headers=headers, stream=True, timeout=timeout_s, proxies=proxies
         )
     except requests.TooManyRedirects as error:
-        raise RefusedError(url, "the server redirects in a circle") from error
+        raise DownloadError(url, "the server redirects in a circle") from error
     except requests.Timeout as error:
         raise TransientError(url, f"no answer from {host} in {timeout_s:g} s") from error
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         kind = "trusted " if isinstance(error, requests.exceptions.SSLError) else ""
         raise TransientError(url, f"no {kind}connection to {host}") from error
     except (requests.RequestException, ValueError) as error:
-        raise RefusedError(url, "the address cannot be asked for") from error
+        raise DownloadError(url, "the address cannot be asked for") from error
     if response.status_code in TRY_AGAIN_STATUSES or response.status_code >= 500:
         response.close()
         reason = f"HTTP {response.status_code} {response.reason or ''}".strip()
@@ -192,8 +188,8 @@ def fetch_blocks(
     is not counted.
 
     Raises:
-        RefusedError: if the server will not give the file.
-        DownloadError: if patience is at an end, or the client was stopped.
+        DownloadError: if the server will not give the file, patience is at an end, or the client
+            was stopped.
     """
     deadline_s, position, mark, num_failures = client.settings.deadline_s, start, start, 0
     deadline = time.monotonic() + deadline_s
@@ -248,7 +244,7 @@ def body_blocks(
 
 
 def fetch_file(
-    client: Client, url: str, path: Path, *, check: Callable[[Path], Checked], max_bytes: int
+    client: Client, url: str, path: Path, *, check: Callable[[bytes], Checked], max_bytes: int
 ) -> Checked:
     """Fetches a file to `path`, where it appears only whole and right.
 
@@ -257,8 +253,8 @@ def fetch_file(
     lie in an old part.
 
     Args:
-        check: called with the finished part, and its result returned; raises IntegrityError if the
-            part is not right.
+        check: called with the content, and its result returned; raises IntegrityError if that is
+            not right.
         max_bytes: more than this is wrong.
 
     Raises:
@@ -277,7 +273,7 @@ def fetch_file(
                     file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
-            checked = check(part)
+            checked = check(part.read_bytes())
             os.replace(part, path)
             return checked
         except IntegrityError:

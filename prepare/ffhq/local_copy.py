@@ -98,18 +98,7 @@ def image_file(image_id: str, extension: str) -> str:
     return f"images1024x1024/{image_id[:2]}000/{image_id}{extension}"
 
 
-def check_image(path: Path, extension: str, md5: str | None = None) -> str:
-    """MD5 of an image file that is right; IntegrityError as for `check_image_bytes`."""
-    name = path.name.removesuffix(".part")
-    try:
-        with open_regular(path) as file:
-            data = file.read(MAX_IMAGE_BYTES + 1)  # it may have any length
-    except NotRegularError as error:
-        raise IntegrityError(name, "is no regular file") from error
-    return check_image_bytes(name, data, extension, md5)
-
-
-def check_image_bytes(name: str, data: bytes, extension: str, md5: str | None = None) -> str:
+def check_image(name: str, data: bytes, extension: str, md5: str | None = None) -> str:
     """MD5 of the content of an image file that is right.
 
     Raises:
@@ -195,8 +184,10 @@ class VerifiedFiles:
             elif entry is not None and path.suffix == ".png":
                 md5, source = entry.md5, "drive"
             try:
-                md5 = check_image(path, path.suffix, md5)
-            except IntegrityError:
+                with open_regular(path) as file:
+                    data = file.read(MAX_IMAGE_BYTES + 1)  # it may have any length
+                md5 = check_image(path.name, data, path.suffix, md5)
+            except (IntegrityError, NotRegularError):
                 self.path_for(image_id, path.suffix).unlink()
             else:
                 yield self.record(image_id, path, source, md5)

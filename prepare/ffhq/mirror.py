@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from prepare.ffhq.download import Client, DownloadError, IntegrityError, fetch_blocks
-from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, VerifiedFiles, check_image_bytes
+from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, VerifiedFiles, check_image
 from prepare.ffhq.metadata import is_template, without_login
 from prepare.originals import Original
 from prepare.records.files import write_bytes
@@ -104,7 +104,7 @@ def fetch_from_tar(
     for start, end in [*index.spans(missing & index.places.keys()), (index.scanned, None)]:
         for image_id, data in read_members(client, index, start, end, missing):
             try:
-                md5 = check_image_bytes(f"{image_id}.webp", data, ".webp")
+                md5 = check_image(f"{image_id}.webp", data, ".webp")
             except IntegrityError as error:
                 wrong = f"{image_id}.webp {error.reason}"
             else:
