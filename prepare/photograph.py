@@ -5,13 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from prepare.photographs.fast_png import decode_rgb
-from prepare.photographs.opencv import decode_plain
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
-from prepare.photographs.png import FastDecoder
 from prepare.photographs.reader import read_photograph
-
-FAST = FastDecoder(decode_plain, decode_rgb)
 
 
 def read_u8(path: str | Path) -> np.ndarray:
@@ -27,7 +22,7 @@ def read_u8(path: str | Path) -> np.ndarray:
         UnusablePhotograph: for the reasons of `read_photograph`.
         OSError: if the file cannot be opened.
     """
-    return rounded_to_8_bits(read_photograph(path, fast_decoder=FAST).pixels)
+    return rounded_to_8_bits(read_photograph(path).pixels)
 
 
 def read_depth_map(path: str | Path) -> np.ndarray:

@@ -82,9 +82,9 @@ def test_whole_jpegs_of_extreme_colors_are_taken(tmp_path, quality):
             read(tmp_path, encoded(pixels, "JPEG", quality=quality, **options))
 
 
-def test_warnings_of_libjpeg_are_damage(tmp_path):
+def test_bytes_around_a_jpegs_picture_are_no_damage(tmp_path):
     data = encoded(scene(), "JPEG")
-    assert "damaged" in refused(tmp_path, data[:-2] + bytes(50) + data[-2:])  # bytes too many
+    read(tmp_path, data[:-2] + bytes(50) + data[-2:])
     assert "damaged" in refused(tmp_path, data[:-2])  # no end
     assert read(tmp_path, data + b"a telephone's appendix").pixels.shape == (160, 192, 3)
 

@@ -23,18 +23,16 @@ from helpers.photographs import (
 )
 from PIL import Image
 
-from prepare.photograph import FAST
 from prepare.photographs.photograph import rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
 
 
-@pytest.mark.parametrize("fast_decoder", [None, FAST])
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})],
 )
-def test_lossless_files_come_back_as_they_were(tmp_path, kind, options, fast_decoder):
-    photo = read(tmp_path, encoded(picture(), kind, **options), fast_decoder=fast_decoder)
+def test_lossless_files_come_back_as_they_were(tmp_path, kind, options):
+    photo = read(tmp_path, encoded(picture(), kind, **options))
     np.testing.assert_array_equal(photo.pixels, picture())
     assert not photo.gray
     assert photo.dropped == ()
@@ -48,9 +46,8 @@ def test_jpeg_and_webp_decode_to_the_bytes_of_pillow(tmp_path, options):
     expected = np.asarray(Image.open(io.BytesIO(data)))
     np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
     data = encoded(scene(), "WEBP", quality=options.get("quality", 80))
-    for fast_decoder in (None, FAST):
-        photo = read(tmp_path, data, fast_decoder=fast_decoder)
-        np.testing.assert_array_equal(photo.pixels, np.asarray(Image.open(io.BytesIO(data))))
+    photo = read(tmp_path, data)
+    np.testing.assert_array_equal(photo.pixels, np.asarray(Image.open(io.BytesIO(data))))
 
 
 def test_real_photographs_are_read_as_by_pillow():

@@ -1,24 +1,29 @@
 """Converts pixels to sRGB, from an ICC profile, code points, a gamma or named primaries.
 
-8 bits with an ICC profile go through LittleCMS. All else is a matrix between two tone curves,
-computed here in float, and so are 16 bits, which Pillow's LittleCMS cannot take.
+8 bits with an ICC profile go through LittleCMS: relative colorimetric, black point compensated. All
+else is a matrix between two tone curves, computed here in float, and so are 16 bits, which Pillow's
+LittleCMS cannot take; libvips' is up to 19 levels of 255 off where a color leaves sRGB.
 
 References: IEC 61966-2-1 (sRGB); ITU-T H.273 (code points); Lindbloom, "Chromatic Adaptation"
-(Bradford); PNG Third Edition, Secs. 11.3.2 and 4.3 (which chunk comes first).
+(Bradford); PNG Third Edition, Secs. 11.3.2 and 4.3 (which chunk comes first); ICC.1:2022, Secs. 7.2
+(header), 8.3 (matrix profiles), 10.6, 10.18 (curves).
 """
 
+import io
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageCms
 
-from prepare.photographs.photograph import UnusablePhotograph
+from prepare.photographs.photograph import Decoded, UnusablePhotograph, rounded_to_8_bits
 from prepare.records.srgb import linear_to_srgb, srgb_to_linear
 
 Curve = Callable[[np.ndarray], np.ndarray]  # encoded to linear light, both 0 to 1
 
 D65, ILLUMINANT_C, DCI_WHITE = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
+D50_XYZ = np.array([0.9642, 1.0, 0.8249])  # in which ICC profiles connect
 SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, *D65)  # x, y of red, green, blue, white
 ADOBE_RGB_PRIMARIES = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, *D65)
 ADOBE_RGB_GAMMA = 563 / 256
@@ -39,6 +44,7 @@ HDR_TRANSFERS = (16, 18)  # perceptual quantizer, hybrid log-gamma
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
+CHANNELS_OF_SPACE = {"GRAY": 1, "RGB": 3, "CMYK": 4}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,34 +55,84 @@ class Colors:
     matrix: np.ndarray  # (3, 3), from linear RGB to linear sRGB
 
 
-def power_curve(gamma: float) -> Curve:
-    """Linear light is the encoded value to the power of `gamma`."""
-    return lambda encoded: encoded**gamma
+def in_srgb(decoded: Decoded, is_adobe_rgb: bool) -> np.ndarray:
+    """RGB of a decoded file, (H, W, 3), of the dtype that it is stored in.
 
-
-def bt709_to_linear(encoded: np.ndarray) -> np.ndarray:
-    """Inverse of the camera's curve of ITU-R BT.709."""
-    return np.where(encoded < 0.081, encoded / 4.5, ((encoded + 0.099) / 1.099) ** (1 / 0.45))
-
-
-def from_primaries(primaries: tuple[float, ...], curve: Curve) -> Colors:
-    """Colors of chromaticities x, y of red, green, blue and white, adapted to D65.
+    Pixels of 16 bits become 8 where their profile has tables, which is noted as dropped.
 
     Raises:
-        UnusablePhotograph: if the primaries lie on a line.
+        UnusablePhotograph: for inks without a profile; if the profile is broken, or for pixels of
+            another kind.
     """
+    pixels = decoded.pixels
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if decoded.profile:
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(decoded.profile))
+            space = profile.profile.xcolor_space.strip()
+        except (ImageCms.PyCMSError, OSError, TypeError) as error:
+            raise UnusablePhotograph(f"unusable color profile ({error})") from error
+        if channels != CHANNELS_OF_SPACE.get(space) and (channels, space) != (1, "RGB"):
+            raise UnusablePhotograph(f"a color profile for {space} on {channels} channels")
+        colors = colors_of_profile(decoded.profile) if pixels.dtype == np.uint16 else None
+        if colors is None:
+            if pixels.dtype == np.uint16:
+                decoded.dropped.append(
+                    "more than 8 bits a channel (their color profile has tables)"
+                )
+            if channels == 1 and space == "RGB":
+                pixels = np.repeat(pixels[..., None], 3, axis=2)
+            return by_littlecms(rounded_to_8_bits(pixels), profile)
+    elif channels == 4:
+        raise UnusablePhotograph("CMYK without a color profile")
+    else:
+        adobe_rgb = from_primaries(ADOBE_RGB_PRIMARIES, power_curve(ADOBE_RGB_GAMMA))
+        colors = decoded.colors or (adobe_rgb if is_adobe_rgb else None)
+    if colors is not None:
+        return to_srgb(pixels, colors)
+    return np.repeat(pixels[..., None], 3, axis=2) if channels == 1 else pixels
+
+
+def by_littlecms(pixels: np.ndarray, profile: ImageCms.ImageCmsProfile) -> np.ndarray:
+    """uint8 (H, W, 3), from uint8 of one, three or four channels."""
+    mode = "L" if pixels.ndim == 2 else {3: "RGB", 4: "CMYK"}[pixels.shape[2]]
     try:
-        matrix = np.linalg.inv(_rgb_to_xyz(SRGB_PRIMARIES)) @ _rgb_to_xyz(primaries)
-    except np.linalg.LinAlgError as error:
-        raise UnusablePhotograph("primary colors that span no color space") from error
-    if not np.isfinite(matrix).all():
-        raise UnusablePhotograph("primary colors that span no color space")
-    return Colors((curve, curve, curve), matrix)
+        converted = ImageCms.profileToProfile(
+            Image.frombytes(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels)),
+            profile,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except ImageCms.PyCMSError as error:
+        raise UnusablePhotograph(f"unusable color profile ({error})") from error
+    return np.array(converted)
 
 
-def adobe_rgb() -> Colors:
-    """Adobe RGB (1998), as cameras tell by EXIF alone."""
-    return from_primaries(ADOBE_RGB_PRIMARIES, power_curve(ADOBE_RGB_GAMMA))
+def to_srgb(pixels: np.ndarray, colors: Colors) -> np.ndarray:
+    """RGB converted to sRGB; colors outside of it are clipped.
+
+    Args:
+        pixels: uint8 or uint16, (H, W) gray or (H, W, 3).
+        colors: of these pixels.
+
+    Returns:
+        The same dtype, (H, W, 3).
+    """
+    highest = np.iinfo(pixels.dtype).max
+    levels = np.linspace(0, 1, highest + 1)
+    tables = [np.asarray(curve(levels), np.float32) for curve in colors.curves]
+    result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+    matrix = colors.matrix.T.astype(np.float32)
+    rows = max(1, 1_000_000 // pixels.shape[1])
+    for top in range(0, len(pixels), rows):  # in strips, so that memory stays small
+        strip = pixels[top : top + rows]
+        channels = [strip] * 3 if strip.ndim == 2 else np.moveaxis(strip, 2, 0)
+        linear = np.stack([tables[i][channels[i]] for i in range(3)], -1) @ matrix
+        encoded = linear_to_srgb(np.clip(linear, 0, 1))
+        result[top : top + rows] = np.rint(encoded * highest)
+    return result
 
 
 def from_code_points(primaries: int, transfer: int) -> Colors | None:
@@ -127,39 +183,88 @@ def png_colors(chunks: Mapping[bytes, bytes]) -> Colors | None:
     return from_primaries(primaries, power_curve(1 / gamma))
 
 
-def to_srgb(pixels: np.ndarray, colors: Colors) -> np.ndarray:
-    """RGB converted to sRGB; colors outside of it are clipped.
+def from_primaries(primaries: tuple[float, ...], curve: Curve) -> Colors:
+    """Colors of chromaticities x, y of red, green, blue and white, adapted to D65.
 
-    Args:
-        pixels: uint8 or uint16, (H, W) gray or (H, W, 3).
-        colors: of these pixels.
-
-    Returns:
-        The same dtype, (H, W, 3).
+    Raises:
+        UnusablePhotograph: if the primaries lie on a line.
     """
-    highest = np.iinfo(pixels.dtype).max
-    levels = np.linspace(0, 1, highest + 1)
-    tables = [np.asarray(curve(levels), np.float32) for curve in colors.curves]
-    result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
-    matrix = colors.matrix.T.astype(np.float32)
-    rows = max(1, 1_000_000 // pixels.shape[1])
-    for top in range(0, len(pixels), rows):  # in strips, so that memory stays small
-        strip = pixels[top : top + rows]
-        channels = [strip] * 3 if strip.ndim == 2 else np.moveaxis(strip, 2, 0)
-        linear = np.stack([tables[i][channels[i]] for i in range(3)], -1) @ matrix
-        encoded = linear_to_srgb(np.clip(linear, 0, 1))
-        result[top : top + rows] = np.rint(encoded * highest)
-    return result
+    try:
+        matrix = np.linalg.inv(rgb_to_xyz(SRGB_PRIMARIES)) @ rgb_to_xyz(primaries)
+    except np.linalg.LinAlgError as error:
+        raise UnusablePhotograph("primary colors that span no color space") from error
+    if not np.isfinite(matrix).all():
+        raise UnusablePhotograph("primary colors that span no color space")
+    return Colors((curve, curve, curve), matrix)
 
 
-def _rgb_to_xyz(primaries: tuple[float, ...]) -> np.ndarray:
+def colors_of_profile(profile: bytes) -> Colors | None:
+    """Curves and matrix of an RGB or gray profile; None if it has tables of other kinds."""
+    tags = {}
+    for i in range(min(struct.unpack_from(">I", profile, 128)[0], 200)):
+        name, offset, size = struct.unpack_from(">4sII", profile, 132 + 12 * i)
+        tags[name] = profile[offset : offset + size]
+    if b"A2B0" in tags or b"A2B1" in tags or profile[20:24] != b"XYZ ":
+        return None
+    names = [b"kTRC"] * 3 if b"kTRC" in tags else [b"rTRC", b"gTRC", b"bTRC"]
+    red, green, blue = (profile_curve(tags.get(name, b"")) for name in names)
+    columns = [tags.get(name, b"") for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
+    if red is None or green is None or blue is None:
+        return None
+    if b"kTRC" in tags:
+        return Colors((red, green, blue), np.eye(3))
+    if not all(columns):
+        return None
+    xyz = np.array([struct.unpack_from(">3i", column, 8) for column in columns]).T / 65536
+    to_d65 = adaptation(D50_XYZ, white_xyz(D65))
+    matrix = np.linalg.inv(rgb_to_xyz(SRGB_PRIMARIES)) @ to_d65 @ xyz
+    return Colors((red, green, blue), matrix)
+
+
+def profile_curve(tag: bytes) -> Curve | None:
+    """A profile's tone curve, from encoded to linear; None if it is of another kind."""
+    if tag[:4] == b"curv":
+        count = struct.unpack_from(">I", tag, 8)[0]
+        values = np.frombuffer(tag, ">u2", count, 12)
+        if count < 2:
+            return power_curve(values[0] / 256 if count else 1.0)
+        return lambda encoded: np.interp(encoded, np.linspace(0, 1, count), values / 65535)
+    if tag[:4] != b"para" or tag[8:10] > b"\0\4":
+        return None
+    kind, count = tag[9], (1, 3, 4, 5, 7)[tag[9]]
+    g, *rest = np.array(struct.unpack_from(f">{count}i", tag, 12)) / 65536
+    # As the general form (kind 4, Table 68): (a x + b)^g + e from d on, c x + f below.
+    a, b, c, d, e, f = [*rest, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0][:6]
+    if kind == 0:
+        a = 1.0
+    elif kind in (1, 2):
+        c, d, e, f = 0.0, -b / a if a else 0.0, c, c
+
+    def parametric(encoded: np.ndarray) -> np.ndarray:
+        power = np.maximum(a * encoded + b, 0) ** g + e
+        return np.clip(np.where(encoded >= d, power, c * encoded + f), 0, 1)
+
+    return parametric
+
+
+def power_curve(gamma: float) -> Curve:
+    """Linear light is the encoded value to the power of `gamma`."""
+    return lambda encoded: encoded**gamma
+
+
+def bt709_to_linear(encoded: np.ndarray) -> np.ndarray:
+    """Inverse of the camera's curve of ITU-R BT.709."""
+    return np.where(encoded < 0.081, encoded / 4.5, ((encoded + 0.099) / 1.099) ** (1 / 0.45))
+
+
+def rgb_to_xyz(primaries: tuple[float, ...]) -> np.ndarray:
     """(3, 3), from linear RGB to XYZ whose white is adapted to D65."""
     x, y = np.array(primaries, float).reshape(4, 2).T
     if (y <= 0).any():
         raise UnusablePhotograph("primary colors that span no color space")
     xyz = np.array([x / y, np.ones(4), (1 - x - y) / y])
     scaled = xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
-    return adaptation(xyz[:, 3], _white_xyz(D65)) @ scaled
+    return adaptation(xyz[:, 3], white_xyz(D65)) @ scaled
 
 
 def adaptation(white: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -168,11 +273,6 @@ def adaptation(white: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.linalg.inv(BRADFORD) @ np.diag(gains) @ BRADFORD
 
 
-def _white_xyz(white: tuple[float, float]) -> np.ndarray:
+def white_xyz(white: tuple[float, float]) -> np.ndarray:
+    """XYZ of a chromaticity, of luminance 1."""
     return np.array([white[0] / white[1], 1.0, (1 - white[0] - white[1]) / white[1]])
-
-
-def srgb_from_d50_xyz() -> np.ndarray:
-    """(3, 3), from XYZ of D50, in which ICC profiles connect, to linear sRGB."""
-    to_d65 = adaptation(np.array([0.9642, 1.0, 0.8249]), _white_xyz(D65))
-    return np.linalg.inv(_rgb_to_xyz(SRGB_PRIMARIES)) @ to_d65

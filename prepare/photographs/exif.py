@@ -6,11 +6,10 @@ import warnings
 from PIL import Image
 
 from prepare.photographs.photograph import UnusablePhotograph
-from prepare.photographs.tiff_directory import entries
+from prepare.photographs.tiff import first, read_directories, read_directory
 
 MAX_EXIF_BYTES = 1 << 24
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD = 0x0112, 0x8769, 0x8825, 0xA005
-NESTED = (EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD)
 COLOR_SPACE, INTEROPERABILITY_INDEX = 0xA001, 0x0001
 ADOBE_RGB_SPACE, UNCALIBRATED = 2, 0xFFFF  # 2 is no standard value, but cameras write it
 # Of the first directory; the others describe how pixels are stored, or lie in their own chunks.
@@ -29,7 +28,7 @@ def parse_exif(data: bytes | None) -> tuple[Image.Exif | None, bool]:
     """
     if not data:
         return None, True
-    if _bytes_of_values(data.removeprefix(b"Exif\0\0")) > MAX_EXIF_BYTES:
+    if bytes_of_values(data.removeprefix(b"Exif\0\0")) > MAX_EXIF_BYTES:
         return None, False
     for action in ("error", "ignore"):  # once more, for what can be read of a damaged one
         exif = Image.Exif()
@@ -40,25 +39,26 @@ def parse_exif(data: bytes | None) -> tuple[Image.Exif | None, bool]:
                 exif.get(ORIENTATION)
                 if action == "error":
                     exif.get_ifd(GPS_IFD)
-                    _interoperability(exif)
+                    interoperability(exif)
             return exif, action == "error"
         except Exception:  # whatever it raises: a photograph can do without EXIF
             continue
     return None, False
 
 
-def _bytes_of_values(data: bytes) -> int:
+def bytes_of_values(data: bytes) -> int:
     """What reading all of EXIF would unpack; values may share their place in a small file."""
-    order, total = "<" if data[:2] == b"II" else ">", 0
+    total = 0
     try:
-        big = struct.unpack_from(order + "H", data, 2)[0] == 43
-        code, place = (order + "Q", 8) if big else (order + "I", 4)
-        directories = [(struct.unpack_from(code, data, place)[0], False)]
-        for at, nested in directories:  # grows by those that the first and EXIF's own name
-            for tag, _, _, value_at, num_bytes in entries(data, at, order, big)[0]:
-                total += num_bytes if nested or tag in KEPT_TAGS else 0
-                if tag in NESTED and len(directories) < 5:
-                    directories.append((struct.unpack_from(code, data, value_at)[0], True))
+        main = read_directories(data)[0]
+        total += sum(main[tag].nbytes for tag in KEPT_TAGS & main.keys())
+        for tag in (EXIF_IFD, GPS_IFD):
+            if tag in main:
+                nested, _ = read_directory(data, first(main, tag, 0))
+                total += sum(each.nbytes for each in nested.values())
+                if INTEROPERABILITY_IFD in nested:
+                    third, _ = read_directory(data, first(nested, INTEROPERABILITY_IFD, 0))
+                    total += sum(each.nbytes for each in third.values())
     except (UnusablePhotograph, struct.error, OverflowError):
         pass  # what cannot be found is not unpacked either
     return total
@@ -73,22 +73,21 @@ def orientation_of(exif: Image.Exif | None) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def tells_adobe_rgb(exif: Image.Exif | None) -> bool:
+def is_adobe_rgb(exif: Image.Exif | None) -> bool:
     """Whether EXIF alone says Adobe RGB (DCF 2.0: index R03, color space uncalibrated)."""
     if exif is None:
         return False
     try:
         color_space = exif.get_ifd(EXIF_IFD).get(COLOR_SPACE)
-        index = _interoperability(exif).get(INTEROPERABILITY_INDEX, "")
+        index = interoperability(exif).get(INTEROPERABILITY_INDEX, "")
     except Exception:
         return False
-    if color_space == ADOBE_RGB_SPACE:
-        return True
     index = index.decode("latin-1") if isinstance(index, bytes) else str(index)
-    return color_space in (UNCALIBRATED, None) and index.startswith("R03")
+    is_index_of_adobe = color_space in (UNCALIBRATED, None) and index.startswith("R03")
+    return color_space == ADOBE_RGB_SPACE or is_index_of_adobe
 
 
-def _interoperability(exif: Image.Exif) -> dict:
+def interoperability(exif: Image.Exif) -> dict:
     """The directory within EXIF's own; asked for one that is missing, Pillow 12 raises."""
     if INTEROPERABILITY_IFD not in exif.get_ifd(EXIF_IFD):
         return {}
@@ -115,11 +114,7 @@ def kept_exif(exif: Image.Exif | None) -> bytes | None:
             for tag, values in directories.items():
                 if values:
                     kept.get_ifd(tag).update(values)
-            stream = kept.tobytes()
-            if not (len(kept) or any(directories.values())):
-                return b""
-            if len(stream) > MAX_EXIF_BYTES:
-                return None
+            stream = kept.tobytes() if len(kept) or any(directories.values()) else b""
     except Exception:
         return None
-    return stream.removeprefix(b"Exif\0\0")
+    return stream.removeprefix(b"Exif\0\0") if len(stream) <= MAX_EXIF_BYTES else None

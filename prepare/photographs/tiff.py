@@ -1,146 +1,143 @@
-"""Decodes TIFF of 1, 2, 4, 8 and 16 bits: gray, RGB, CMYK, palette; in strips, tiles or planes.
+"""Directories of TIFF files and of EXIF, and the page of a TIFF file that is the photograph.
 
-Deflated pixels carry a checksum, which is checked. Pixels that are not compressed, or by LZW,
-PackBits or JPEG, carry none: changed bytes may decode to a wrong picture, and nothing can tell
-but an end of zeros. Refused, with the reason: floating point, 32 bits, signed values, CIELab,
-YCbCr without JPEG, raw sensor data.
+Deflated pixels carry a checksum, which libtiff passes over and which is checked here. All others
+carry none: changed bytes may decode to a wrong picture, and nothing can tell but an end of zeros.
 
-Reference: TIFF Revision 6.0 (Adobe, 1992), Secs. 3 to 8, 14 to 16, 18.
+Reference: TIFF Revision 6.0 (Adobe, 1992), Secs. 2, 8, 15, 18; libtiff's BigTIFF design.
 """
 
-import io
 import struct
+import zlib
 
 import numpy as np
-from PIL.TiffImagePlugin import TiffImageFile
 
-from prepare.photographs import tiff_directory as tags
-from prepare.photographs.photograph import Decoded, UnusablePhotograph, check_size
-from prepare.photographs.tiff_directory import Directory, read_directory
-from prepare.photographs.tiff_pixels import OWN_COMPRESSIONS, read_samples
+from prepare.photographs.libvips import load
+from prepare.photographs.photograph import Decoded, UnusablePhotograph, check_size, ends_in_zeros
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
-CHANNELS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
-NAMES = {8: "CIELab", 9: "CIELab", 10: "CIELab", 32803: "raw sensor", 34892: "raw sensor"}
-FORMAT_NAMES = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
-PILLOW_COMPRESSIONS = (2, 3, 4, 7)  # of fax, and JPEG
-ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA = 1, 2
+MAX_ENTRIES, MAX_PAGES, MAX_TAGS = 4096, 1000, 1 << 16
+SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
+STRIP_OFFSETS, ORIENTATION, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS = 273, 274, 279, 324, 325
+EXTRA_SAMPLES, DNG_VERSION = 338, 50706
+# Code of struct for each type of value; rationals are two of them.
+TYPES = {
+    1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii",
+    11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q",
+}  # fmt: skip
+GRAY_RGB_PALETTE_CMYK, YCBCR = (0, 1, 2, 3, 5), 6
+NOT_COMPRESSED, JPEG, DEFLATE = 1, 7, (8, 32946)
+UNSPECIFIED = 0  # kind of an extra sample that is no transparency
+
+
+Directory = dict[int, np.ndarray]  # at least one value for each tag
+
+
+def first(directory: Directory, tag: int, default: int) -> int:
+    """The first value of a tag."""
+    return int(directory[tag][0]) if tag in directory else default
 
 
 def decode_tiff(data: bytes, max_pixels: int) -> Decoded:
-    """The first page of a TIFF file, with the number of pages as `frames`.
+    """The first page of a TIFF file that is no preview, with the number of such as `frames`.
 
     Raises:
         UnusablePhotograph: if it is too large, damaged or cut off, or of pixels not supported.
     """
-    directory = read_directory(data)
-    check_size(directory.value(tags.WIDTH), directory.value(tags.HEIGHT), max_pixels)
-    _refuse_unsupported(directory)
-    if directory.value(tags.COMPRESSION, 1) in PILLOW_COMPRESSIONS:
-        pixels, alpha = _through_pillow(data, directory), None
-    else:
-        pixels, alpha = _colors_and_alpha(read_samples(data, directory), directory)
-    orientation = directory.value(tags.ORIENTATION, 1)
-    return Decoded(
-        pixels,
-        alpha,
-        bytes(directory.tags.get(tags.ICC_PROFILE, b"")) or None,
-        exif=data,
-        orientation=orientation if orientation in range(1, 9) else 1,
-        dpi=_dpi(directory),
-        frames=directory.pages,
-        dropped=["XMP"] if tags.XMP in directory.tags else [],
-    )
-
-
-def _refuse_unsupported(directory: Directory) -> None:
-    """Raises for what the directory alone rules out."""
-    photometric = directory.value(tags.PHOTOMETRIC)
-    compression = directory.value(tags.COMPRESSION, 1)
-    reduced = directory.value(tags.SUBFILE_TYPE, 0) & 1
-    if tags.DNG_VERSION in directory.tags or reduced:
+    pages = read_directories(data)
+    if sum(values.nbytes for page in pages for values in page.values()) > 2 * len(data):
+        raise UnusablePhotograph("damaged (TIFF tags that share their values)")
+    whole = [n for n, page in enumerate(pages) if not first(page, SUBFILE_TYPE, 0) & 5]
+    if not whole or DNG_VERSION in pages[0]:  # but previews and masks
         raise UnusablePhotograph("a raw photograph; develop it first")
-    if photometric not in CHANNELS:
-        name = NAMES.get(photometric, f"TIFF color kind {photometric}")
-        raise UnusablePhotograph(f"{name} pixels are not supported")
-    kind = directory.value(tags.SAMPLE_FORMAT, 1)
-    if kind not in (1, 4):
-        name = FORMAT_NAMES.get(kind, "unknown")
-        raise UnusablePhotograph(f"{name} pixels are not supported")
-    bits = set(directory.tags.get(tags.BITS) or (1,))
-    if len(bits) > 1 or not bits <= {1, 2, 4, 8, 16}:
-        raise UnusablePhotograph(f"pixels of {max(bits)} bits are not supported")
-    if compression not in (*OWN_COMPRESSIONS, *PILLOW_COMPRESSIONS):
-        raise UnusablePhotograph(f"TIFF compression {compression} is not supported")
-    if photometric == YCBCR and compression != 7:
-        raise UnusablePhotograph("YCbCr pixels that are not JPEG are not supported")
+    page = pages[whole[0]]
+    width, height = first(page, WIDTH, 0), first(page, HEIGHT, 0)
+    check_size(width, height, max_pixels)
+    colors, compression = first(page, PHOTOMETRIC, -1), first(page, COMPRESSION, NOT_COMPRESSED)
+    if colors not in GRAY_RGB_PALETTE_CMYK and (colors, compression) != (YCBCR, JPEG):
+        raise UnusablePhotograph(f"pixels of TIFF color kind {colors} are not supported")
+    check_segments(data, page, 16 * width * height + (1 << 26))  # tiles reach beyond the picture
+    decoded = load("tiff", data, max_pixels, fail_on="error", page=whole[0], unlimited=True)
+    if first(page, EXTRA_SAMPLES, 2) == UNSPECIFIED:
+        decoded.alpha = None
+    decoded.exif = data
+    orientation = first(page, ORIENTATION, 1)
+    decoded.orientation = orientation if orientation in range(1, 9) else 1
+    decoded.frames = len(whole)
+    return decoded
 
 
-def _colors_and_alpha(
-    samples: np.ndarray, directory: Directory
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Pixels and alpha from stored samples, (H, W, samples)."""
-    photometric = directory.value(tags.PHOTOMETRIC)
-    channels = CHANNELS[photometric]
-    if samples.shape[2] < channels:
-        raise UnusablePhotograph("damaged (too few samples a pixel)")
-    pixels, bits = samples[..., :channels], directory.value(tags.BITS, 1)
-    alpha, kind = None, 0
-    if samples.shape[2] > channels:
-        # Without the tag a fourth sample is taken for transparency, as Pillow and others do.
-        kind = directory.value(tags.EXTRA_SAMPLES, UNASSOCIATED_ALPHA)
-        alpha = samples[..., channels] if kind in (ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA) else None
-    if photometric == PALETTE:
-        return _looked_up(pixels[..., 0], directory, bits), alpha
-    if bits < 8:
-        spread = np.uint8(255 // ((1 << bits) - 1))
-        pixels, alpha = pixels * spread, None if alpha is None else alpha * spread
-    if photometric == WHITE_IS_ZERO:
-        pixels = np.iinfo(pixels.dtype).max - pixels
-    if kind == ASSOCIATED_ALPHA and alpha is not None:
-        pixels = _unmultiplied(pixels, alpha)
-    return (pixels[..., 0] if channels == 1 else pixels), alpha
+def check_segments(data: bytes, page: Directory, most_bytes: int) -> None:
+    """Refuses compressed strips and tiles that end in zeros or fail their checksum."""
+    offsets, counts = (
+        page[tag] if tag in page else page[other]
+        for tag, other in ((TILE_OFFSETS, STRIP_OFFSETS), (TILE_COUNTS, STRIP_COUNTS))
+    )
+    compression = first(page, COMPRESSION, NOT_COMPRESSED)
+    if compression == NOT_COMPRESSED:
+        return
+    if int(counts.sum()) > len(data):
+        raise UnusablePhotograph("damaged or cut off (strips or tiles beyond the file)")
+    for offset, count in zip(offsets.tolist(), counts.tolist(), strict=False):
+        segment = data[offset : offset + count]
+        if ends_in_zeros(segment):
+            raise UnusablePhotograph("damaged (its pixels end in zeros)")
+        unpacker = zlib.decompressobj()
+        while compression in DEFLATE and not unpacker.eof:
+            part = unpacker.decompress(segment, 1 << 20)
+            segment, most_bytes = unpacker.unconsumed_tail, most_bytes - len(part)
+            if most_bytes < 0 or not (part or segment or unpacker.eof):
+                raise UnusablePhotograph("damaged or cut off (deflated pixels)")
 
 
-def _looked_up(indices: np.ndarray, directory: Directory, bits: int) -> np.ndarray:
-    """RGB of a palette's indices. Values below 256 are of a writer that took 8 bits for 16."""
-    values = np.array(directory.tags.get(tags.COLOR_MAP) or (), np.uint32)
-    if bits > 8 or len(values) != 3 << bits:
-        raise UnusablePhotograph("damaged (color map)")
-    values = values if values.max() < 256 else values // 256
-    return values.astype(np.uint8).reshape(3, -1).T[indices]
+def read_directories(data: bytes) -> list[Directory]:
+    """Those of the pages, up to the first that is damaged, but for the first of all.
+
+    Raises:
+        UnusablePhotograph: if the first is damaged.
+    """
+    order, is_big = header(data)
+    at = struct.unpack_from(order + ("Q" if is_big else "I"), data, 8 if is_big else 4)[0]
+    directories = {at: read_directory(data, at)}
+    while (at := directories[at][1]) not in (0, *directories):
+        try:
+            directories[at] = read_directory(data, at)
+        except UnusablePhotograph:
+            break  # what is damaged is not the page we read
+        num_tags = sum(len(tags) for tags, _ in directories.values())
+        if len(directories) > MAX_PAGES or num_tags > MAX_TAGS:
+            raise UnusablePhotograph(f"more than {MAX_PAGES} pages or {MAX_TAGS} TIFF tags")
+    return [tags for tags, _ in directories.values()]
 
 
-def _unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colors that were stored times alpha, as they were before; what is transparent is black."""
-    highest, result = np.iinfo(pixels.dtype).max, np.empty_like(pixels)
-    for top in range(0, len(pixels), 256):
-        strip, part = pixels[top : top + 256], alpha[top : top + 256, :, None].astype(np.float32)
-        colors = strip * (highest / np.maximum(part, 1))
-        result[top : top + 256] = np.rint(np.minimum(colors, highest))
-    return result
+def header(data: bytes) -> tuple[str, bool]:
+    """struct's code of the order of bytes, and whether it is a BigTIFF."""
+    order = "<" if data[:2] == b"II" else ">"
+    return order, struct.unpack_from(order + "H", data, 2)[0] == 43
 
 
-def _through_pillow(data: bytes, directory: Directory) -> np.ndarray:
-    """Fax and JPEG, as they lie in the file; Pillow would turn some of them upright, once more."""
-    if max(directory.tags.get(tags.BITS) or (1,)) > 8:
-        raise UnusablePhotograph("JPEG of more than 8 bits in a TIFF is not supported")
-    if tags.ORIENTATION in directory.places:
-        upright = bytearray(data)
-        struct.pack_into(directory.order + "H", upright, directory.places[tags.ORIENTATION], 1)
-        data = bytes(upright)
-    with TiffImageFile(io.BytesIO(data)) as image:
-        if image.mode not in ("1", "L", "RGB", "CMYK"):
-            raise UnusablePhotograph(f"{image.mode} pixels in a TIFF of this compression")
-        image.load()
-        return np.asarray(image.convert("L") if image.mode == "1" else image)
+def read_directory(data: bytes, at: int) -> tuple[Directory, int]:
+    """The directory at `at`, and where the next one is (0 for none).
 
-
-def _dpi(directory: Directory) -> tuple[float, float] | None:
-    """Pixels an inch, if a unit is given."""
-    inches = {2: 1.0, 3: 2.54}.get(directory.value(tags.DPI_UNIT, 2))
-    values = [directory.tags.get(tag) or () for tag in (tags.X_DPI, tags.Y_DPI)]
-    if not inches or any(len(value) != 2 or not value[1] for value in values):
-        return None
-    across, down = (inches * value[0] / value[1] for value in values)
-    return across, down
+    Raises:
+        UnusablePhotograph: if it lies beyond the file or has more than 4096 entries.
+    """
+    order, is_big = header(data)
+    count_code, entry_code, inline = ("Q", "HHQ", 8) if is_big else ("H", "HHI", 4)
+    offset_code = order + ("Q" if is_big else "I")
+    directory: Directory = {}
+    try:
+        count = struct.unpack_from(order + count_code, data, at)[0]
+        start, size = at + struct.calcsize(count_code), 4 + 2 * inline
+        if count > MAX_ENTRIES:
+            raise UnusablePhotograph("damaged (a TIFF directory of too many entries)")
+        for place in range(start, start + size * count, size):
+            tag, kind, number = struct.unpack_from(order + entry_code, data, place)
+            if kind in TYPES:
+                num_bytes, values_at = number * struct.calcsize(TYPES[kind]), place + 4 + inline
+                if num_bytes > inline:
+                    values_at = struct.unpack_from(offset_code, data, values_at)[0]
+                values = memoryview(data)[values_at : values_at + num_bytes]
+                if num_bytes and len(values) == num_bytes:
+                    directory[tag] = np.frombuffer(values, order + TYPES[kind][0])
+        return directory, struct.unpack_from(offset_code, data, start + size * count)[0]
+    except (struct.error, OverflowError) as error:
+        raise UnusablePhotograph("damaged or cut off (TIFF directory)") from error
