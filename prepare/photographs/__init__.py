@@ -2,6 +2,5 @@
 
 `reader` turns any file into upright sRGB or says why it cannot; `writer` puts a restored
 photograph beside what the file held; `listing` finds photographs in folders. Both commands use
-it: nothing in here imports TensorFlow, and only `opencv` imports OpenCV. It and `fast_png` are
-faster decoders, which a caller hands to the reader.
+it: nothing in here imports TensorFlow or OpenCV.
 """
