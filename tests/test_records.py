@@ -1,46 +1,124 @@
-"""What a run and its evaluations left, damaged in every way: one line that names the file."""
+"""Records on disk: logs, objects, tables, the manifest; and what is damaged or cannot be read."""
 
+import builtins
+import contextlib
+import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
+import msgspec
+import numpy as np
 import pytest
-from helpers.evaluated import write_evaluated_run
-from helpers.pair_files import write_matched_folders
+from helpers.data_and_run import DATA_RECORDS, RUN_RECORDS, commands, run, write_data_and_run
+from helpers.fuzz import fuzzed, odd_record
+from helpers.pair_files import ROOT, read_lines, tree, write_photos
+from hypothesis import given
+from hypothesis import strategies as st
 
 import pipeline
-from prepare.records.files import named_errors
-from prepare.records.jsonl import read_log, read_object, read_table
+from prepare import pair_records
+from prepare.originals import Original
+from prepare.pair_records import PairRecords
+from prepare.records.data_folder import (
+    DataFolder,
+    ImageRecord,
+    read_manifest,
+    read_rejected,
+    split_of,
+    why_no_id,
+    write_manifest,
+    write_rejected,
+)
+from prepare.records.jsonl import (
+    JsonLines,
+    json_line,
+    read_json,
+    read_log,
+    read_object,
+    read_table,
+)
 from prepare.records.settings import DamagedRecordError
-from train.log import COLUMNS, _forget_lines_past
+from prepare.sets import complete_ids
 from train.run import DamagedSettingsError, Run
-from train.settings import TrainSettings
-
-WAY_OUT = "bring it back"
-NO_TEXT = [b"", b"\xff\xfe", b"[" * 100_000, b"null", b"[1]", b"3"]
-NO_OBJECT = [*NO_TEXT, b'{"a": NaN}', b'{"a": [Infinity]}', b'{"a": 1e999}', b'{"a": 1', b'{"a" 1}']
 
 
-@pytest.mark.parametrize("content", NO_OBJECT)
-def test_what_is_no_object_of_finite_numbers_is_named(tmp_path, content):
-    path = tmp_path / "metrics.json"
-    path.write_bytes(content)
-    with pytest.raises(
-        DamagedRecordError, match=r"metrics\.json is damaged \(.*\); bring it back$"
-    ):
-        read_object(path, WAY_OUT)
+class Score(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    psnr_db: float
 
 
-def test_object_comes_back_as_it_is(tmp_path):
-    path = tmp_path / "metrics.json"
-    assert read_object(path, WAY_OUT) == {}
-    path.write_text('{"a": [1, 2.5, -1e-3, "é"], "b": null}', encoding="utf-8")
-    assert read_object(path, WAY_OUT) == {"a": [1, 2.5, -0.001, "é"], "b": None}
+def image(image_id: str, width: int = 1024) -> ImageRecord:
+    return ImageRecord(image_id, split_of(image_id), "folder", 64 * "a", width, 768)
 
 
-def test_folder_in_the_place_of_a_file_is_named(tmp_path):
-    for read in (read_object, read_log, lambda path, way_out: read_table(path, [], way_out)):
-        with pytest.raises(DamagedRecordError, match=r"is damaged \(no regular file\); bring"):
-            read(tmp_path, WAY_OUT)
+IMAGES = {each: image(each) for each in ("00002", "00000", "Zoë, at sea", "00001")}
+HINT = "bring it back"
+ODD_LINES = [
+    *(b"{}", b"[1]", b"null", b"\xff\xfe", b'{"id": "a"}', b'{"id": 1, "psnr_db": 2}'),
+    *(b'{"id": "a", "psnr_db": NaN}', b'{"id": "a", "psnr_db": 1e999}', b"[" * 100_000),
+    *(b'{"id": "a", "psnr_db": 2, "more": 3}', b'{"id": "\\ud800", "psnr_db": 2}', b"{", b"\0" * 9),
+]
+
+
+def score_log(tmp_path, **options) -> JsonLines[Score]:
+    return JsonLines(tmp_path / "scores.jsonl", Score, "remove it", **options)
+
+
+def test_log_holds_what_is_appended_in_this_order(tmp_path):
+    log = score_log(tmp_path / "new folder")
+    assert log.read() == []
+    log.append([Score("a", 2.5), Score("é\u2028\n", -1)])
+    log.append([Score("a", 3)], sync=True)
+    assert log.read() == [Score("a", 2.5), Score("é\u2028\n", -1), Score("a", 3)]
+    log.rewrite([Score("b", 4.0)])
+    assert log.path.read_bytes() == b'{"id": "b", "psnr_db": 4.0}\n'
+
+
+def test_torn_line_is_not_there_and_costs_no_other(tmp_path):
+    log = score_log(tmp_path, skip_damaged=True)
+    log.append([Score("a", 1), Score("b", 2)])
+    content = log.path.read_bytes()
+    for num_bytes in range(len(content) - 1):
+        log.path.write_bytes(content[:num_bytes])
+        whole = [Score("a", 1)] if num_bytes >= content.index(b"\n") else []
+        assert log.read() == score_log(tmp_path).read() == whole
+        log.append([Score("c", 3)])
+        assert log.read()[-1] == Score("c", 3)
+
+
+@pytest.mark.parametrize("line", ODD_LINES)
+def test_line_that_is_no_record_is_damage_or_left_out(tmp_path, line):
+    whole = json_line(Score("a", 1))
+    (tmp_path / "scores.jsonl").write_bytes(whole + line + b"\n" + whole)
+    with pytest.raises(DamagedRecordError, match=r"scores\.jsonl is damaged \(.*\); remove it$"):
+        score_log(tmp_path).read()
+    assert score_log(tmp_path, skip_damaged=True).read() == 2 * [Score("a", 1)]
+    (tmp_path / "score.json").write_bytes(line)
+    with pytest.raises(DamagedRecordError, match=r"score\.json is damaged \(.*\); remove it$"):
+        read_json(tmp_path / "score.json", Score, "remove it")
+
+
+def test_json_file_comes_back_as_its_kind(tmp_path):
+    path = tmp_path / "score.json"
+    assert read_json(path, Score, "") is None
+    path.write_text('{"psnr_db": 2, "id": "é"}', encoding="utf-8")
+    assert read_json(path, Score, "") == Score("é", 2)
+    assert read_object(path, "") == {"psnr_db": 2, "id": "é"}
+    assert read_object(tmp_path / "none.json", "") == {}
+
+
+@pytest.mark.parametrize("text", ["a", '\x7f\x1c\u2028\b\f\n\r\t"\\/é', "\U0001f600"])
+def test_line_is_what_pythons_json_writes(text):
+    record = {"id": text, "x": [1, -2.5, 0.01, True, None], "y": {}}
+    assert json_line(record).decode() == json.dumps(record, ensure_ascii=False) + "\n"
+
+
+# Tables.
 
 
 @pytest.mark.parametrize(
@@ -56,23 +134,23 @@ def test_table_that_is_none_is_named(tmp_path, content):
     path = tmp_path / "per_image.csv"
     path.write_bytes(content)
     with pytest.raises(DamagedRecordError, match=r"per_image\.csv is damaged \(.*\); bring"):
-        read_table(path, ["psnr_db"], WAY_OUT)
+        read_table(path, ["psnr_db"], HINT)
 
 
 def test_table_comes_back_with_odd_ids(tmp_path):
     path = tmp_path / "per_image.csv"
     with pytest.raises(DamagedRecordError, match=r"per_image\.csv is missing"):
-        read_table(path, [], WAY_OUT)
+        read_table(path, [], HINT)
     path.write_text('id,psnr_db\r\n"a,\u2028b",2.5\r\nnan,-1\r\n', encoding="utf-8", newline="")
     rows = [{"id": "a,\u2028b", "psnr_db": 2.5}, {"id": "nan", "psnr_db": -1}]
-    assert read_table(path, ["psnr_db"], WAY_OUT) == rows
+    assert read_table(path, ["psnr_db"], HINT) == rows
 
 
 def test_empty_cell_of_a_column_that_need_not_be_there_is_left_out(tmp_path):
     path = tmp_path / "per_image.csv"
     path.write_text("id,psnr_db,wiener_psnr_db\na,2,\nb,3,4\n")
     rows = [{"id": "a", "psnr_db": 2}, {"id": "b", "psnr_db": 3, "wiener_psnr_db": 4}]
-    assert read_table(path, ["psnr_db"], WAY_OUT) == rows
+    assert read_table(path, ["psnr_db"], HINT) == rows
 
 
 @pytest.mark.parametrize(
@@ -94,97 +172,297 @@ def test_log_that_is_none_is_named_with_the_line(tmp_path, content, reason):
     with pytest.raises(
         DamagedRecordError, match=r"log\.csv is damaged .*; bring it back"
     ) as raised:
-        read_log(path, WAY_OUT)
+        read_log(path, HINT)
     assert reason in str(raised.value)
-    with pytest.raises(DamagedRecordError, match="or move it away to go on without its lines"):
-        _forget_lines_past(path, 1)
-    assert path.read_text() == content
 
 
-def test_log_of_an_older_version_and_an_empty_one_are_gone_on_with(tmp_path):
-    path = tmp_path / "log.csv"
-    path.write_bytes(b"")
-    _forget_lines_past(path, 1)
-    assert path.read_text().splitlines() == [",".join(COLUMNS)]
-    path.write_text("step,l1\n1,0.5\n2,0.25\n3,0.12")  # the last line is torn
-    _forget_lines_past(path, 2)
-    rows = read_log(path, WAY_OUT)
-    assert [(row["step"], row["l1"], row["grid"]) for row in rows] == [
-        ("1", "0.5", ""),
-        ("2", "0.25", ""),
-    ]
+# The records of a data folder.
 
 
-def test_column_that_nobody_knows_is_not_thrown_away(tmp_path):
-    path = tmp_path / "log.csv"
-    path.write_text("step,mine\n1,0.5\n")
-    with pytest.raises(DamagedRecordError, match="mine"):
-        _forget_lines_past(path, 1)
-    assert path.read_text() == "step,mine\n1,0.5\n"
+def test_split_is_the_first_64_bits_of_the_hash_modulo_10():
+    for image_id in ("00000", "00001", "sample-0-00007", "Zoë"):
+        command = ["sha256sum"]
+        digest = subprocess.run(command, input=image_id.encode(), stdout=subprocess.PIPE).stdout
+        is_test = int(digest[:16], 16) % 10 in (8, 9)
+        assert split_of(image_id) == ("test" if is_test else "train")
+
+
+def test_split_is_8_to_2():
+    # Five standard deviations of a binomial with n = 20000 and p = 0.2 are 283.
+    num_test = sum(split_of(f"{index:05d}") == "test" for index in range(20000))
+    assert abs(num_test - 4000) < 283
+
+
+def test_manifest_is_one_json_object_a_line_in_the_order_of_ids(tmp_path):
+    assert read_manifest(tmp_path / "none") == {}
+    write_manifest(tmp_path / "one", IMAGES)
+    write_manifest(tmp_path / "other", dict(reversed(IMAGES.items())))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    assert read_manifest(tmp_path / "one") == IMAGES
+    lines = read_lines(tmp_path / "one")
+    assert [line["id"] for line in lines] == sorted(IMAGES)
+    assert list(lines[0]) == ["id", "split", "source", "sha256", "width", "height"]
+    assert "Zoë" in (tmp_path / "one").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r", "\n"])
+def test_id_that_holds_a_line_end_of_any_kind_comes_back(tmp_path, end):
+    images = {f"a{end}b": image(f"a{end}b")}
+    write_manifest(tmp_path / "m", images)
+    assert read_manifest(tmp_path / "m") == images
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *[("batch", value) for value in ([4], "4", 4.0, True, None, 10**400, {"a": 1})],
-        *[("epochs", value) for value in ([1.0], "1", False, -1.0)],
-        *[("turns", value) for value in (1, "yes", [])],
-        *[("schedule", value) for value in (1, [], "steps")],
-        *[("kernels", value) for value in ([], "disc-r30", [3], {"disc-r30": 1}, None)],
-        *[("size", value) for value in ("32", 32.5, [])],
-        *[("preset", value) for value in ([], 3)],
-        *[("format", value) for value in ("2", None, [])],
-    ],
+    "text", ["NaN", "1e999999999", "[" * 1_000_000, '"\\ud800"', "9" * 5000, "1.0", "true", "null"]
 )
-def test_setting_of_a_wrong_kind_is_named(tmp_path, name, value):
-    content = vars(TrainSettings()) | {"kernels": ["disc-r30"], "size": 32, "format": 2}
-    path = tmp_path / "settings.json"
-    path.write_text(json.dumps(content))
-    assert Run(tmp_path).record.settings == TrainSettings()
-    path.write_text(json.dumps(content | {name: value}))
-    with pytest.raises(
-        DamagedSettingsError, match=rf"settings\.json is damaged \({name} .*another"
-    ):
-        _ = Run(tmp_path).record
+@pytest.mark.parametrize("key", ["width", "sha256", "id", "split"])
+def test_odd_value_of_the_manifest_is_damage(tmp_path, key, text):
+    record = {"id": '"a"', "split": '"train"', "source": '"folder"', "sha256": '"b"'}
+    record |= {"width": "9", "height": "9", key: text}
+    line = ", ".join(f'"{name}": {value}' for name, value in record.items())
+    (tmp_path / "manifest.jsonl").write_text(f"{{{line}}}\n")
+    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged .*run `make clean-p"):
+        read_manifest(tmp_path / "manifest.jsonl")
 
 
-def test_errors_of_the_disk_get_a_name_once(tmp_path):
-    with pytest.raises(OSError, match=r"No space left.*'/there'"), named_errors("/there"):
-        raise OSError(28, "No space left on device")
-    with pytest.raises(OSError, match="'/first'"), named_errors("/there"):
-        raise OSError(28, "No space left on device", "/first")
-    with pytest.raises(BrokenPipeError), named_errors("/there"):
-        raise BrokenPipeError(32, "Broken pipe")
+@pytest.mark.parametrize(
+    "image_id", ["", ".", "..", "../../x", "/etc/passwd", "a/b", "a\0b", "x" * 252, 7, None]
+)
+def test_id_that_leaves_its_folder_is_a_damaged_record(tmp_path, image_id):
+    assert not isinstance(image_id, str) or why_no_id(image_id)
+    line = {"id": image_id, "split": "test", "source": "folder", "sha256": "a"}
+    (tmp_path / "m").write_bytes(json_line(line | {"width": 64, "height": 64}))
+    with pytest.raises(DamagedRecordError, match=r"m is damaged .*run `make clean-p"):
+        read_manifest(tmp_path / "m")
+
+
+def test_ids_that_stay(tmp_path):
+    names = ["a", "...", "a..b", "-x", "x" * 251, "\u5199" * 83, " ", "new\nline", "C:x"]
+    assert [why_no_id(name) for name in names] == [None] * len(names)
+    write_manifest(tmp_path / "m", {name: image(name) for name in names})
+    assert sorted(read_manifest(tmp_path / "m")) == sorted(names)
+
+
+def test_rejected_are_listed_by_file_and_come_back(tmp_path):
+    rejected = {("b", "/x/b.png"): "is 4x4", ("a", "/y/a.png"): "", ("c", "/x/a.png"): "Zoë"}
+    write_rejected(tmp_path / "rejected.jsonl", rejected)
+    assert read_rejected(tmp_path / "rejected.jsonl") == rejected
+    assert [line["id"] for line in read_lines(tmp_path / "rejected.jsonl")] == ["c", "b", "a"]
+    (tmp_path / "rejected.jsonl").write_text('{"id": "a", "file": "b"}\n')
+    with pytest.raises(DamagedRecordError, match="run `make clean-pairs`"):
+        read_rejected(tmp_path / "rejected.jsonl")
+
+
+def test_manifest_is_read_sooner_than_python_alone_reads_json(tmp_path):
+    images = {f"{number:05d}": image(f"{number:05d}") for number in range(5_000)}
+    write_manifest(tmp_path / "m", images)
+    seconds = {read_manifest: [], read_lines: []}
+    for read in 3 * (read_manifest, read_lines):
+        began_s = time.perf_counter()
+        assert len(read(tmp_path / "m")) == 5_000
+        seconds[read].append(time.perf_counter() - began_s)
+    assert min(seconds[read_manifest]) < min(seconds[read_lines])  # a third of it
+
+
+# The manifest as a log, while pairs are made.
+
+
+def original(tmp_path, image_id: str) -> Original:
+    return Original(image_id, tmp_path / f"{image_id}.png", "folder")
+
+
+def test_saves_write_what_is_new(tmp_path, monkeypatch):
+    monkeypatch.setattr(pair_records, "SAVE_EVERY", 10)
+    written = []
+    for name in ("write_manifest", "write_rejected"):
+        really = getattr(pair_records, name)
+
+        def counted(path, content, really=really):
+            written.append(len(content))
+            really(path, content)
+
+        monkeypatch.setattr(pair_records, name, counted)
+    data, num_images = DataFolder(tmp_path), 400
+    records = PairRecords(data, [])
+    for number in range(num_images):
+        records.reject(original(tmp_path, f"bad {number}"), "is 4x4")
+        records.accept(original(tmp_path, f"{number}"), image(f"{number}"))
+        assert len(read_manifest(data.manifest)) == number // 10 * 10
+    records.finish()
+    assert sum(written) < 12 * num_images  # 16,400 and more if each save wrote all
+    assert [line["id"] for line in read_lines(data.manifest)] == sorted(records.images)
+
+
+def test_what_an_earlier_command_added_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(pair_records, "SAVE_EVERY", 2)
+    data = DataFolder(tmp_path)
+    for first in (0, 6, 12):  # each killed after its last
+        records = PairRecords(data, [])
+        assert len(records.images) == first
+        for number in range(first, first + 7):
+            records.accept(original(tmp_path, f"{number}"), image(f"{number}"))
+    records.accept(original(tmp_path, "5"), image("5", width=9))
+    records.forget("3")
+    for number in (20, 21):
+        records.accept(original(tmp_path, f"{number}"), image(f"{number}"))
+    assert set(read_manifest(data.manifest)) == {str(number) for number in range(19)} - {"3"}
+    assert read_manifest(data.manifest)["5"].width == 9
+    records.finish()
+    assert set(read_manifest(data.manifest)) == set(records.images)
+
+
+PROGRAM = "import sys; from prepare import pair_records as r; r.SAVE_EVERY = 1; import pipeline; "
+PROGRAM += "sys.exit(pipeline.main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("num_saved", [1, 5])
+def test_killed_command_keeps_what_it_saved_and_goes_on(tmp_path, num_saved):
+    names = [f"{number:02d}.png" for number in range(12)]
+    photos = write_photos(tmp_path / "photos", names)
+    data = DataFolder(tmp_path / "data")
+    words = ["dataset", "--num-images", "12", "--source", "folder", "--from", str(photos)]
+    words += ["--size", "32", "--workers", "1", "--radius", "0-60", "--data-dir"]
+    assert pipeline.main([*words, str(tmp_path / "whole")]) == 0
+    command = [sys.executable, "-c", PROGRAM, *words, str(data.path)]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        until_s = time.monotonic() + 60
+        while len(read_manifest(data.manifest)) < num_saved:
+            assert process.poll() is None, "finished before it could be killed"
+            assert time.monotonic() < until_s
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+    saved = set(read_manifest(data.manifest))
+    assert num_saved <= len(saved) < 12
+    assert complete_ids(saved, data, []) == saved
+    times = {name: data.made_at_ns(name) for name in saved}
+    assert pipeline.main([*words, str(data.path)]) == 0
+    assert {name: data.made_at_ns(name) for name in saved} == times  # none was made again
+    assert tree(data.path) == tree(tmp_path / "whole")
+
+
+@fuzzed(30)
+@given(data=st.data())
+def test_fuzzed_log_is_read_or_named(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("fuzz") / "manifest.jsonl"
+    write_manifest(path, IMAGES)
+    path.write_bytes(data.draw(odd_record(path.read_bytes())))
+    with contextlib.suppress(DamagedRecordError):
+        assert all(isinstance(found, ImageRecord) for found in read_manifest(path).values())
 
 
 # What people see.
 
 
+RUN = "runs/run"
+READ_BY = [
+    *(("data/manifest.jsonl", name) for name in ("dataset", "blur", "train")),
+    ("data/rejected.jsonl", "dataset"),
+    *(("data/blurred_resized/disc-r30/kernel.json", name) for name in ("dataset", "train")),
+    ("data/blurred_resized/disc-r10-40/kernel.json", "blur"),
+    *((f"{RUN}/settings.json", name) for name in ("train", "report")),
+    (f"{RUN}/log.csv", "report"),
+    *((f"{RUN}/evaluation/disc-r30/metrics.json", name) for name in ("report", "compare")),
+    *((f"{RUN}/evaluation/disc-r30/per_image.csv", name) for name in ("report", "compare")),
+    (f"{RUN}/evaluation/curve.json", "report"),
+]
+
+
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("evaluated")
-    write_matched_folders(folder / "data", [f"{n:02d}" for n in range(10)], size=32)
-    for run in ("one", "two"):
-        write_evaluated_run(folder / "runs" / run, folder / "data")
-    return folder
+def whole(tmp_path_factory):
+    return write_data_and_run(tmp_path_factory.mktemp("whole"))
 
 
-@pytest.mark.parametrize("content", [None, *NO_TEXT, b'{"rows": NaN}', b"id,psnr_db\na,x\n"])
-@pytest.mark.parametrize(
-    "name", ["metrics.json", "per_image.csv", "../curve.json", "../../settings.json"]
-)
-def test_report_and_comparison_name_what_is_damaged(evaluated, tmp_path, capsys, name, content):
-    folder = shutil.copytree(evaluated, tmp_path / "folder")
-    path = folder / "runs" / "one" / "evaluation" / "disc-r30" / name
+@pytest.fixture
+def folder(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "folder", symlinks=True)
+
+
+def refuse(monkeypatch, refused):
+    """Lets no one open a file, as its permissions would for anyone but root."""
+
+    def guarded(really_open):
+        def opened(path, *arguments, **options):
+            if not isinstance(path, int) and os.fspath(path) == os.fspath(refused):
+                raise PermissionError(13, "Permission denied", os.fspath(path))
+            return really_open(path, *arguments, **options)
+
+        return opened
+
+    for module in (os, io, builtins):
+        monkeypatch.setattr(module, "open", guarded(module.open))
+
+
+def assert_one_line(capsys, folder, record, words):
+    code, errors = run(capsys, *words)
+    assert code == 1
+    [line] = errors
+    assert f"{folder / record} " in line
+    assert "; " in line  # what can be done
+    return line
+
+
+@pytest.mark.parametrize(("record", "name"), READ_BY)
+def test_record_without_permission_is_named(folder, capsys, monkeypatch, record, name):
+    # Another that is to be made has to look at those that are there.
+    if (record, name) == ("data/rejected.jsonl", "dataset"):
+        (folder / "data/not_blurred_resized/00.jpg").unlink()
+    with monkeypatch.context() as patch:
+        refuse(patch, folder / record)
+        line = assert_one_line(capsys, folder, record, commands(folder)[name])
+    assert "Permission denied" in line
+
+
+@pytest.mark.parametrize(("record", "name"), READ_BY)
+def test_what_stands_in_the_place_of_a_record_is_named_and_kept(folder, capsys, record, name):
+    if (record, name) == ("data/rejected.jsonl", "dataset"):
+        (folder / "data/not_blurred_resized/00.jpg").unlink()
+    path = folder / record
+    for odd in (b"\xff\n", b"[1]\n"):
+        path.write_bytes(odd)
+        assert_one_line(capsys, folder, record, commands(folder)[name])
+        assert path.read_bytes() == odd
     path.unlink()
-    path.mkdir() if content is None else path.write_bytes(content)
-    where = ["--data-dir", str(folder / "data"), "--runs-dir", str(folder / "runs")]
-    commands = {"report": ["--run", "one"], "compare": ["--with", "one", "two"]}
-    if ".." in name:
-        del commands["compare"]  # which reads neither
-    for command, words in commands.items():
-        assert pipeline.main([command, *where, *words]) == 1
-        [line] = capsys.readouterr().err.splitlines()
-        assert line.startswith("error: ")
-        assert path.name in line
-        assert "; " in line
+    os.mkfifo(path)
+    assert_one_line(capsys, folder, record, commands(folder)[name])
+    path.unlink()
+    path.mkdir()
+    (path / "mine").write_text("mine")
+    assert_one_line(capsys, folder, record, commands(folder)[name])
+    assert (path / "mine").read_text() == "mine"
+
+
+def test_run_in_a_folder_without_permission_is_not_begun_anew(folder, monkeypatch):
+    def refused(path, **_):
+        raise PermissionError(13, "Permission denied", os.fspath(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(folder), "stat", refused)
+        with pytest.raises(
+            DamagedSettingsError, match=r"settings.json cannot be read \(Perm.*; mak"
+        ):
+            Run(folder / "runs" / "run").record  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["dataset", "blur", "train", "report", "compare"])
+@fuzzed(8)
+@given(data=st.data())
+def test_damaged_record_is_one_line_at_most(whole, tmp_path_factory, capsys, name, data):
+    folder = tmp_path_factory.mktemp("copy") / "folder"
+    shutil.copytree(whole, folder, symlinks=True)
+    records = [folder / "data" / file for file in DATA_RECORDS]
+    records += [folder / "runs" / "run" / file for file in RUN_RECORDS]
+    path = data.draw(st.sampled_from(records))
+    path.write_bytes(data.draw(odd_record(path.read_bytes())))
+    outside = tree(folder / "photos")
+    run(capsys, *commands(folder)[name])
+    assert tree(folder / "photos") == outside
+    assert {entry.name for entry in folder.iterdir()} == {"photos", "data", "runs"}
+    shutil.rmtree(folder.parent)
+
+
+def test_undamaged_records_serve_every_command(whole, tmp_path, capsys):
+    folder = shutil.copytree(whole, tmp_path / "folder", symlinks=True)
+    for words in commands(folder).values():
+        assert run(capsys, *words) == (0, [])
+    scores = json.loads((folder / "runs/run/evaluation/disc-r30/metrics.json").read_text())
+    assert np.isfinite(scores["rows"]["restored"]["psnr_db"])

@@ -135,3 +135,28 @@ def test_a_run_goes_on_with_the_start_that_its_preset_had_then(tmp_path):
     settings = pipeline.recipe(args)
     assert settings.start == "photographs"
     check_unchanged(tmp_path / "old", RunRecord(settings, ("disc-r30",), 64, "faithful"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("batch", value) for value in ([4], "4", 4.0, True, None, 10**400, {"a": 1})],
+        *[("epochs", value) for value in ([1.0], "1", False, -1.0)],
+        *[("turns", value) for value in (1, "yes", [])],
+        *[("schedule", value) for value in (1, [], "steps")],
+        *[("kernels", value) for value in ([], "disc-r30", [3], {"disc-r30": 1}, None)],
+        *[("size", value) for value in ("32", 32.5, [])],
+        *[("preset", value) for value in ([], 3)],
+        *[("format", value) for value in ("2", None, [])],
+    ],
+)
+def test_setting_of_a_wrong_kind_is_named(tmp_path, name, value):
+    content = vars(TrainSettings()) | {"kernels": ["disc-r30"], "size": 32, "format": 2}
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(content))
+    assert Run(tmp_path).record.settings == TrainSettings()
+    path.write_text(json.dumps(content | {name: value}))
+    with pytest.raises(
+        DamagedSettingsError, match=rf"settings\.json is damaged \({name} .*another"
+    ):
+        _ = Run(tmp_path).record
