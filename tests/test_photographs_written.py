@@ -1,16 +1,16 @@
-"""What the writer writes, read back by others, and finding and naming photographs."""
+"""What the writer writes, read back by others; finding and naming; what the preparation takes."""
 
 import io
 import os
-import socket
 import struct
 
 import cv2
 import numpy as np
 import pytest
-from helpers.photographs import KEEP, encoded, picture, png_of, read
+from helpers.photographs import KEEP, encoded, picture, png_of, png_with, read, saved
 from PIL import Image
 
+from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import read_photograph
@@ -90,8 +90,6 @@ def test_values_that_share_their_place_in_exif_take_no_memory(tmp_path):
     nested = struct.pack("<H", count - 1) + entries + bytes(4)
     head = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x8769, 4, 1, 26, 0)
     exif = head + nested + bytes(num_bytes)
-    from helpers.photographs import png_with
-
     photo = read(tmp_path, png_with(encoded(picture(), "PNG"), (b"eXIf", exif)))
     assert photo.dropped == ("EXIF",)
 
@@ -124,25 +122,6 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
         write_photograph(tmp_path / "b.png", Photograph(picture()), picture(8, 8))
 
 
-def test_what_is_no_regular_file_is_refused_unread(tmp_path):
-    os.mkfifo(tmp_path / "pipe.jpg")
-    (tmp_path / "folder.jpg").mkdir()
-    paths = [tmp_path / "pipe.jpg", tmp_path / "folder.jpg", "/dev/zero"]
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(tmp_path / "s.jpg"))
-        for path in [*paths, tmp_path / "s.jpg"]:
-            with pytest.raises(UnusablePhotograph, match="no regular file"):
-                read_photograph(path)
-    with open(tmp_path / "sparse.jpg", "wb") as file:
-        file.truncate(6 << 30)
-    with pytest.raises(UnusablePhotograph, match="bytes, more than"):
-        read_photograph(tmp_path / "sparse.jpg", max_pixels=400_000_000)
-    os.symlink("loop.jpg", tmp_path / "loop.jpg")
-    for name in ("loop.jpg", "missing.jpg"):
-        with pytest.raises(OSError, match=name):
-            read_photograph(tmp_path / name)
-
-
 def test_listing(tmp_path):
     names = ["b.JPG", "a.jfif", "c.jpe", "d.heic", "e.HEIF", "f.avif", "g.tiff", "no.ext.jpg.jpg"]
     for name in [*names, "._b.JPG", ".hidden.png", "text.txt", "jpg", ".jpg"]:
@@ -170,3 +149,41 @@ def test_16_bits_survive_reading_and_writing(tmp_path):
     photo = read(tmp_path, png_of(deep, 2, bits=16), **KEEP)
     write_photograph(tmp_path / "a.png", photo, photo.pixels)
     np.testing.assert_array_equal(read_photograph(tmp_path / "a.png").pixels, deep)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_rounded_not_cut_off(tmp_path, name, channels):
+    deep = np.random.default_rng(1).integers(0, 65536, (16, 16, channels)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / name), deep[..., ::-1])
+    expected = np.rint(deep / 257).astype(np.uint8)
+    np.testing.assert_array_equal(read_u8(tmp_path / name), np.broadcast_to(expected, (16, 16, 3)))
+
+
+def test_depth_maps_are_grey_of_8_or_16_bits(tmp_path):
+    depth = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    cv2.imwrite(str(tmp_path / "8.png"), depth)
+    cv2.imwrite(str(tmp_path / "16.png"), depth.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_depth_map(tmp_path / "8.png"), depth)
+    np.testing.assert_array_equal(read_depth_map(tmp_path / "16.png"), depth)
+    path = saved(tmp_path, Image.fromarray(picture()), "color.png")
+    with pytest.raises(UnusablePhotograph, match="must be grey"):
+        read_depth_map(path)
+
+
+def test_square_crop_is_from_the_middle():
+    photo = picture(10, 16)
+    np.testing.assert_array_equal(square_crop(photo), photo[:, 3:13])
+    np.testing.assert_array_equal(square_crop(photo.transpose(1, 0, 2)).shape, (10, 10, 3))
+
+
+def test_jpeg_keeps_color_at_full_resolution():
+    photo = np.zeros((32, 32, 3), np.uint8)
+    photo[:, ::2] = (255, 0, 0)
+    photo[:, 1::2] = (0, 0, 255)
+    data = encode_jpeg(photo, 95)
+    with Image.open(io.BytesIO(data)) as image:
+        assert [component[1:3] for component in image.layer] == [(1, 1)] * 3
+        assert np.abs(np.array(image).astype(int) - photo).mean() < 8
+    assert encode_jpeg(photo, 95) == data
+    assert len(encode_jpeg(photo, 50)) < len(data)

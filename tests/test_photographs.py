@@ -1,0 +1,530 @@
+"""Photographs of every kind come back as they are stored, upright, or with the reason why not."""
+
+import functools
+import io
+import itertools
+import os
+import socket
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from helpers.photographs import (
+    KEEP,
+    encoded,
+    heic,
+    one_of_each_kind,
+    picture,
+    png_of,
+    png_with,
+    read,
+    refused,
+    saved,
+    scene,
+)
+from PIL import Image
+
+from prepare.photographs import png
+from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
+from prepare.photographs.reader import read_photograph
+
+ROOT = Path(__file__).resolve().parents[1]
+FACES = [path for each in (ROOT, ROOT.parent) for path in (each / "shared/faces").glob("*.*g")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})],
+)
+def test_lossless_files_come_back_as_they_were(tmp_path, kind, options):
+    photo = read(tmp_path, encoded(picture(), kind, **options))
+    np.testing.assert_array_equal(photo.pixels, picture())
+    assert not photo.gray
+    assert photo.dropped == ()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 2}, {"quality": 30}]
+)
+def test_jpeg_and_webp_decode_to_the_bytes_of_pillow(tmp_path, options):
+    for data in (
+        encoded(scene(), "JPEG", **options),
+        encoded(scene(), "WEBP", quality=options.get("quality", 80)),
+    ):
+        expected = np.asarray(Image.open(io.BytesIO(data)))
+        np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
+
+
+def test_real_photographs_are_read_as_by_pillow():
+    if not FACES:
+        pytest.skip("no photographs here")
+    for path in [*sorted(FACES)[:4], *sorted(FACES)[-4:]]:
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(read_photograph(path).pixels, np.asarray(image))
+
+
+def test_the_reader_does_without_opencv_and_prints_nothing(tmp_path):
+    (tmp_path / "cut.jpg").write_bytes(encoded(scene(), "JPEG")[:-900] + b"\xff\xd9")
+    code = "import sys; from prepare.photographs import reader, writer\n"
+    code += f"try: reader.read_photograph({str(tmp_path / 'cut.jpg')!r})\nexcept ValueError: pass\n"
+    code += "sys.exit('cv2' in sys.modules or 'tensorflow' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bits_stay_and_round_to_the_nearest_8(tmp_path, channels, suffix):
+    deep = np.random.default_rng(1).integers(0, 65536, (16, 20, channels)).astype(np.uint16)
+    path = tmp_path / f"a.{suffix}"
+    cv2.imwrite(str(path), deep[..., [2, 1, 0, 3][:channels]] if channels > 1 else deep)
+    photo = read_photograph(path, **KEEP)
+    colors = np.broadcast_to(deep[..., :3], (16, 20, 3))
+    np.testing.assert_array_equal(photo.pixels, colors)
+    np.testing.assert_array_equal(rounded_to_8_bits(photo.pixels), np.rint(colors / 257))
+    if channels == 4:
+        np.testing.assert_array_equal(photo.alpha, deep[..., 3])
+
+
+def test_gray_with_alpha_of_16_bits(tmp_path):
+    stored = np.random.default_rng(2).integers(0, 65536, (9, 11, 2)).astype(np.uint16)
+    photo = read(tmp_path, png_of(stored, 4, bits=16), **KEEP)
+    np.testing.assert_array_equal(photo.pixels[..., 1], stored[..., 0])
+    np.testing.assert_array_equal(photo.alpha, stored[..., 1])
+    assert photo.gray
+
+
+def test_one_color_is_transparent_at_all_its_bits(tmp_path):
+    deep = np.array([[0x1234, 0x1235, 0x1234, 0xFFFF]], np.uint16)
+    photo = read(tmp_path, png_of(deep, 0, (b"tRNS", b"\x12\x34"), bits=16), **KEEP)
+    assert photo.alpha.tolist() == [[0, 65535, 0, 65535]]
+    np.testing.assert_array_equal(photo.pixels[..., 0], deep)
+    few = np.array([[0b00011011]], np.uint8)  # levels 0 to 3
+    photo = read(tmp_path, png_of(few, 0, (b"tRNS", b"\0\2"), bits=2), **KEEP)
+    assert photo.alpha.tolist() == [[255, 255, 0, 255]]
+    assert photo.pixels[0, :, 0].tolist() == [0, 85, 170, 255]
+
+
+def test_palettes_with_transparency(tmp_path):
+    palette = (b"PLTE", bytes([10, 20, 30, 40, 50, 60]))
+    data = png_of(np.array([[0, 1, 1]], np.uint8), 3, palette, (b"tRNS", b"\x80"))
+    photo = read(tmp_path, data, **KEEP)
+    assert photo.pixels.tolist() == [[[10, 20, 30], [40, 50, 60], [40, 50, 60]]]
+    assert photo.alpha.tolist() == [[128, 255, 255]]
+    assert "transparent" in refused(tmp_path, data)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA"])
+def test_opaque_alpha_is_dropped_where_transparency_is_refused(tmp_path, mode):
+    image = Image.fromarray(picture()).convert(mode)
+    photo = read_photograph(saved(tmp_path, image, "a.png"))
+    np.testing.assert_array_equal(photo.pixels, np.asarray(image.convert("RGB")))
+    assert photo.alpha is None
+    assert photo.gray == (mode in ("1", "L", "LA"))
+
+
+def test_gray_stored_as_rgb_is_gray(tmp_path):
+    gray = np.repeat(picture()[..., :1], 3, axis=2)
+    assert read(tmp_path, encoded(gray, "PNG")).gray
+    gray[40, 50, 2] ^= 1
+    assert not read(tmp_path, encoded(gray, "PNG")).gray
+
+
+UPRIGHT = np.zeros((64, 96, 3), np.uint8)
+UPRIGHT[:32] = 255
+UPRIGHT[:32, :32] = (255, 0, 0)  # no two orientations look alike
+STORED = {
+    1: UPRIGHT,
+    2: UPRIGHT[:, ::-1],
+    3: UPRIGHT[::-1, ::-1],
+    4: UPRIGHT[::-1],
+    5: UPRIGHT.transpose(1, 0, 2),
+    6: np.rot90(UPRIGHT),
+    7: UPRIGHT.transpose(1, 0, 2)[::-1, ::-1],
+    8: np.rot90(UPRIGHT, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("gray", [False, True])
+def test_every_orientation_is_turned_upright_once(tmp_path, orientation, gray):
+    stored = np.ascontiguousarray(STORED[orientation])
+    stored = stored[..., 1] if gray else stored
+    expected = UPRIGHT[..., 1:2] if gray else UPRIGHT
+    for kind, options in (
+        ("JPEG", {}), ("PNG", {}), ("WEBP", {}), ("AVIF", {}), ("TIFF", {}),
+        ("TIFF", {"compression": "jpeg"}), ("TIFF", {"compression": "tiff_lzw"}),
+    ):  # fmt: skip
+        exif = Image.Exif()
+        exif[0x0112], exif[0x010F] = orientation, "Maker"
+        photo = read(tmp_path, encoded(stored, kind, exif=exif, **options))
+        assert photo.pixels.shape == UPRIGHT.shape
+        assert np.abs(photo.pixels.astype(int) - expected).mean() < 3
+        kept = Image.Exif()
+        kept.load(photo.exif)
+        assert kept[0x010F] == "Maker"
+        assert 0x0112 not in kept
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_heic_is_turned_by_its_container(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = heic(STORED[orientation], exif=exif.tobytes())
+    assert (b"irot" in data or b"imir" in data) == (orientation > 1)
+    photo = read(tmp_path, data)
+    assert np.abs(photo.pixels.astype(int) - UPRIGHT).mean() < 3
+
+
+def test_heic_of_10_bits_fills_16(tmp_path):
+    ramp = np.repeat(np.linspace(0, 65535, 1024).astype(np.uint16)[None, :, None], 64, 0)
+    photo = read(tmp_path, heic(np.repeat(ramp, 3, 2)))
+    assert photo.pixels.dtype == np.uint16
+    assert photo.pixels.max() > 65000
+    assert np.abs(photo.pixels.astype(int) - ramp).mean() < 65535 / 1023
+    assert len(np.unique(photo.pixels)) > 900
+
+
+def test_animations_and_the_first_picture_of_a_telephone(tmp_path):
+    frames = [Image.fromarray(scene()), Image.fromarray(255 - scene())]
+    for kind in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
+        file = io.BytesIO()
+        frames[0].save(file, kind, save_all=True, append_images=frames[1:])
+        assert "several pages (2)" in refused(tmp_path, file.getvalue())
+        photo = read(tmp_path, file.getvalue(), frames="first")
+        assert photo.dropped == ("1 further frames",)
+        assert np.abs(photo.pixels.astype(int) - scene()).mean() < 12
+    file = io.BytesIO()
+    frames[0].save(file, "MPO", save_all=True, append_images=frames[1:])
+    expected = read(tmp_path, encoded(scene(), "JPEG")).pixels
+    np.testing.assert_array_equal(read(tmp_path, file.getvalue()).pixels, expected)
+
+
+@functools.cache
+def jpegs_with_bytes_around():
+    """Whole JPEG files as cameras, drones, scanners and telephones write them, by what is odd."""
+    whole, progressive = encoded(scene(), "JPEG"), encoded(scene(), "JPEG", progressive=True)
+    scan = whole.index(b"\xff\xda")
+    end = scan + 2 + int.from_bytes(whole[scan + 2 : scan + 4], "big")
+    video = np.random.default_rng(0).integers(0, 256, 20 << 20).astype(np.uint8).tobytes()
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x03"
+    return {
+        "zeros before the end": whole[:-2] + bytes(1000) + whole[-2:],
+        "a maker's text": whole[:-2] + b"a maker's text" + whole[-2:],
+        "fill": whole[:-2] + b"\xff" * 6 + whole[-2:],
+        "zeros in a progressive one": progressive[:-2] + bytes(16) + progressive[-2:],
+        "range of a scan": whole[: end - 3] + b"\x00\x40\x00" + whole[end:],
+        "edition of JFIF": whole.replace(b"JFIF\0\x01", b"JFIF\0\x02", 1),
+        "unknown colors": whole[:2] + adobe + whole[2:],
+        "bytes between segments": whole[:20] + b"\0\0\0" + whole[20:],
+        "a video behind": whole + video,
+        "a preview behind": whole + encoded(255 - scene(), "JPEG"),
+        "zeros behind": whole + bytes(1 << 20),
+    }
+
+
+@pytest.mark.parametrize("name", jpegs_with_bytes_around())
+def test_jpegs_are_read_by_the_pictures_own_bytes(tmp_path, name):
+    data = jpegs_with_bytes_around()[name]
+    expected = np.asarray(Image.open(io.BytesIO(encoded(scene(), "JPEG"))))
+    if "progressive" in name:
+        expected = np.asarray(Image.open(io.BytesIO(encoded(scene(), "JPEG", progressive=True))))
+    np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
+
+
+def test_boxes_of_zeros_behind_a_heic_are_no_damage(tmp_path):
+    whole = heic(scene())
+    photo = read(tmp_path, whole + struct.pack(">I4s", 4104, b"free") + bytes(4096))
+    np.testing.assert_array_equal(photo.pixels, read(tmp_path, whole).pixels)
+
+
+def test_too_many_pixels_are_refused_by_the_header(tmp_path):
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    bomb = png_of(picture(), 2)
+    bomb = bomb[:8] + struct.pack(">I", 13) + b"IHDR" + header
+    bomb += struct.pack(">I", zlib.crc32(b"IHDR" + header)) + png_of(picture(), 2)[33:]
+    assert "60000x60000, more than 80,000,000 pixels" in refused(tmp_path, bomb)
+    for kind in ("JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"):
+        assert "more than 100 pixels" in refused(tmp_path, encoded(scene(), kind), max_pixels=100)
+    assert "more than 100 pixels" in refused(tmp_path, heic(scene()), max_pixels=100)
+
+
+@functools.cache
+def bombs():
+    """Small or long files that once took time or memory without end, by their kind."""
+    plain, jpeg = encoded(picture(), "PNG"), encoded(scene(), "JPEG", progressive=True)
+    packed = zlib.compress(bytes(300_000_000), 1)
+    claims = plain[:-12] + struct.pack(">I", 0x7FFFFFFF) + b"tEXt" + b"x" * 10
+    empty = (b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))) * 300_000
+    tags = range(1000, 3000)
+    shared = b"".join(struct.pack("<HHII", tag, 3, 50_000, 8) for tag in tags)
+    scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    return {
+        "length of a chunk": (claims, "beyond the file"),
+        "packed profile": (png_with(plain, (b"iCCP", b"a\0\0" + packed)), "color profile"),
+        "empty chunks": (plain[:33] + empty + plain[33:], "chunks"),
+        "shared values": (
+            b"II*\0" + struct.pack("<IH", 8, len(tags)) + shared + bytes(100_000),
+            "share",
+        ),
+        "scans": (jpeg[:-2] + scan * 300 + jpeg[-2:], "scans"),
+        "segments": (jpeg[:2] + b"\xff\xfe\0\2" * 20_000 + jpeg[2:], "segments"),
+        "canvas": (
+            b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\2\0\0\0" + b"\xfe\x3f\0" * 2 + bytes(8),
+            "pixels",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", bombs())
+def test_bombs_are_refused_and_take_no_memory(tmp_path, name):
+    import resource
+
+    data, reason = bombs()[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert reason in refused(tmp_path, data)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # kB
+
+
+def test_texts_that_unpack_to_much_are_left_packed(tmp_path):
+    packed = zlib.compress(bytes(100_000_000), 1)
+    text = (b"zTXt", b"a\0\0" + packed), (b"iTXt", b"a\0\1\0\0\0" + packed)
+    photo = read(tmp_path, png_with(encoded(picture(), "PNG"), *text))
+    np.testing.assert_array_equal(photo.pixels, picture())
+    assert photo.dropped == ("text",)
+
+
+def filtered(photo, kinds):
+    """Rows of a PNG, each filtered by one of the kinds in turn (PNG specification, Sec. 9)."""
+    height, width = photo.shape[:2]
+    rows, before = bytearray(), bytes(3 * width)
+    for number in range(height):
+        kind, row = kinds[number % len(kinds)], photo[number].tobytes()
+        rows.append(kind)
+        for at, value in enumerate(row):
+            left, corner = (row[at - 3], before[at - 3]) if at > 2 else (0, 0)
+            up = before[at]
+            paeth = min((left, up, corner), key=lambda each: abs(left + up - corner - each))
+            guess = (0, left, up, (left + up) // 2, paeth)[kind]
+            rows.append((value - guess) % 256)
+        before = row
+    return bytes(rows)
+
+
+@pytest.mark.parametrize("kinds", [[0], [1], [2], [3], [4], [0, 1, 2, 3, 4]])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (80, 33)])
+def test_the_fast_path_of_plain_png_undoes_every_filter(kinds, size):
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    for level in (0, 9):
+        stream = zlib.compress(filtered(photo, kinds), level)
+        np.testing.assert_array_equal(png.decode_rgb(stream, size[1], size[0]), photo)
+
+
+STREAM = next(bytes(body) for name, body in png.png_chunks(png_of(picture(), 2)) if name == b"IDAT")
+ROWS = zlib.decompress(STREAM)
+WRONG_STREAMS = {
+    "checksum": STREAM[:-1] + bytes([STREAM[-1] ^ 1]),
+    "checksum that is missing": STREAM[:-4],
+    "end": STREAM[:-40],
+    "middle": STREAM[:50] + bytes([STREAM[50] ^ 8]) + STREAM[51:],
+    "first bytes": b"\x79" + STREAM[1:],
+    "filter": zlib.compress(b"\5" + ROWS[1:]),
+    "too few rows": zlib.compress(ROWS[:-9]),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_STREAMS)
+def test_pixels_of_a_png_that_are_wrong_are_refused_with_and_without_the_fast_path(
+    tmp_path, name, monkeypatch
+):
+    height, width = picture().shape[:2]
+    header = png.png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    stream = png.png_chunk(b"IDAT", WRONG_STREAMS[name])
+    data = png.SIGNATURE + header + stream + png.png_chunk(b"IEND")
+    assert png.decode_rgb(WRONG_STREAMS[name], width, height) is None
+    assert "damaged" in refused(tmp_path, data)
+    monkeypatch.setattr(png, "HAS_FAST_DECODERS", False)
+    assert "damaged" in refused(tmp_path, data)
+    np.testing.assert_array_equal(read(tmp_path, png_of(picture(), 2)).pixels, picture())
+
+
+def tiff(pixels: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, metadata=None, **options)
+    return file.getvalue()
+
+
+LAYOUTS = ({}, {"rowsperstrip": 5}, {"tile": (16, 32)})
+PACKINGS = ({}, {"compression": "zlib"}, {"compression": "zlib", "predictor": True})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("color", ["contig", "separate", "minisblack", "miniswhite"])
+def test_tiff_in_strips_tiles_and_planes(tmp_path, dtype, byteorder, color):
+    pixels = picture(37, 53, dtype)
+    stored, options = pixels, {"photometric": "rgb", "planarconfig": color}
+    if color == "separate":  # whose tiles libvips does not read
+        stored = np.moveaxis(pixels, 2, 0)
+    if color.startswith("min"):
+        stored, options = pixels[..., 0], {"photometric": color}
+        dark = pixels[..., :1] if color == "minisblack" else np.iinfo(dtype).max - pixels[..., :1]
+        pixels = np.repeat(dark, 3, axis=2)
+    layouts = LAYOUTS[:2] if color == "separate" else LAYOUTS
+    for layout, packing in itertools.product(layouts, PACKINGS):
+        photo = read(tmp_path, tiff(stored, byteorder=byteorder, **options, **layout, **packing))
+        assert photo.pixels.dtype == dtype
+        np.testing.assert_array_equal(photo.pixels, pixels)
+        assert photo.dropped == ()
+
+
+@pytest.mark.parametrize("compression", [1, 5, 8, 32946, 32773])
+@pytest.mark.parametrize("predictor", [1, 2])
+def test_tiff_as_opencv_writes_it(tmp_path, compression, predictor):
+    for dtype in (np.uint8, np.uint16):
+        pixels = picture(37, 53, dtype)
+        options = [cv2.IMWRITE_TIFF_COMPRESSION, compression, cv2.IMWRITE_TIFF_PREDICTOR, predictor]
+        cv2.imwrite(str(tmp_path / "a.tif"), pixels[..., ::-1], options)
+        np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels, pixels)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "packbits", "group4"])
+def test_tiff_of_black_and_white_and_palettes(tmp_path, compression):
+    for mode in ("1", "P") if compression != "group4" else ("1",):
+        image = Image.fromarray(picture()).convert(mode)
+        path = saved(tmp_path, image, "a.tif", compression=compression)
+        np.testing.assert_array_equal(
+            read_photograph(path).pixels, np.asarray(image.convert("RGB"))
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_transparency_stored_beside_or_multiplied_in(tmp_path, dtype):
+    highest = np.iinfo(dtype).max
+    colors = picture(20, 30, dtype)
+    alpha = np.full((20, 30, 1), highest // 3, dtype)
+    data = tiff(np.dstack([colors, alpha]), photometric="rgb", extrasamples=["unassalpha"])
+    photo = read(tmp_path, data, **KEEP)
+    np.testing.assert_array_equal(photo.pixels, colors)
+    np.testing.assert_array_equal(photo.alpha, alpha[..., 0])
+    multiplied = np.rint(colors * (alpha / highest)).astype(dtype)
+    data = tiff(np.dstack([multiplied, alpha]), photometric="rgb", extrasamples=["assocalpha"])
+    assert np.abs(read(tmp_path, data, **KEEP).pixels.astype(int) - colors).max() <= 2
+    data = tiff(np.dstack([colors, alpha]), photometric="rgb", extrasamples=["unspecified"])
+    assert read(tmp_path, data).alpha is None
+
+
+def test_big_tiff_and_resolution(tmp_path):
+    options = {"resolution": (300, 200), "resolutionunit": "INCH"}
+    photo = read(tmp_path, tiff(picture(), photometric="rgb", bigtiff=True, **options))
+    np.testing.assert_array_equal(photo.pixels, picture())
+    assert photo.dpi == pytest.approx((300, 200))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "reason"),
+    [(np.float32, "float"), (np.uint32, "uint"), (np.int16, "short"), (np.int32, "int")],
+)
+def test_rare_pixels_are_refused_with_the_reason(tmp_path, dtype, reason):
+    assert reason in refused(tmp_path, tiff(np.eye(8, dtype=dtype), photometric="minisblack"))
+
+
+def test_raw_photographs_are_not_taken_for_their_preview(tmp_path):
+    version = [(50706, 1, 4, b"\1\4\0\0", True)]
+    assert "raw" in refused(tmp_path, tiff(picture(), photometric="rgb", extratags=version))
+    assert "raw" in refused(tmp_path, tiff(picture(), photometric="rgb", subfiletype=1))
+    for kinds in ((0, 1), (1, 0)):
+        file = io.BytesIO()
+        with tifffile.TiffWriter(file) as writer:
+            for kind in kinds:
+                pixels = picture(8, 8) if kind else picture()
+                writer.write(pixels, photometric="rgb", metadata=None, subfiletype=kind)
+        photo = read(tmp_path, file.getvalue())  # a reduced copy is no second page
+        np.testing.assert_array_equal(photo.pixels, picture())
+
+
+def test_directories_in_a_circle_end(tmp_path):
+    data = bytearray(encoded(picture(8, 8), "TIFF"))
+    at = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, at)[0]
+    struct.pack_into("<I", data, at + 2 + 12 * count, at)
+    np.testing.assert_array_equal(read(tmp_path, bytes(data)).pixels, picture(8, 8))
+
+
+KINDS = one_of_each_kind()
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("bmp", "tiff")])
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.9])
+def test_a_tail_of_zeros_or_none_is_refused(tmp_path, name, kept):
+    data = KINDS[name]
+    size = int(len(data) * kept)
+    assert refused(tmp_path, data[:size])
+    assert refused(tmp_path, data[:size] + bytes(len(data) - size))
+
+
+def num_taken_with_flipped_bits(tmp_path, files, first, num_each):
+    rng, taken = np.random.default_rng(3), 0
+    for data in files:
+        for _ in range(num_each):
+            changed = bytearray(data)
+            for place in rng.integers(first, len(data) - 2, 20):
+                changed[place] ^= 1 << rng.integers(8)
+            try:
+                read(tmp_path, bytes(changed))
+                taken += 1
+            except UnusablePhotograph:
+                pass
+    return taken
+
+
+def test_twenty_flipped_bits_are_mostly_found(tmp_path):
+    """Of 60 JPEGs; without a checksum a few look whole (see `jpeg`). PNG and deflate have one."""
+    jpegs = [encoded(scene(320, 320), "JPEG", quality=quality) for quality in (75, 90, 95)]
+    assert num_taken_with_flipped_bits(tmp_path, jpegs, 700, 20) <= 6
+    assert num_taken_with_flipped_bits(tmp_path, [KINDS["png"]], 8, 20) == 0
+    assert num_taken_with_flipped_bits(tmp_path, [KINDS["deflated tiff"]], 200, 20) == 0
+
+
+@pytest.mark.parametrize("quality", [1, 30, 95, 100])
+def test_whole_jpegs_of_extreme_colors_are_taken(tmp_path, quality):
+    rng = np.random.default_rng(4)
+    flat = [np.full((64, 64, 3), color, np.uint8) for color in ((255,) * 3, (0,) * 3, (255, 0, 0))]
+    noise = np.kron(rng.integers(0, 2, (8, 8, 3)) * 255, np.ones((8, 8, 1))).astype(np.uint8)
+    for pixels in [*flat, noise, noise[..., 0]]:
+        for options in ({}, {"subsampling": 0}, {"progressive": True}):
+            read(tmp_path, encoded(pixels, "JPEG", quality=quality, **options))
+
+
+def test_what_is_no_image_is_refused(tmp_path):
+    for content in (b"", b"<html>Quota exceeded</html>", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"):
+        assert refused(tmp_path, content)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "EPS")
+    assert "not supported" in refused(tmp_path, file.getvalue())  # would start a program
+
+
+def test_what_is_no_regular_file_is_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    paths = [tmp_path / "pipe.jpg", tmp_path / "folder.jpg", "/dev/zero"]
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s.jpg"))
+        for path in [*paths, tmp_path / "s.jpg"]:
+            with pytest.raises(UnusablePhotograph, match="no regular file"):
+                read_photograph(path)
+    with open(tmp_path / "sparse.jpg", "wb") as file:
+        file.truncate(6 << 30)
+    with pytest.raises(UnusablePhotograph, match="bytes, more than"):
+        read_photograph(tmp_path / "sparse.jpg", max_pixels=400_000_000)
+    os.symlink("loop.jpg", tmp_path / "loop.jpg")
+    for name in ("loop.jpg", "missing.jpg"):
+        with pytest.raises(OSError, match=name):
+            read_photograph(tmp_path / name)
