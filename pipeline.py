@@ -37,13 +37,17 @@ from prepare.records.settings import SettingError
 from train import TrainError
 from train.devices import heeded_signals
 from train.flags import add_deblur, add_evaluate, add_preset, add_studio
-from train.run import find_run
-from train.settings import PRESETS, TrainSettings
-from train.start import Beginning, preset_of, taken_over, with_recipe_of_demo
+from train.run import StartPlan, find_run, plan_start
+from train.settings import TrainSettings
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
-BOX_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # the run that comes with us
-DEMO = {"run": "demo", "data_dir": Path("data/demo"), "runs_dir": Path("tf_checkpoints/demo")}
+PRETRAINED_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # comes with us
+DEMO = {
+    "run": "demo",
+    "preset": "demo",
+    "data_dir": Path("data/demo"),
+    "runs_dir": Path("tf_checkpoints/demo"),
+}
 SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 
 
@@ -79,16 +83,12 @@ def blur(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     """trains a run, or goes on with it"""
     set_names = set_names_from(args)
-    settings = recipe(args)
+    plan = training_plan(args)
     if args.dry_run:
-        print(described(settings))
+        print(described(plan.settings))
     from train.stages import train_run
 
-    other = settings.from_run and find_run(args.runs_dir, settings.from_run, BOX_DIR).path
-    begin = Beginning(
-        preset_of(vars(args)), other or None, plan={"steps", "epochs"}.isdisjoint(vars(args))
-    )
-    train_run(*places(args), set_names, settings, begin=begin, dry_run=args.dry_run)
+    train_run(plan, DataFolder(args.data_dir), set_names, dry_run=args.dry_run)
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -110,7 +110,7 @@ def deblur(args: argparse.Namespace) -> None:
     """restores photographs of any size"""
     from train.restore.stage import Wanted, deblur_photographs
 
-    run = args.runs_dir, args.run, BOX_DIR
+    run = args.runs_dir, args.run, PRETRAINED_DIR
     wanted = Wanted(args.strength, args.compare, args.map, args.detail)
     deblur_photographs(run, args.photographs, args.out, wanted, dry_run=args.dry_run)
 
@@ -121,7 +121,7 @@ def studio(args: argparse.Namespace) -> None:
     from train.studio.places import Places
     from train.studio.server import serve
 
-    data, runs = DataFolder(args.data_dir), (args.runs_dir, args.run, BOX_DIR)
+    data, runs = DataFolder(args.data_dir), (args.runs_dir, args.run, PRETRAINED_DIR)
     serve(Places(Path(__file__), data, runs, args.out, preview), args.port, dry_run=args.dry_run)
 
 
@@ -142,10 +142,10 @@ def compare(args: argparse.Namespace) -> None:
 def run_all(args: argparse.Namespace) -> None:
     """dataset, train and evaluate in this order, each only where something is missing"""
     names = [blur.name for blur in blurs_from(args)]
-    settings = recipe(args)  # a bad flag is told before a download
+    plan = training_plan(args)  # a bad flag is told before a download
     dataset(args)
     if args.dry_run:
-        print(described(settings))
+        print(described(plan.settings))
         return
     on_these_sets = argparse.Namespace(**vars(args) | {"kernel": names, "radius": []}, **SCORED)
     train(on_these_sets)
@@ -154,7 +154,7 @@ def run_all(args: argparse.Namespace) -> None:
 
 def demo(args: argparse.Namespace) -> None:
     """the whole chain offline: drawn pictures, pairs, a short training, evaluation, report"""
-    run_all(argparse.Namespace(**with_recipe_of_demo(vars(args))))
+    run_all(args)
 
 
 def clean_pairs(args: argparse.Namespace) -> None:
@@ -166,13 +166,12 @@ def clean_pairs(args: argparse.Namespace) -> None:
 
 def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
     """The folder of the run, and the data folder."""
-    return args.runs_dir / args.run, DataFolder(args.data_dir)
+    return find_run(args.runs_dir, args.run, PRETRAINED_DIR).path, DataFolder(args.data_dir)
 
 
-def recipe(args: argparse.Namespace) -> TrainSettings:
+def training_plan(args: argparse.Namespace) -> StartPlan:
     """How a run is trained: by its flags, and by what it was begun with or starts from."""
-    taken = taken_over(args.runs_dir, args.run, BOX_DIR, vars(args))
-    return settings_from(args, PRESETS[preset_of(vars(args))], **taken)
+    return plan_start(args.runs_dir, args.run, PRETRAINED_DIR, vars(args))
 
 
 def build_parser() -> Parser:

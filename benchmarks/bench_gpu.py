@@ -1,4 +1,4 @@
-"""Times training steps on a GPU: what the batch, XLA and determinism are worth. Under ten minutes.
+"""Times training steps on a GPU: what the batch and determinism are worth. Under ten minutes.
 
 Each line is a process of its own, since determinism, once on, stays on. One thing at a time differs
 from what `make train` does. After nine minutes no further process is begun, and what is left is
@@ -18,12 +18,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PRESETS = ("sharp", "paper")
 BATCHES = (1, 4, 16, 64)
-BATCHES_OF_OTHERS = (4, 16)  # at which XLA and determinism are tried
+BATCHES_OF_OTHERS = (4, 16)  # at which determinism is tried
 LAST_START_S, LONGEST_S = 540, 120  # of all; of one process, which compiles two kinds of steps
 NUM_TIMED = 20
 
 
-def work(preset: str, batch: int, xla: bool, deterministic: bool) -> dict[str, float]:
+def work(preset: str, batch: int, deterministic: bool) -> dict[str, float]:
     """Milliseconds of a step of both kinds, and the peak of the GPU's memory, MB."""
     from train.devices import load_tensorflow
 
@@ -34,7 +34,7 @@ def work(preset: str, batch: int, xla: bool, deterministic: bool) -> dict[str, f
     from train.settings import PRESETS as RECIPES
     from train.train_step import TrainState, build_train_step
 
-    settings = with_precision(replace(RECIPES[preset], batch=batch, xla=xla))
+    settings = with_precision(replace(RECIPES[preset], batch=batch))
     if deterministic:
         enable_determinism(settings)
     with dtype_policy_scope(settings.precision):
@@ -56,16 +56,14 @@ def work(preset: str, batch: int, xla: bool, deterministic: bool) -> dict[str, f
     return answer | {"gpu": on_gpu, "peak_mb": peak}
 
 
-def cases(presets: list[str], batches: list[int]) -> list[tuple[str, int, bool, bool]]:
-    """Preset, batch, XLA and determinism of each line, the most telling first."""
-    plain = [(preset, batch, False, True) for batch in batches for preset in presets]
+def cases(presets: list[str], batches: list[int]) -> list[tuple[str, int, bool]]:
+    """Preset, batch and determinism of each line, the most telling first."""
+    plain = [(preset, batch, True) for batch in batches for preset in presets]
     others = [batch for batch in batches if batch in BATCHES_OF_OTHERS]
-    free = [(preset, batch, False, False) for batch in others for preset in presets]
-    compiled = [(preset, batch, True, True) for batch in others for preset in presets]
-    return plain + free + compiled
+    return plain + [(preset, batch, False) for batch in others for preset in presets]
 
 
-def answer_of(case: tuple[str, int, bool, bool]) -> dict[str, float] | str:
+def answer_of(case: tuple[str, int, bool]) -> dict[str, float] | str:
     """What a process of its own measures, or why it does not."""
     command = [sys.executable, "-m", "benchmarks.bench_gpu", "--case", json.dumps(case)]
     try:
@@ -96,8 +94,8 @@ def main() -> None:
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for case in cases(arguments.presets, arguments.batches):
-        preset, batch, xla, deterministic = case
-        how = "XLA" if xla else "" if deterministic else "not deterministic"
+        preset, batch, deterministic = case
+        how = "" if deterministic else "not deterministic"
         row = f"| {preset} | {batch} | {how} |"
         if time.monotonic() - begun_s > LAST_START_S:
             print(f"{row} left out, the time is over | | | |", flush=True)

@@ -64,7 +64,7 @@ def our_tasks(preset: str) -> dict[str, Callable[[], float]]:
 
     def save_s() -> float:
         with tempfile.TemporaryDirectory() as folder:
-            manager = manager_of(state, Path(folder))
+            manager = manager_of(state.checkpoint(), Path(folder))
             return seconds_of(lambda: save(manager, 1))
 
     return {

@@ -17,10 +17,10 @@ from train.evaluation.metrics import psnr_db
 from train.restore import onnx_file
 from train.restore.onnx_file import open_engine
 from train.restore.restore import restore
-from train.restore.runs import choose_run
+from train.run import find_run
 from train.settings import PRESETS
 
-BOX_DIR = pipeline.BOX_DIR
+BOX_DIR = pipeline.PRETRAINED_DIR
 CARD = (BOX_DIR / "README.md").read_text()
 CHECKED = {"index": 1000, "seed": 1}  # of a portrait that it was not trained on
 SIZE = 256
@@ -40,9 +40,8 @@ def test_its_card_names_its_weights():
 
 
 def test_it_restores_where_nothing_is_trained_and_without_tensorflow(tmp_path, monkeypatch):
-    run_dir, reason = choose_run(tmp_path, None, BOX_DIR)
-    assert (run_dir, reason) == (BOX_DIR, "the network in the box")
-    assert choose_run(tmp_path, "pretrained", BOX_DIR)[0] == BOX_DIR
+    for name in (None, "pretrained"):
+        assert find_run(tmp_path, name, BOX_DIR).path == BOX_DIR
     monkeypatch.setattr(onnx_file, "NEEDED", ("no_such_package",))
     shutil.copytree(BOX_DIR, tmp_path / "box", copy_function=shutil.copyfile)  # as a clone has it
     assert open_engine(tmp_path / "box").tells_radius

@@ -1,32 +1,38 @@
-"""Checkpoints that cannot be read, are replaced while they are read, or cannot be written."""
+"""Checkpoints: kept, damaged, replaced while they are read, cut off by a full disk or by a kill."""
 
 import contextlib
+import os
+import random
 import resource
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
-from helpers.pair_files import write_matched_folders
-from helpers.runs import IDS, SETTINGS, run, steps_in
+from helpers.pair_files import ROOT, write_matched_folders
+from helpers.runs import IDS, PATIENCE_S, SETTINGS, assert_same_run, lines_in, run, steps_in
 
+import pipeline
 from train import checkpoints
 from train.checkpoints import (
     NoCheckpointError,
     load_generator,
     manager_of,
+    remove_leftovers,
     save,
-    sweep,
     weights_sha256,
 )
 from train.export.export import ExportError, export
-from train.export.export import sweep as sweep_export
-from train.run import checkpoints_in
+from train.run import Run
 from train.train_step import TrainState
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, size=64)
+    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, size=32)
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +62,10 @@ def test_lost_list_of_checkpoints_does_not_start_the_run_anew(copy, data_dir):
     log = (copy / "log.csv").read_bytes()
     for folder in (copy, copy / "ckpt-best"):
         (folder / "checkpoint").unlink()
-    assert [path.name for path in checkpoints_in(copy)] == ["ckpt-2", "ckpt-3", "ckpt-4"]
+    assert [path.name for path in Run(copy).checkpoints] == ["ckpt-2", "ckpt-3", "ckpt-4"]
     assert load_generator(copy)[1] in (2, 4)
     assert run(copy, data_dir, gan_weight=0) is False
     assert (copy / "log.csv").read_bytes() == log
-
-
-def test_files_of_other_names_are_no_checkpoints(copy):
-    for name in ("ckpt-mine.index", "ckpt-.index", "ckpt-4-old.index"):
-        (copy / name).write_text("mine")
-    (copy / "checkpoint").unlink()
-    assert len(checkpoints_in(copy)) == 3
 
 
 def test_missing_files_are_to_be_brought_back_not_trained_again(copy, data_dir, capsys):
@@ -137,11 +136,11 @@ def test_weights_are_told_apart(copy):
 
 
 def test_checkpoint_that_cannot_be_written_leaves_the_older_ones(copy, data_dir):
-    manager = manager_of(TrainState(SETTINGS, num_steps=9), copy)
+    manager = manager_of(TrainState(SETTINGS, num_steps=9).checkpoint(), copy)
     fault = "copy: the checkpoint of step 9 cannot be written"
     with files_of_at_most(20_000), pytest.raises(OSError, match=fault):
         save(manager, 9)
-    sweep(copy)
+    remove_leftovers(Run(copy))
     assert steps_in(copy) == [2, 3, 4]
     assert not [path.name for path in copy.iterdir() if "temp" in path.name]
     assert run(copy, data_dir, gan_weight=0) is False
@@ -166,7 +165,7 @@ def test_leftovers_of_a_killed_training_are_swept_and_nothing_else(copy):
     (copy / "ckpt-5.tempstate123").write_text("half")
     for folder in (copy, copy / "samples"):
         (folder / ".0123456789abcdef.part").write_text("half")
-    sweep(copy)
+    remove_leftovers(Run(copy))
     assert sorted(path.name for path in copy.rglob("*")) == before
 
 
@@ -181,9 +180,77 @@ def test_export_onto_a_full_disk_is_one_line(copy, tmp_path, name):
     assert not list((tmp_path / "export").rglob("*.*"))
 
 
-def test_leftovers_of_a_killed_export_are_swept(tmp_path):
-    (tmp_path / ".savedmodel-abc" / "savedmodel").mkdir(parents=True)
-    (tmp_path / ".0123456789abcdef.part").write_text("half")
-    (tmp_path / "generator.onnx").write_text("whole")
-    sweep_export(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["generator.onnx"]
+# Training that is stopped from outside, at any moment, goes on to the same end.
+
+STEPS = 24  # enough for a signal to come before the end, on a busy machine too
+
+
+def command(data_dir, runs_dir, checkpoint_minutes):
+    """Trains with the adversarial term from step 4 on."""
+    flags = ("--steps", STEPS, "--sample-every", 5, "--log-every", 4, "--gan-start", 0.125)
+    flags += ("--channels", 8, "--blocks", 2, "--checkpoint-minutes", checkpoint_minutes)
+    arguments = ["train", "--data-dir", data_dir, "--runs-dir", runs_dir, "--run", "r", *flags]
+    return list(map(str, arguments))
+
+
+def start_and_stop(arguments, signal_number, is_time):
+    process = subprocess.Popen(
+        [sys.executable, "pipeline.py", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until_s = time.monotonic() + PATIENCE_S
+    try:
+        while not is_time():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until_s
+            time.sleep(0.005)
+        os.kill(process.pid, signal_number)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()  # does nothing to one that has ended
+    return process.returncode, errors
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data_dir, tmp_path_factory):
+    runs_dir = tmp_path_factory.mktemp("undisturbed")
+    assert pipeline.main(command(data_dir, runs_dir, 100)) == 0
+    return runs_dir / "r"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(
+    data_dir, undisturbed, tmp_path, signal_number
+):
+    run_dir, arguments = tmp_path / "r", command(data_dir, tmp_path, 100)
+    code, errors = start_and_stop(
+        arguments, signal_number, lambda: lines_in(run_dir / "log.csv") >= 2
+    )
+    assert code == 130
+    assert "Traceback" not in errors
+    [step] = steps_in(run_dir)
+    assert 4 <= step < STEPS
+    assert pipeline.main(arguments) == 0
+    assert_same_run(undisturbed, run_dir, STEPS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("least_step", [1, 6])  # before the adversarial term, and with it
+def test_killed_run_goes_on_to_the_same_end(data_dir, undisturbed, tmp_path, least_step):
+    run_dir, arguments = tmp_path / "r", command(data_dir, tmp_path, 0)
+    moment_s = random.Random(least_step).uniform(0, 0.1)  # in a step, a checkpoint or a line
+
+    def is_time():
+        if (steps_in(run_dir) or [0])[-1] < least_step:
+            return False
+        time.sleep(moment_s)
+        return True
+
+    start_and_stop(arguments, signal.SIGKILL, is_time)
+    assert steps_in(run_dir)[-1] < STEPS
+    assert pipeline.main(arguments) == 0
+    assert_same_run(undisturbed, run_dir, STEPS)

@@ -215,7 +215,6 @@ def test_machines_of_which_one_was_stopped_go_on_to_the_same_end(
     ("flags", "expected"),
     [
         (["--batch", 3], "--batch must be a multiple of 2, the number of devices"),
-        (["--batch", 2, "--xla", 1], "--xla compiles for one device, not for 2"),
     ],
 )
 def test_what_two_machines_cannot_share_is_refused(data_dir, tmp_path, flags, expected):

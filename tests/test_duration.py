@@ -69,9 +69,9 @@ def test_timing_leaves_all_that_a_checkpoint_holds_as_it_was(
     batches = training_batches(pairs, settings, 0, 200)
     for blurred, sharp in batches.take(3):  # so that no moment is zero
         train_step(blurred, sharp, True)
-    manager_of(state, tmp_path / "before").save(3)
+    manager_of(state.checkpoint(), tmp_path / "before").save(3)
     pace = measure(state, train_step, batches, validation, [False, True])
-    manager_of(state, tmp_path / "after").save(3)
+    manager_of(state.checkpoint(), tmp_path / "after").save(3)
     before, after = (tensors_of(tmp_path / name, 3) for name in ("before", "after"))
     assert before.keys() == after.keys()
     assert [name for name in before if (before[name] != after[name]).any()] == []

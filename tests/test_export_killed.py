@@ -14,7 +14,7 @@ from helpers.pair_files import ROOT, tree, write_matched_folders
 from helpers.runs import IDS, SETTINGS, folders_of, record_of
 
 from train.checkpoints import manager_of, save
-from train.run import write_run
+from train.run import Run
 from train.train_step import TrainState
 
 pytestmark = pytest.mark.slow
@@ -25,8 +25,8 @@ def folder(tmp_path_factory):
     """Data, and a run that was saved before its first step."""
     folder = tmp_path_factory.mktemp("killed")
     pairs, _ = folders_of(write_matched_folders(folder / "data", IDS))
-    write_run(folder / "run", record_of(SETTINGS, pairs), ["CPU"])
-    save(manager_of(TrainState(SETTINGS, 4), folder / "run"), 1)
+    Run(folder / "run").write(record_of(SETTINGS, pairs), ["CPU"])
+    save(manager_of(TrainState(SETTINGS, 4).checkpoint(), folder / "run"), 1)
     return folder
 
 

@@ -21,6 +21,7 @@ from helpers.runs import (
 )
 from PIL import Image
 
+from prepare.records.settings import DamagedRecordError
 from train.checkpoints import NoCheckpointError, load_generator
 from train.dataset import UnmatchedPairsError, read_split
 from train.log import Recorder
@@ -31,7 +32,7 @@ from train.loop import (
     keep_best,
     out_of_patience,
 )
-from train.run import ChangedSettingsError, DamagedSettingsError
+from train.run import UnfitRunError
 from train.settings import TrainSettings
 from train.train_step import TrainState
 
@@ -186,7 +187,7 @@ def test_run_without_a_checkpoint_says_what_to_type(tmp_path):
 @pytest.mark.parametrize("content", ["", '{"steps": 4, "ba', "[]"])
 def test_damaged_settings_are_an_error_by_name(copy, data_dir, content):
     (copy / "settings.json").write_text(content)
-    with pytest.raises(DamagedSettingsError, match=r"settings\.json is damaged"):
+    with pytest.raises(DamagedRecordError, match=r"settings\.json is damaged"):
         run(copy, data_dir)
 
 
@@ -194,7 +195,7 @@ def test_settings_of_another_version_are_an_error_by_name(copy, data_dir):
     path = copy / "settings.json"
     settings = json.loads(path.read_text())
     path.write_text(json.dumps({key: settings[key] for key in settings if key != "schedule"}))
-    with pytest.raises(DamagedSettingsError, match=r"settings\.json lacks schedule"):
+    with pytest.raises(UnfitRunError, match=r"settings\.json lacks schedule"):
         run(copy, data_dir)
 
 
@@ -242,7 +243,7 @@ def test_damaged_picture_is_named(tmp_path, folder, kept):
 def test_changed_settings_are_refused_by_name(copy, data_dir, change):
     [(name, value)] = change.items()
     before = (copy / "settings.json").read_bytes()
-    with pytest.raises(ChangedSettingsError, match=rf"{name} {value}.*RUN="):
+    with pytest.raises(UnfitRunError, match=rf"{name} {value}.*RUN="):
         run(copy, data_dir, **change)
     assert (copy / "settings.json").read_bytes() == before
 

@@ -2,10 +2,11 @@
 
 import shlex
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 from helpers.drawn_blurs import drawn_blur
-from helpers.make_calls import words_of
+from helpers.make_calls import args_of
 
 import pipeline
 from prepare.command_line import blurs_from, settings_from
@@ -32,9 +33,8 @@ def drawn_record(rng):
     return KernelRecord(drawn_blur(rng), output)
 
 
-def record_from(words, *more):
-    """The one set that the command line makes of these words."""
-    args = pipeline.build_parser().parse_args([*words, *map(str, more)])
+def record_from(args):
+    """The one set that the command line makes of its arguments."""
     [blur] = blurs_from(args)
     return KernelRecord(blur, settings_from(args, OutputSettings()))
 
@@ -45,7 +45,8 @@ def test_command_of_a_set_makes_it_without_what_changes_nothing(tmp_path):
         record = drawn_record(rng)
         wanted = replace(record, blur=record.blur.simplified)
         for asked in (record, wanted):
-            assert record_from(flags_of(asked.make_command), "--data-dir", tmp_path) == wanted
+            words = [*flags_of(asked.make_command), "--data-dir", str(tmp_path)]
+            assert record_from(pipeline.build_parser().parse_args(words)) == wanted
 
 
 def test_make_understands_the_command_as_it_is_shown(clone):
@@ -53,16 +54,18 @@ def test_make_understands_the_command_as_it_is_shown(clone):
     for _ in range(4):
         record = drawn_record(rng)
         record = replace(record, blur=record.blur.simplified)
-        assert record_from(words_of(clone, *shlex.split(record.make_command)[1:])) == record
+        args = args_of(clone, *shlex.split(record.make_command)[1:])
+        assert record_from(args) == record
     run = RunRecord(
         TrainSettings(steps=7, turns=False, from_run="the $HOME one"),
         ("wild-01", "disc-r30"),
         32,
         "sharp",
     )
-    words = words_of(clone, *shlex.split(run.make_command("my-run"))[1:])
-    args = pipeline.build_parser().parse_args(words)
+    command = run.make_command(Path("their runs/my-run"), Path("data"))
+    args = args_of(clone, *shlex.split(command)[1:])
     assert (args.run, args.kernel) == ("my-run", ["wild-01", "disc-r30"])
+    assert args.runs_dir.name == "their runs"
     assert settings_from(args, PRESETS[args.preset]) == run.settings
 
 
@@ -94,6 +97,7 @@ def test_command_of_a_run_trains_by_the_very_settings():
     for number in range(100):
         name = list(PRESETS)[number % len(PRESETS)]
         record = RunRecord(drawn_settings(rng, PRESETS[name]), ("a-*", "b"), 256, name)
-        args = pipeline.build_parser().parse_args(flags_of(record.make_command("r")))
+        command = record.make_command(Path("tf_checkpoints/r"), Path("data"))
+        args = pipeline.build_parser().parse_args(flags_of(command))
         assert settings_from(args, PRESETS[args.preset]) == record.settings
         assert args.kernel == ["a-*", "b"]

@@ -1,7 +1,6 @@
 """A run's ONNX file: when it is written, when it is not, and which run is taken."""
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -16,8 +15,7 @@ import pipeline
 from prepare.records.files import only_writer
 from train.restore import onnx_file
 from train.restore.onnx_file import NoWeightsError, open_engine
-from train.restore.runs import choose_run, fixed_radius_sets, offered_runs
-from train.run import Run, RunRecord, write_run
+from train.run import Run, RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from train.networks.generators import build_generator
 
     run_dir = tmp_path_factory.mktemp("runs") / "r"
-    record = RunRecord(SETTINGS, ("disc-r30",), 64, "sharp", fixed_radii=True)
-    write_run(run_dir, record, ["CPU"])
+    Run(run_dir).write(RunRecord(SETTINGS, ("disc-r30",), 64, "sharp", True), ["CPU"])
     step = tf.Variable(4, dtype=tf.int64)
     state = tf.train.Checkpoint(step=step, averaged=build_generator(SETTINGS))
     manager = tf.train.CheckpointManager(state, str(run_dir), 1, checkpoint_name="ckpt")
@@ -117,97 +114,12 @@ def test_newer_weights_are_exported_beside_another_writer_and_into_a_folder_that
     assert path.read_bytes() == before
 
 
-def test_the_best_checkpoint_is_taken_before_the_newest_by_number(tmp_path: Path) -> None:
-    assert Run(tmp_path).weights is None
-    for name in ("ckpt-9.index", "ckpt-10.index", "ckpt-x.index"):
-        (tmp_path / name).touch()
-    assert Run(tmp_path).weights == tmp_path / "ckpt-10"
-    # Killed before its list was written, TensorFlow does not know of the newest.
-    (tmp_path / "checkpoint").write_text('all_model_checkpoint_paths: "ckpt-9"\n')
-    assert Run(tmp_path).weights == tmp_path / "ckpt-9"
-    (tmp_path / "ckpt-best").mkdir()
-    (tmp_path / "ckpt-best" / "ckpt-7.index").touch()
-    assert Run(tmp_path).weights == tmp_path / "ckpt-best" / "ckpt-7"
-
-
-def test_the_newest_run_else_the_one_in_the_box(tmp_path: Path) -> None:
-    runs_dir, box_dir = tmp_path / "runs", tmp_path / "pretrained"
-    assert choose_run(runs_dir, "x", box_dir) == (runs_dir / "x", "")
-    with pytest.raises(NoWeightsError, match="make train"):
-        choose_run(runs_dir, None, box_dir)
-    (box_dir / "export").mkdir(parents=True)
-    (box_dir / "export" / "generator.onnx").touch()
-    assert choose_run(runs_dir, None, box_dir) == (box_dir, "the network in the box")
-    for age, name in enumerate(("new", "old", "older")):
-        (runs_dir / name).mkdir(parents=True)
-        (runs_dir / name / "ckpt-1.index").touch()
-        os.utime(runs_dir / name / "ckpt-1.index", (1e9 - age, 1e9 - age))
-    (runs_dir / "empty").mkdir()
-    assert choose_run(runs_dir, None, box_dir) == (runs_dir / "new", "the newest run")
-
-
-@pytest.mark.parametrize(
-    ("run", "order"),
-    [
-        (None, ["new", "pretrained", "old"]),
-        ("old", ["old", "pretrained", "new"]),
-        ("pretrained", ["pretrained", "new", "old"]),
-        ("none", ["pretrained", "new", "old"]),
-    ],
-)
-def test_all_runs_are_offered_the_chosen_one_first_and_the_box_next(
-    tmp_path: Path, run: str | None, order: list[str]
-) -> None:
-    runs_dir, box_dir = tmp_path / "runs", tmp_path / "pretrained"
-    assert offered_runs(runs_dir, run, box_dir) == {}
-    sets = {
-        box_dir: ("wild-01",),
-        runs_dir / "new": ("disc-r30",),
-        runs_dir / "old": ("disc-r2", "disc-r3"),
-    }
-    for age, (run_dir, names) in enumerate(sets.items()):
-        record = RunRecord(SETTINGS, names, 64, "sharp", fixed_radii=run_dir != box_dir)
-        write_run(run_dir, record, ["CPU"])
-        (run_dir / "ckpt-1.index").touch()
-        os.utime(run_dir / "ckpt-1.index", (1e9 - age, 1e9 - age))
-    offered = offered_runs(runs_dir, run, box_dir)
-    assert list(offered) == order
-    newest = "the newest run, " if run is None else ""
-    assert offered["new"] == (runs_dir / "new", f"{newest}for disc-r30 alone")
-    assert offered["old"] == (runs_dir / "old", "for 2 blurs alone")
-    assert offered["pretrained"] == (box_dir, "the network in the box")
-
-
-def test_only_the_run_in_the_box_is_passed_over_not_another_of_its_name(tmp_path: Path) -> None:
-    runs_dir, box_dir = tmp_path / "runs", tmp_path / "project" / "pretrained"
-    for run_dir in (box_dir, runs_dir / "pretrained"):
-        run_dir.mkdir(parents=True)
-        (run_dir / "ckpt-1.index").touch()
-    box = (box_dir, "the network in the box")
-    assert choose_run(runs_dir, None, box_dir) == (runs_dir / "pretrained", "the newest run")
-    assert choose_run(box_dir.parent, None, box_dir) == box
-    other_way = box_dir.parent / ".." / "project"
-    assert choose_run(other_way, None, box_dir) == box
-    (box_dir.parent / "mine").mkdir()
-    (box_dir.parent / "mine" / "ckpt-1.index").touch()
-    os.utime(box_dir.parent / "mine" / "ckpt-1.index", (1e9, 1e9))  # older than the box
-    mine = (box_dir.parent / "mine", "the newest run")
-    assert choose_run(box_dir.parent, None, box_dir) == mine
-
-
-@pytest.mark.parametrize("fixed_radii", [True, False])
-def test_a_run_of_fixed_radii_is_for_these_alone(tmp_path: Path, fixed_radii: bool) -> None:
-    sets = ("disc-r30", "hexagon-r15-linear")
-    write_run(tmp_path, RunRecord(SETTINGS, sets, 64, "sharp", fixed_radii=fixed_radii), ["CPU"])
-    assert fixed_radius_sets(tmp_path) == (sets if fixed_radii else ())
-
-
 def test_a_run_whose_record_cannot_be_read_is_restored_with_all_the_same(run_dir: Path) -> None:
     (run_dir / "settings.json").write_text("{")
-    assert fixed_radius_sets(run_dir) == ()
+    assert Run(run_dir).fixed_radius_sets == ()
     assert open_engine(run_dir).tells_radius
     (run_dir / "settings.json").unlink()
-    assert fixed_radius_sets(run_dir) == ()
+    assert Run(run_dir).fixed_radius_sets == ()
 
 
 def test_restoring_loads_no_tensorflow_nor_what_the_small_environment_lacks(
@@ -220,7 +132,8 @@ def test_restoring_loads_no_tensorflow_nor_what_the_small_environment_lacks(
         "large = {'tensorflow', 'keras', 'onnx', 'cv2', 'scipy', 'skimage', 'jinja2', 'requests'}; "
         "print(sorted(large & set(sys.modules))); sys.exit(code)"
     )
-    words = ["deblur", tmp_path / "in", "--out", tmp_path / "out", "--runs-dir", run_dir.parent]
+    words = ["deblur", tmp_path / "in", "--out", tmp_path / "out"]
+    words += ["--runs-dir", run_dir.parent, "--run", "r"]
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, words), "--map", "--compare"],
         cwd=ROOT, capture_output=True, text=True, timeout=120,
@@ -228,7 +141,7 @@ def test_restoring_loads_no_tensorflow_nor_what_the_small_environment_lacks(
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0].startswith("r learned disc-r30 alone, and can make other blur worse; ")
-    assert lines[1].startswith("r (the newest run), step 4: 1 to restore into ")
+    assert lines[1].startswith("r, step 4: 1 to restore into ")
     assert lines[2].startswith("a.png: blur of ")
     assert lines[-1] == "[]"
     names = {"a.png", "a-map.png", "a-compare.jpg"}
@@ -241,8 +154,9 @@ def test_dry_run_says_which_run_and_writes_nothing(
     shutil.rmtree(run_dir / "export")
     write_photos(tmp_path / "in", ["a.png"])
     words = ["deblur", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
-    assert pipeline.main([*words, "--runs-dir", str(run_dir.parent), "--dry-run"]) == 0
-    assert "r (the newest run): 1 to restore" in capsys.readouterr().out
+    words += ["--runs-dir", str(run_dir.parent), "--run", "r", "--dry-run"]
+    assert pipeline.main(words) == 0
+    assert "r: 1 to restore" in capsys.readouterr().out
     assert not (run_dir / "export").exists()
     assert not (tmp_path / "out").exists()
 

@@ -44,7 +44,6 @@ from prepare.records.jsonl import (
 )
 from prepare.records.settings import DamagedRecordError
 from prepare.sets import complete_ids
-from train.run import DamagedSettingsError, Run
 
 
 class Score(msgspec.Struct, forbid_unknown_fields=True):
@@ -429,18 +428,6 @@ def test_what_stands_in_the_place_of_a_record_is_named_and_kept(folder, capsys, 
     (path / "mine").write_text("mine")
     assert_one_line(capsys, folder, record, commands(folder)[name])
     assert (path / "mine").read_text() == "mine"
-
-
-def test_run_in_a_folder_without_permission_is_not_begun_anew(folder, monkeypatch):
-    def refused(path, **_):
-        raise PermissionError(13, "Permission denied", os.fspath(path))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(type(folder), "stat", refused)
-        with pytest.raises(
-            DamagedSettingsError, match=r"settings.json cannot be read \(Perm.*; mak"
-        ):
-            Run(folder / "runs" / "run").record  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["dataset", "blur", "train", "report", "compare"])

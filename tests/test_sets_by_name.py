@@ -19,7 +19,7 @@ from prepare.records.sets import (
     set_names,
     the_only_set,
 )
-from train.run import RunRecord, write_run
+from train.run import Run, RunRecord
 from train.settings import TrainSettings
 
 IDS = [f"{index:02d}" for index in range(10)]
@@ -118,7 +118,7 @@ def test_patterns_and_radii_name_sets_too(places, tmp_path, capsys):
 def test_a_run_goes_on_with_the_sets_it_was_begun_with(places, tmp_path, capsys):
     kernels = ("hexagon-r33.5", "disc-r30-linear")
     record = RunRecord(TrainSettings(steps=7), kernels, 32, "sharp")
-    write_run(tmp_path / "runs" / "begun", record, [])
+    Run(tmp_path / "runs" / "begun").write(record, [])
     said = run(capsys, "train", *places, "--run", "begun", "--dry-run")
     assert " images of hexagon-r33.5, disc-r30-linear, " in said
 

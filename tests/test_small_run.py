@@ -57,5 +57,5 @@ def test_it_is_the_same_each_time_and_takes_less_room(data_dir, runs_dir):
 
 def test_another_run_starts_from_it(data_dir, runs_dir):
     settings = replace(SETTINGS, from_run="small", steps=SETTINGS.steps + 1)
-    run(runs_dir / "next", data_dir, settings, from_dir=runs_dir / "small")
+    run(runs_dir / "next", data_dir, settings, source=runs_dir / "small")
     assert load_generator(runs_dir / "next")[2].from_step == SETTINGS.steps

@@ -1,204 +1,308 @@
-"""Which run a new one may start from, as the command line answers; nothing is trained here."""
+"""What a run begins with or goes on with, and the weights of another that it starts from."""
 
-import json
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from helpers.pair_files import tree, write_matched_folders
+from helpers.pair_files import ROOT, tree, write_matched_folders
+from helpers.runs import IDS, PATIENCE_S, assert_same_run, run, steps_in, tensors_of
 
 import pipeline
-from train.run import Run, RunRecord, find_run, write_run
-from train.settings import PRESETS, TrainSettings
-from train.start import (
-    LENGTH_OF_DEMO,
-    OF_DEMO,
-    UnfitStartError,
-    taken_over,
-    with_recipe_of_demo,
-)
+import train.loop
+from train.checkpoints import load_generator, save_generator, weights_sha256
+from train.run import Run, RunRecord, UnfitRunError, plan_start
+from train.settings import PRESETS, USUAL_STEPS, TrainSettings
 
-OTHER = TrainSettings(channels=8, blocks=3, start="discs", steps=2)
+OTHER = TrainSettings(channels=8, blocks=3, start="pooled", steps=2)
+
+# What the command line answers; nothing is trained.
 
 
 def write_trained(run_dir, settings=OTHER, step=2, **changes):
     """What a training leaves, as far as its weights need not be read."""
-    write_run(run_dir, RunRecord(settings, ("disc-r30",), 32, "sharp", **changes), [])
+    Run(run_dir).write(RunRecord(settings, ("disc-r30",), 32, "sharp", **changes), [])
     (run_dir / f"ckpt-{step}.index").write_bytes(b"")
 
 
 @pytest.fixture
 def runs_dir(tmp_path):
-    write_matched_folders(tmp_path / "data", [f"{n:02d}" for n in range(10)], 32)
     write_trained(tmp_path / "runs" / "other")
     return tmp_path / "runs"
 
 
 @pytest.fixture
-def train(runs_dir, capsys):
-    """What a dry run of `train` prints, or its one line of error; nothing is written."""
+def plan(runs_dir):
+    """The plan of `train` with these flags; nothing is written."""
 
-    def command(*words, code=0, run="mine"):
+    def of(*words, run="mine"):
+        words = ["train", "--runs-dir", str(runs_dir), "--run", run, *map(str, words)]
         before = tree(runs_dir)
-        where = ["--data-dir", str(runs_dir.parent / "data"), "--runs-dir", str(runs_dir)]
-        words = ["train", *where, "--run", run, "--dry-run", *map(str, words)]
-        assert pipeline.main(words) == code
-        said = capsys.readouterr()
+        made = pipeline.training_plan(pipeline.build_parser().parse_args(words))
         assert tree(runs_dir) == before
-        if code == 0:
-            return said.out
-        [line] = said.err.splitlines()
-        assert line.startswith("error: ")
-        return line
+        return made
 
-    return command
+    return of
 
 
-def begin(runs_dir, from_run, run="mine"):
-    settings = TrainSettings(from_run=from_run, channels=8, blocks=3, start="discs")
-    write_trained(runs_dir / run, settings, from_step=2, from_weights="ab12")
+def test_new_run_has_the_settings_of_its_preset_and_a_length(plan):
+    assert plan().settings == replace(PRESETS["sharp"], steps=USUAL_STEPS)
+    assert plan("--preset", "paper").settings == PRESETS["paper"]
+    assert plan("--preset", "paper", "--steps", 7).settings.total_steps(80) == 7
+    assert plan("--max-minutes", 5).by_minutes
+    assert not plan("--max-minutes", 5, "--epochs", 2).by_minutes
 
 
-def test_network_is_that_of_the_other_run_and_all_else_is_not(train):
-    said = train("--from-run", "other")
-    for line in ("from_run = other", "channels = 8", "blocks = 3", "start = discs", "steps = 0"):
-        assert f"  {line}\n" in said
+def test_network_is_that_of_the_other_run_and_all_else_is_not(plan, runs_dir):
+    made = plan("--from-run", "other", "--batch", 2)
+    expected = replace(OTHER, steps=USUAL_STEPS, batch=2, from_run="other")
+    assert made.settings == expected
+    assert made.source.path == runs_dir / "other"
+    assert plan("--from-run", "other/", "--channels", 8, "--batch", 2).settings == expected
+    (runs_dir / "other" / "ckpt-best").mkdir()
+    (runs_dir / "other" / "ckpt-2.index").rename(runs_dir / "other" / "ckpt-best" / "ckpt-2.index")
+    assert plan("--from-run", "other", "--batch", 2).settings == expected  # the best is enough
 
 
-def test_network_of_another_kind_is_taken_with_a_recipe_that_fits_it(train, runs_dir):
-    paper = TrainSettings(generator="unet", normalization="instance", crop=0)
-    write_trained(runs_dir / "unet", paper)
-    said = train("--from-run", "unet", "--preset", "paper")
-    assert "  normalization = instance\n" in said
-    assert "--crop must be a multiple of 256" in train("--from-run", "unet", code=2)
-    assert "  crop = 128\n" in train("--from-run", "other", "--preset", "paper", "--crop", 128)
-
-
-def test_flags_that_say_the_same_are_no_contradiction(train):
-    assert "  channels = 8\n" in train("--from-run", "other", "--channels", 8, "--start", "discs")
+def test_network_of_another_kind_is_taken_with_a_recipe_that_fits_it(plan, runs_dir):
+    unet = TrainSettings(generator="unet", normalization="instance", crop=0)
+    write_trained(runs_dir / "unet", unet)
+    assert plan("--from-run", "unet", "--preset", "paper").settings.normalization == "instance"
+    with pytest.raises(ValueError, match="crop must be a multiple of 256"):
+        plan("--from-run", "unet")
+    assert plan("--from-run", "other", "--preset", "paper", "--crop", 128).settings.crop == 128
 
 
 @pytest.mark.parametrize(
     ("flag", "value"), [("channels", 9), ("blocks", 1), ("start", "lenses"), ("generator", "unet")]
 )
-def test_flags_that_contradict_its_network_are_refused_by_name(train, flag, value):
-    line = train("--from-run", "other", f"--{flag}", value, code=1)
-    assert f"--{flag} {value} does not fit the weights of run other" in line
+def test_flags_that_contradict_the_network_are_refused_by_name(plan, flag, value):
+    with pytest.raises(UnfitRunError, match=f"--{flag} {value} does not fit the weights"):
+        plan("--from-run", "other", f"--{flag}", value)
 
 
-def test_run_that_is_missing_is_told_beside_those_there_are(train, runs_dir):
-    line = train("--from-run", "nobody", code=1)
-    assert f"no run nobody in {runs_dir} to start from (found other)" in line
+def test_run_that_cannot_be_started_from_is_one_line(runs_dir, capsys):
+    words = ["train", "--runs-dir", str(runs_dir), "--run", "mine", "--from-run"]
 
+    def error_of(name):
+        assert pipeline.main([*words, name]) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        return line
 
-def test_run_without_a_checkpoint_is_told_with_what_makes_one(train, runs_dir):
+    assert f"error: no run nobody in {runs_dir} to start from (found other)" in error_of("nobody")
+    assert "no run mine in" in error_of("mine")  # itself
     (runs_dir / "other" / "ckpt-2.index").unlink()
-    line = train("--from-run", "other", code=1)
-    assert "has no checkpoint to start from; run `make train RUN=other` first" in line
-
-
-def test_best_checkpoint_alone_is_enough(train, runs_dir):
-    (runs_dir / "other" / "ckpt-best").mkdir()
-    (runs_dir / "other" / "ckpt-2.index").rename(runs_dir / "other" / "ckpt-best" / "ckpt-2.index")
-    assert "  from_run = other\n" in train("--from-run", "other")
-
-
-def test_run_whose_record_is_damaged_is_told(train, runs_dir):
+    expected = "has no checkpoint to start from; run `make train RUN=other` first"
+    assert expected in error_of("other")
     (runs_dir / "other" / "settings.json").write_text("{")
-    assert "settings.json is damaged" in train("--from-run", "other", code=1)
+    assert "settings.json is damaged" in error_of("other")
 
 
-@pytest.mark.parametrize("name", ["mine", "mine/", "../runs/mine", "link"])
-def test_run_cannot_start_from_itself(train, runs_dir, name):
-    runs_dir.joinpath("link").symlink_to(runs_dir / "mine")
-    assert "mine cannot start from itself" in train("--from-run", name, code=1)
-    begin(runs_dir, "other")
-    assert "mine cannot start from itself" in train("--from-run", name, code=1)
+def test_pretrained_network_is_never_trained_itself(tmp_path):
+    with pytest.raises(UnfitRunError, match="RUN=mine FROM_RUN=pretrained"):
+        plan_start(tmp_path, "pretrained", tmp_path / "pretrained", {})
 
 
-def test_bad_flag_comes_before_a_missing_run(train):
-    assert "--batch must be" in train("--from-run", "nobody", "--batch", 0, code=2)
-
-
-# A run that was begun.
-
-
-def test_begun_run_needs_the_other_no_more(train, runs_dir):
-    begin(runs_dir, "gone")
+def test_begun_run_needs_the_other_no_more_and_keeps_it(plan, runs_dir):
+    settings = replace(OTHER, from_run="gone")
+    write_trained(runs_dir / "mine", settings, from_step=2, from_weights="ab12")
     for words in (["--from-run", "gone"], ["--from-run", "gone/"], []):
-        said = train(*words)
-        assert "  from_run = gone\n" in said
-        assert "  channels = 8\n" in said
-    assert "--channels 9 does not fit" in train("--channels", 9, code=1)
-
-
-def test_begun_run_keeps_what_it_started_from(train, runs_dir):
-    begin(runs_dir, "gone")
-    line = train("--from-run", "other", code=1)
-    assert "was begun from gone, now asked to start from other" in line
-    write_trained(runs_dir / "scratch")
-    line = train("--from-run", "other", code=1, run="scratch")
-    assert "was begun from no other run, now asked to start from other" in line
-
-
-def test_record_of_before_there_was_a_start_still_reads(train, runs_dir):
-    path = runs_dir / "other" / "settings.json"
-    content = json.loads(path.read_text())
-    del content["from_run"]
-    path.write_text(json.dumps(content))
-    assert Run(runs_dir / "other").record.settings == OTHER
-    assert "  channels = 8\n" in train("--from-run", "other")
-
-
-def test_run_of_the_box_is_never_trained_itself(tmp_path):
-    with pytest.raises(UnfitStartError, match="RUN=mine FROM_RUN=pretrained"):
-        taken_over(tmp_path, "pretrained", tmp_path / "pretrained", {})
-
-
-def test_run_of_the_box_is_known_by_its_name_wherever_runs_lie(tmp_path):
-    box_dir = tmp_path / "project" / "pretrained"
-    assert find_run(tmp_path, "mine", box_dir).path == tmp_path / "mine"
-    assert find_run(tmp_path, "pretrained", box_dir).path == box_dir
-    (tmp_path / "pretrained").mkdir()
-    assert find_run(tmp_path, "pretrained", box_dir).path == tmp_path / "pretrained"
-
-
-def test_a_demo_has_a_recipe_of_its_own_and_goes_on_with_what_it_was_begun_with(tmp_path, capsys):
-    flags = {"runs_dir": tmp_path, "run": "demo"}
-    assert with_recipe_of_demo(flags) == LENGTH_OF_DEMO | OF_DEMO | flags
-    paper = flags | {"preset": "paper"}
-    assert with_recipe_of_demo(paper) == LENGTH_OF_DEMO | paper
-    assert "steps" not in with_recipe_of_demo(flags | {"epochs": 3.0})
-    assert "steps" not in with_recipe_of_demo(flags | {"max_minutes": 5.0})
-    assert with_recipe_of_demo(flags | {"steps": 7})["steps"] == 7
-    assert with_recipe_of_demo(flags | {"gan_start": 0.5})["gan_start"] == 0.5
-    write_trained(tmp_path / "demo")  # by a version whose demo had the preset's own
-    begun = with_recipe_of_demo(flags)
-    taken = taken_over(tmp_path, "demo", tmp_path / "box", begun)
-    shared = {**OF_DEMO, **LENGTH_OF_DEMO}
-    assert {name: taken[name] for name in shared} == {name: getattr(OTHER, name) for name in shared}
-    words = ["demo", "--dry-run", "--runs-dir", str(tmp_path / "new"), "--data-dir", str(tmp_path)]
-    assert pipeline.main(words) == 0
-    assert f"  learning_rate = {OF_DEMO['learning_rate']}\n" in capsys.readouterr().out
+        assert plan(*words).settings == settings
+    record = Run(runs_dir / "mine").record
+    for words in (["--from-run", "other"], ["--from-run", "mine"], ["--channels", 9]):
+        other = replace(record, settings=plan(*words).settings)
+        with pytest.raises(UnfitRunError, match=r"mine was begun with .*now asked for"):
+            Run(runs_dir / "mine").check_unchanged(other)
 
 
 @pytest.mark.parametrize(
-    ("typed", "channels", "gan_weight", "steps"),
+    ("typed", "changes", "refused"),
     [
-        ([], 24, 0.0, 9),
-        (["--preset", "faithful"], 24, 0.0, 9),
-        (["--steps", "12"], 24, 0.0, 12),
-        (["--epochs", "2"], 24, 0.0, 0),
-        (["--channels", "32", "--seed", "1"], 32, 0.0, 9),  # is refused then
-        (["--preset", "sharp"], 24, PRESETS["sharp"].gan_weight, 9),  # likewise
+        ([], {}, False),
+        (["--preset", "faithful"], {}, False),
+        (["--steps", "12"], {"steps": 12}, False),
+        (["--epochs", "2"], {"steps": 0, "epochs": 2}, False),
+        (["--max-minutes", "2"], {"max_minutes": 2}, False),
+        (["--channels", "32", "--seed", "1"], {"channels": 32, "seed": 1}, True),
+        (["--preset", "sharp"], {}, True),
     ],
 )
-def test_a_run_goes_on_with_what_it_was_begun_with(tmp_path, typed, channels, gan_weight, steps):
+def test_a_run_goes_on_with_what_it_was_begun_with(plan, runs_dir, typed, changes, refused):
     begun = replace(
         PRESETS["faithful"], channels=24, steps=9, seed=5, patience=3, max_minutes=1.0, batch=2
     )
-    write_run(tmp_path / "mine", RunRecord(begun, ("disc-r30",), 64, "faithful"), [])
-    words = ["train", "--run", "mine", "--runs-dir", str(tmp_path), *typed]
-    settings = pipeline.recipe(pipeline.build_parser().parse_args(words))
-    assert (settings.channels, settings.gan_weight, settings.steps) == (channels, gan_weight, steps)
-    assert (settings.patience, settings.max_minutes, settings.batch) == (3, 0.0, 2)
-    assert settings.seed == (1 if "--seed" in typed else 5)
+    record = RunRecord(begun, ("disc-r30",), 64, "faithful")
+    Run(runs_dir / "mine").write(record, [])
+    made = plan(*typed)
+    assert made.settings == replace(begun, **{"max_minutes": 0} | changes)
+    assert not made.by_minutes
+    now = replace(record, settings=made.settings, preset=made.preset)
+    with pytest.raises(UnfitRunError) if refused else contextlib.nullcontext():
+        Run(runs_dir / "mine").check_unchanged(now)
+
+
+def test_a_demo_has_a_recipe_of_its_own(tmp_path, capsys):
+    words = ["demo", "--dry-run", "--runs-dir", str(tmp_path), "--data-dir", str(tmp_path / "data")]
+    assert pipeline.main([*words, "--gan-start", "0.5"]) == 0
+    said = capsys.readouterr().out
+    for line in ("learning_rate = 0.002", "steps = 500", "gan_start = 0.5"):
+        assert f"  {line}\n" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+# Weights of another run.
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, size=32)
+
+
+@pytest.fixture(scope="module")
+def other(data_dir, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("runs") / "other"
+    run(run_dir, data_dir, gan_weight=0, learning_rate=0.01)
+    return run_dir
+
+
+def with_older_weights(other, path):
+    """A copy of a run that has no checkpoint but that of step 2, which has other weights."""
+    run_dir = shutil.copytree(other, path)
+    shutil.rmtree(run_dir / "ckpt-best")
+    for file in (run_dir / "checkpoint", *run_dir.glob("ckpt-[34].*")):
+        file.unlink()
+    return run_dir
+
+
+@contextlib.contextmanager
+def ended_before(name):
+    """The training is ended where it would call one of its functions, as by a kill."""
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.loop, name, end)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
+def test_new_run_starts_from_the_best_averaged_weights_and_all_else_is_fresh(
+    data_dir, other, tmp_path, capsys
+):
+    with ended_before("build_train_step"):
+        run(tmp_path / "mine", data_dir, source=other, seed=5)
+    [step] = steps_in(other / "ckpt-best")
+    assert f"mine starts from other, step {step}" in capsys.readouterr().out
+    begun, best = tensors_of(tmp_path / "mine", 0), tensors_of(other / "ckpt-best", step)
+    averaged = [name for name in begun if name.startswith("averaged/")]
+    assert averaged
+    for name in averaged:
+        np.testing.assert_array_equal(begun[name], best[name], err_msg=name)
+    generator = load_generator(other)[0]
+    optimizer = "generator_optimizer/{}/.ATTRIBUTES/VARIABLE_VALUE"  # which holds what it trains
+    for number, weight in enumerate(generator.trainable_weights):
+        taken = begun[optimizer.format(f"_trainable_variables/{number}")]
+        np.testing.assert_array_equal(taken, weight.numpy())
+    assert begun["step/.ATTRIBUTES/VARIABLE_VALUE"] == 0
+    assert begun[optimizer.format("_iterations")] == 0
+    moments = [value for name, value in begun.items() if "generator_optimizer/_variables/" in name]
+    assert sum(value.ndim == 4 for value in moments) > 3
+    assert not any(np.any(value) for value in moments if value.ndim == 4)
+    record = Run(tmp_path / "mine").record
+    expected = ("other", step, weights_sha256(generator))
+    assert (record.settings.from_run, record.from_step, record.from_weights) == expected
+    assert not (tmp_path / "mine" / "ckpt-best").exists()
+
+
+def test_killed_between_its_record_and_its_first_checkpoint_it_takes_the_same_weights_only(
+    data_dir, other, tmp_path
+):
+    run_dir = tmp_path / "mine"
+    with ended_before("save"):
+        run(run_dir, data_dir, source=other)
+    assert (steps_in(run_dir), Run(run_dir).record.from_step) == ([], steps_in(other)[-1])
+    changed = with_older_weights(other, tmp_path / "runs" / "other")
+    with pytest.raises(UnfitRunError, match=r"no longer has the weights .*another RUN="):
+        run(run_dir, data_dir, source=changed)
+    with ended_before("build_train_step"):
+        run(run_dir, data_dir, source=other)
+    assert steps_in(run_dir) == [0]
+    with ended_before("build_train_step"):
+        run(run_dir, data_dir, source=changed)  # which is needed no more
+    assert weights_sha256(load_generator(run_dir)[0]) == Run(run_dir).record.from_weights
+
+
+def test_checkpoints_without_their_record_are_not_mixed_with_other_weights(
+    data_dir, other, tmp_path
+):
+    copy = shutil.copytree(other, tmp_path / "copy")
+    (copy / "settings.json").unlink()
+    before = tree(copy)
+    for source in (other, None):
+        with pytest.raises(UnfitRunError, match=r"has checkpoints but no settings\.json"):
+            run(copy, data_dir, source=source, gan_weight=0)
+    assert tree(copy) == before
+
+
+def test_a_run_that_was_handed_on_without_its_training_is_not_trained_anew(
+    data_dir, other, tmp_path
+):
+    small = tmp_path / "small"
+    small.mkdir()
+    for name in ("settings.json", "log.csv"):
+        shutil.copyfile(other / name, small / name)
+    save_generator(load_generator(other)[0], small / "ckpt-best", 4)
+    before = tree(small)
+    with pytest.raises(UnfitRunError, match=r"make train RUN=\.\. FROM_RUN=small"):
+        run(small, data_dir, gan_weight=0, learning_rate=0.01)
+    assert tree(small) == before
+    with ended_before("build_train_step"):
+        run(tmp_path / "mine", data_dir, source=small)
+
+
+def test_other_run_whose_checkpoints_are_damaged_is_one_line_and_nothing_begins(
+    data_dir, other, tmp_path, capsys
+):
+    copy = shutil.copytree(other, tmp_path / "other")
+    for path in copy.rglob("ckpt-*.data*"):
+        path.write_bytes(path.read_bytes()[:1000])
+    words = ["train", "--data-dir", data_dir, "--runs-dir", tmp_path, "--run", "mine"]
+    assert pipeline.main([*map(str, words), "--from-run", "other", "--gan-weight", "0"]) == 1
+    [line] = [text for text in capsys.readouterr().err.splitlines() if "error" in text]
+    assert "other can be read" in line
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.slow
+def test_killed_run_equals_an_undisturbed_one_though_the_other_is_gone(data_dir, other, tmp_path):
+    def command(runs_dir):
+        words = ["train", "--data-dir", data_dir, "--runs-dir", runs_dir, "--run", "mine"]
+        words += ["--from-run", "other", "--steps", 6, "--sample-every", 3, "--log-every", 2]
+        words += ["--gan-weight", 0, "--checkpoint-minutes", 100]
+        return list(map(str, words))
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for runs_dir in (whole, killed):
+        shutil.copytree(other, runs_dir / "other")
+    process = subprocess.Popen(
+        [sys.executable, "pipeline.py", *command(killed)], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    until_s = time.monotonic() + PATIENCE_S
+    while not (killed / "mine" / "ckpt-0.index").exists():
+        assert process.poll() is None
+        assert time.monotonic() < until_s
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert steps_in(killed / "mine") == [0]
+    shutil.rmtree(killed / "other")
+    for runs_dir in (whole, killed):
+        assert pipeline.main(command(runs_dir)) == 0
+    assert_same_run(whole / "mine", killed / "mine", 6)

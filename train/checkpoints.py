@@ -1,7 +1,8 @@
-"""A run's checkpoints: which are kept, how they are restored, and how a generator comes back."""
+"""A run's checkpoints: which are kept, where training goes on from, how a generator comes back."""
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,29 +12,37 @@ import tensorflow as tf
 from prepare.records.files import remove_old_parts
 from train import TrainError
 from train.networks.generators import build_generator
-from train.run import Run, RunRecord, checkpoints_in, index_of, listed_in
+from train.run import Run, RunRecord, UnfitRunError, checkpoints_in, index_of, listed_in
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
+DAMAGE = (tf.errors.OpError, AssertionError, ValueError, IndexError, RuntimeError)
 
 
 class NoCheckpointError(TrainError):
     """The run has no checkpoint that can be read."""
 
 
-def manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
-    """Keeps the newest checkpoints of a run, `ckpt-<step>`."""
-    _mend_list(run_dir)
-    return tf.train.CheckpointManager(
-        state.checkpoint(), str(run_dir), KEPT, checkpoint_name="ckpt"
-    )
+def manager_of(
+    checkpoint: tf.train.Checkpoint, folder: Path, kept: int = KEPT
+) -> tf.train.CheckpointManager:
+    """Keeps the newest checkpoints of a folder, `ckpt-<step>`.
 
+    TensorFlow's list of them is written again if it cannot be read.
 
-def best_manager_of(state: TrainState, run_dir: Path) -> tf.train.CheckpointManager:
-    """Keeps the one checkpoint that validated best, in a folder of its own."""
-    folder = Run(run_dir).best_dir
-    _mend_list(folder)
-    return tf.train.CheckpointManager(state.checkpoint(), str(folder), 1, checkpoint_name="ckpt")
+    Raises:
+        NoCheckpointError: if something else stands in the list's place.
+    """
+    if not listed_in(folder):
+        path = folder / "checkpoint"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            reason = f"is no list of checkpoints, and stays ({error.strerror})"
+            raise NoCheckpointError(f"{path} {reason}; move it away, and try again") from error
+        if names := [path.name for path in checkpoints_in(folder)]:
+            tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
+    return tf.train.CheckpointManager(checkpoint, str(folder), kept, checkpoint_name="ckpt")
 
 
 def save(manager: tf.train.CheckpointManager, step: int) -> None:
@@ -45,7 +54,7 @@ def save(manager: tf.train.CheckpointManager, step: int) -> None:
     try:
         manager.save(checkpoint_number=step)
     except tf.errors.OpError as error:
-        reason = error.message.splitlines()[0]
+        reason = error.message.splitlines()[0].rpartition("}} ")[2]  # without the operation's name
         raise OSError(
             f"{manager.directory}: the checkpoint of step {step} cannot be written ({reason})"
         ) from error
@@ -57,26 +66,74 @@ def save_generator(generator: keras.Model, folder: Path, step: int) -> None:
     Raises:
         OSError: if it cannot be written.
     """
-    _mend_list(folder)
     saved = tf.train.Checkpoint(step=tf.Variable(step, dtype=tf.int64), averaged=generator)
-    save(tf.train.CheckpointManager(saved, str(folder), 1, checkpoint_name="ckpt"), step)
+    save(manager_of(saved, folder, kept=1), step)
 
 
-def _mend_list(folder: Path) -> None:
-    """Writes TensorFlow's list of checkpoints again if it cannot be read.
+def remove_leftovers(run: Run) -> None:
+    """Removes what a killed training left half written; for who holds the run's lock."""
+    remove_old_parts(run.path)
+    for folder in (run.path, run.best_dir, run.pixel_dir):
+        for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def resume_or_start(
+    state: TrainState, run: Run, record: RunRecord, source: Run | None
+) -> tuple[RunRecord, bool]:
+    """Brings a run to its newest checkpoint, or a new one to the weights that it starts from.
+
+    Args:
+        state: is changed.
+        run: the run.
+        record: how it is trained.
+        source: the run that it starts from, if any.
+
+    Returns:
+        the record, with what the weights were, and whether they have been loaded just now. Then the
+        record is to be written, and after it the first checkpoint: the other run is needed no more.
 
     Raises:
-        NoCheckpointError: if something else stands in its place.
+        UnfitRunError: if the weights are not those that the run was begun with, if there are
+            checkpoints, but no record of the run, or a network to restore with alone.
+        NoCheckpointError: if there is nothing to restore or to load.
     """
-    if not listed_in(folder):
-        path = folder / "checkpoint"
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            reason = f"is no list of checkpoints, and stays ({error.strerror})"
-            raise NoCheckpointError(f"{path} {reason}; move it away, and try again") from error
-        if names := [path.name for path in checkpoints_in(folder)]:
-            tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
+    begun, paths, best = run.record, run.checkpoints, run.best
+    if begun:
+        record = replace(record, from_step=begun.from_step, from_weights=begun.from_weights)
+    elif paths:
+        raise UnfitRunError(
+            f"{run.path} has checkpoints but no settings.json; bring it back, or train as another "
+            "RUN=.."
+        )
+    if best and not paths and holds_generator_alone(best):
+        raise UnfitRunError(
+            f"{run.path} holds a network to restore with, and nothing to go on training; go on "
+            f"from it in a run of your own: `make train RUN=.. FROM_RUN={run.name}`"
+        )
+    if paths or source is None:
+        restore_newest(state.checkpoint(), paths)
+        return record, False
+    generator, step, _ = load_generator(source.path)
+    weights = weights_sha256(generator)
+    if begun and begun.from_weights != weights:
+        raise UnfitRunError(
+            f"{run.path} has no checkpoint, and {source.path} no longer has the weights that it "
+            "was begun with; train again as another RUN=.."
+        )
+    for network in (state.generator, state.ema_generator):
+        network.set_weights(generator.get_weights())
+    print(f"{run.name} starts from {source.name}, step {step}")
+    return replace(record, from_step=step, from_weights=weights), True
+
+
+def holds_generator_alone(checkpoint: Path) -> bool:
+    """Whether a checkpoint is as `save_generator` writes it: no training can go on from it."""
+    try:
+        names = [name for name, _ in tf.train.list_variables(str(checkpoint))]
+    except tf.errors.OpError:  # it is damaged
+        return False
+    return not any(name.startswith("generator_optimizer/") for name in names)
 
 
 def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[Path]) -> None:
@@ -87,63 +144,30 @@ def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[Path]) -> None:
     Raises:
         NoCheckpointError: if there are checkpoints, but none can be used.
     """
-    unread: dict[Path, str] = {}  # those that may be whole, and why they could not be read
+    refused = []  # what the system does not give, and may be whole
     for path in reversed(paths):
         try:
+            for file in (index_of(path), path.with_suffix(".data-00000-of-00001")):
+                file.open("rb").close()
             status = checkpoint.restore(str(path))
             status.assert_existing_objects_matched()
             status.expect_partial()  # a generator alone leaves the rest of the checkpoint unread
             return
-        except (tf.errors.OpError, AssertionError, ValueError, IndexError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            if refusal := _refusal(path):
-                unread[path] = refusal
-            fault = f"cannot be read ({refusal})" if refusal else f"is damaged ({reason})"
-            print(f"checkpoint {path} {fault}, trying the one before it")
-    if unread:
-        path, refusal = next(iter(unread.items()))
-        raise NoCheckpointError(
-            f"no checkpoint in {path.parent} can be read, {path.name} because of "
-            f"{refusal}; bring it back or make it readable, then run the same command again"
-        )
-    if paths:
-        raise NoCheckpointError(
-            f"no checkpoint in {paths[0].parent} can be read; train again as another RUN=.."
-        )
-
-
-def _restore_beside_training(checkpoint: tf.train.Checkpoint, folder: Path) -> None:
-    """Restores the newest of a folder, in which a training may replace what is being read."""
-    while True:
-        paths = checkpoints_in(folder)
-        try:
-            return restore_newest(checkpoint, paths)
-        except NoCheckpointError:
-            if checkpoints_in(folder) == paths:
-                raise
-
-
-def sweep(run_dir: Path) -> None:
-    """Removes what a killed training left half written; for who holds the run's lock."""
-    remove_old_parts(run_dir)
-    run = Run(run_dir)
-    for folder in (run_dir, run.best_dir, run.pixel_dir):
-        for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _refusal(path: Path) -> str:
-    """Which file of a checkpoint the system does not give, and why; empty if it gives all.
-
-    What such a file holds may be whole.
-    """
-    for file in (index_of(path), path.with_suffix(".data-00000-of-00001")):
-        try:
-            with open(file, "rb") as opened:
-                opened.read(1)
         except OSError as error:
-            return f"{file.name}: {error.strerror}"
-    return ""
+            reason = f"{Path(error.filename).name}: {error.strerror}"
+            refused.append(f"{path.name} because of {reason}")
+            print(f"checkpoint {path} cannot be read ({reason}), trying the one before it")
+        except DAMAGE as error:
+            reason = str(error).splitlines()[0]
+            print(f"checkpoint {path} is damaged ({reason}), trying the one before it")
+    if paths:
+        hint = "train again as another RUN=.."
+        if refused:
+            hint = "bring it back or make it readable, then run the same command again"
+        raise NoCheckpointError(
+            f"no checkpoint in {paths[0].parent} can be read{', ' if refused else ''}"
+            f"{''.join(refused[:1])}; {hint}"
+        )
 
 
 def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
@@ -154,20 +178,19 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
 
     Raises:
         NoCheckpointError: if the run has none.
-        DamagedSettingsError: if its settings cannot be read.
+        DamagedRecordError: if its settings cannot be read.
     """
-    record = Run(run_dir).record
-    for folder in (Run(run_dir).best_dir, run_dir):
+    run = Run(run_dir)
+    record = run.record
+    for folder in (run.best_dir, run_dir):
         if record and checkpoints_in(folder):
             try:
-                return *_averaged_in(folder, record), record
+                return *averaged_in(folder, record), record
             except NoCheckpointError:
                 if folder == run_dir:
                     raise
                 continue  # the newest may be whole where the best is not
-    raise NoCheckpointError(
-        f"no checkpoint in {run_dir}; run `make train RUN={run_dir.name}` first"
-    )
+    raise NoCheckpointError(f"no checkpoint in {run_dir}; run `make train RUN={run.name}` first")
 
 
 def load_pixel_average(run_dir: Path) -> keras.Model:
@@ -176,17 +199,25 @@ def load_pixel_average(run_dir: Path) -> keras.Model:
     Raises:
         NoCheckpointError: if it cannot be read.
     """
-    record = Run(run_dir).record
-    if record is None:
-        raise NoCheckpointError(f"no run in {run_dir}; run `make train RUN={run_dir.name}` first")
-    return _averaged_in(Run(run_dir).pixel_dir, record)[0]
+    run = Run(run_dir)
+    if record := run.record:
+        return averaged_in(run.pixel_dir, record)[0]
+    raise NoCheckpointError(f"no run in {run_dir}; run `make train RUN={run.name}` first")
 
 
-def _averaged_in(folder: Path, record: RunRecord) -> tuple[keras.Model, int]:
+def averaged_in(folder: Path, record: RunRecord) -> tuple[keras.Model, int]:
+    """The newest averaged generator of a folder, in which a training may replace what is read."""
     step = tf.Variable(0, dtype=tf.int64)
     generator = build_generator(record.settings)
-    _restore_beside_training(tf.train.Checkpoint(step=step, averaged=generator), folder)
-    return generator, int(step.numpy())
+    saved = tf.train.Checkpoint(step=step, averaged=generator)
+    while True:
+        paths = checkpoints_in(folder)
+        try:
+            restore_newest(saved, paths)
+            return generator, int(step.numpy())
+        except NoCheckpointError:
+            if checkpoints_in(folder) == paths:
+                raise
 
 
 def weights_sha256(generator: keras.Model) -> str:
@@ -210,10 +241,10 @@ def restore_picture(generator: keras.Model, blurred: np.ndarray) -> np.ndarray:
     """
     peak = np.iinfo(blurred.dtype).max
     signed = tf.cast(blurred[None], tf.float32) / (peak / 2) - 1.0
-    restored = _forward(generator, signed)[0]
+    restored = run_generator(generator, signed)[0]
     return np.rint((restored.numpy() + 1.0) * (peak / 2)).clip(0, peak).astype(blurred.dtype)
 
 
 @tf.function(reduce_retracing=True)
-def _forward(generator: keras.Model, blurred: tf.Tensor) -> tf.Tensor:
+def run_generator(generator: keras.Model, blurred: tf.Tensor) -> tf.Tensor:
     return generator(blurred, training=False)

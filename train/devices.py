@@ -212,8 +212,6 @@ def check_shares(settings: TrainSettings, strategy: "tf.distribute.Strategy") ->
             f"--batch must be a multiple of {num_devices}, the number of devices that share it, "
             f"got {settings.batch}"
         )
-    if settings.xla and num_devices > 1:
-        raise UnsharedBatchError(f"--xla compiles for one device, not for {num_devices}")
 
 
 def finite_on_all(gradients: "list[tf.Tensor]") -> "list[tf.Tensor]":

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from train.evaluation import ALL, SAMPLE, SAMPLE_SIZE
 from train.settings import PRESETS
-from train.start import preset_of
 from train.studio import FIRST_PORT
 
 RESTORED = Path(os.environ.get("TYPED_IN", ""), "restored")  # make may be called from elsewhere
@@ -16,7 +15,7 @@ HELP_OF_OUT = "folder of the results (default: restored)"
 
 def add_preset(parser: argparse.ArgumentParser) -> None:
     """Adds the flag that names the recipe; it has no default, as a run that was begun has one."""
-    text = f"recipe to start from (default: {preset_of({})})"
+    text = "recipe to start from (default: sharp)"
     parser.add_argument("--preset", choices=PRESETS, default=argparse.SUPPRESS, help=text)
 
 
@@ -44,7 +43,7 @@ def add_deblur(parser: argparse.ArgumentParser) -> None:
     text = "also write before and after side by side"
     parser.add_argument("--compare", action="store_true", help=text)
     parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")
-    parser.set_defaults(run=None)  # the newest, or the one in the box
+    parser.set_defaults(run=None)  # the pretrained network
 
 
 def add_studio(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +51,7 @@ def add_studio(parser: argparse.ArgumentParser) -> None:
     text = f"of 127.0.0.1 (default: {FIRST_PORT}, or a free one where that is taken)"
     parser.add_argument("--port", type=parse_port, help=text)
     parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
-    parser.set_defaults(run=None)  # the newest, or the one in the box
+    parser.set_defaults(run=None)  # the pretrained network
 
 
 def parse_share(text: str) -> float:

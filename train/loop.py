@@ -12,7 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from train import TrainError
-from train.checkpoints import best_manager_of, manager_of, save, save_generator
+from train.checkpoints import manager_of, resume_or_start, save, save_generator
 from train.dataset import Pairs, explain_damaged_picture, training_batches
 from train.devices import (
     build_maximum,
@@ -27,8 +27,7 @@ from train.devices import (
 )
 from train.duration import planned, tell_duration
 from train.log import Recorder
-from train.resume import restore_or_start
-from train.run import Run, RunRecord, check_unchanged, write_run
+from train.run import Run, RunRecord
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.train_step import LOSSES, TrainState, build_train_step
 from train.validation import validate
@@ -68,7 +67,7 @@ def train(
     validation: Pairs,
     record: RunRecord,
     strategy: tf.distribute.Strategy | None = None,
-    from_dir: Path | None = None,
+    source: Run | None = None,
     plan: bool = False,
 ) -> bool:
     """Trains a run to its end, going on from its newest checkpoint where there is one.
@@ -79,7 +78,7 @@ def train(
         validation: images to watch, never trained on; of the training side of the split.
         record: the recipe, and what `settings.json` tells beside it.
         strategy: the devices to train on, in place of all at hand.
-        from_dir: the run whose weights a new one starts from, if any.
+        source: the run whose weights a new one starts from, if any.
         plan: makes a new run as long as `max_minutes` allow, in place of what the recipe says.
 
     Returns:
@@ -99,22 +98,24 @@ def train(
     num_steps = settings.total_steps(len(pairs.ids))
     writes = strategy.extended.should_checkpoint  # of several machines, one
     record = replace(record, settings=settings)
-    check_unchanged(run_dir, record)
+    run = Run(run_dir)
+    run.check_unchanged(record)
 
     # Networks and optimizers, as they were last saved.
     with strategy.scope(), dtype_policy_scope(settings.precision):
         state = TrainState(settings, num_steps)
-    manager, best = manager_of(state, run_dir), best_manager_of(state, run_dir)
-    record, is_start = restore_or_start(state, run_dir, record, from_dir)
+    manager = manager_of(state.checkpoint(), run_dir)
+    best = manager_of(state.checkpoint(), run.best_dir, kept=1)
+    record, is_start = resume_or_start(state, run, record, source)
     first_step = int(state.step.numpy())
     across_workers = build_maximum(strategy)
     check_same(across_workers, first_step, num_steps, settings.batch, len(pairs.ids))
     if first_step >= num_steps or out_of_patience(state, settings, num_steps):
         return False  # its record stays as it is, whatever is asked for now
     if writes:
-        if is_start:  # kept before the record says so: from here on the other run is not needed
+        run.write(record, [device.name for device in tf.config.list_logical_devices()])
+        if is_start:  # from here on the other run is not needed
             save(manager, 0)
-        write_run(run_dir, record, [device.name for device in tf.config.list_logical_devices()])
 
     # Data, records and the compiled step.
     make_batches = partial(training_batches, pairs, settings, first_step, num_steps)
@@ -129,7 +130,7 @@ def train(
         tell_duration(state, train_step, batches, validation, settings, num_steps)
         for step, (blurred, sharp) in enumerate(recorder.timed(batches), first_step + 1):
             if writes and 1 < step == gan_start_step:  # what DETAIL goes back to
-                save_generator(state.ema_generator, Run(run_dir).pixel_dir, step - 1)
+                save_generator(state.ema_generator, run.pixel_dir, step - 1)
             train_step(blurred, sharp, step >= gan_start_step)
             recorder.bar.update()
             is_last = step == num_steps

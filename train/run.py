@@ -1,83 +1,86 @@
-"""A run's folder, opened once: its record, its checkpoints, its export; and where runs are found.
+"""A run's folder, opened once: its record, its checkpoints, its export, and what it starts from.
 
 Without TensorFlow; `train.checkpoints` reads and writes what checkpoints hold.
 """
 
+import contextlib
 import os
 import platform
 import re
 import shlex
 import subprocess
-import typing
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from prepare.records.files import write_json
-from prepare.records.jsonl import read_object
-from prepare.records.settings import DamagedRecordError, explain_damage
+import msgspec
+
+from prepare.records.files import sha256_of, write_json
+from prepare.records.jsonl import read_json
+from prepare.records.settings import DamagedRecordError, explain_damage, require
 from train import TrainError
-from train.settings import (
-    BEFORE_IT_EXISTED,
-    FORMAT,
-    FREE_TO_CHANGE,
-    PRESETS,
-    TrainSettings,
-)
+from train.settings import FREE_TO_CHANGE, PRESETS, USUAL_STEPS, TrainSettings
 
 ONNX_NAME = "generator.onnx"  # in a run's folder `export`
+FORMAT = 3  # of `settings.json` and the checkpoints; a run of another one is refused
 CHECKPOINT = re.compile(r"ckpt-(\d+)")
 # A line of TensorFlow's list, the text of its protocol buffer CheckpointState.
 LISTED = re.compile(r'^all_model_checkpoint_paths: "(?:.*/)?(ckpt-\d+)"$', re.MULTILINE)
-OTHERS = {"size": int, "preset": str, "from_step": int, "from_weights": str, "fixed_radii": bool}
-NOT_IN_EVERY_RECORD = {"preset": "sharp", "from_step": 0, "from_weights": "", "fixed_radii": False}
+# The settings of the network, which a run that starts from another one's weights shares with it.
+OF_NETWORK = ("generator", "channels", "blocks", "start", "normalization")
+ANOTHER_RUN = "give the new run another name (RUN=...)"
 
 
-class ChangedSettingsError(TrainError):
-    """A run is asked to go on with settings other than those it was begun with."""
-
-
-class DamagedSettingsError(TrainError):
-    """A run's `settings.json` cannot be read."""
-
-
-class OtherVersionError(TrainError):
-    """A run was written by a version whose runs this one cannot read."""
+class UnfitRunError(TrainError):
+    """A run is not of a kind that can be read, started from, or gone on with as is asked."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How a run is trained, and on what."""
+    """How a run is trained, and on what: its `settings.json`."""
 
     settings: TrainSettings
     kernels: tuple[str, ...]  # names of the blurred sets
     size: int  # side of their pictures, pixels
     preset: str  # the recipe that the settings began with
+    fixed_radii: bool = False  # whether each set has one radius, the same for all its images
     from_step: int = 0  # step of the weights of the run that it starts from, if any
     from_weights: str = ""  # SHA-256 of these weights
-    fixed_radii: bool = False  # whether each set has one radius, the same in all its pictures
+
+    def __post_init__(self) -> None:
+        require(bool(self.kernels), "kernels", "the name of a set at least", self.kernels)
+        require(self.preset in PRESETS, "preset", " or ".join(PRESETS), self.preset)
 
     @property
     def content(self) -> dict[str, Any]:
         """What `settings.json` holds of it."""
-        trained_on = {"kernels": list(self.kernels), "size": self.size, "preset": self.preset}
-        trained_on |= {"fixed_radii": self.fixed_radii}
-        started = {"from_step": self.from_step, "from_weights": self.from_weights}
-        return asdict(self.settings) | trained_on | (started if self.settings.from_run else {})
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        settings = asdict(content.pop("settings"))
+        return settings | content | {"kernels": list(self.kernels)}
 
-    def make_command(self, run: str) -> str:
+    def make_command(self, run_dir: Path, data_dir: Path) -> str:
         """The command that trains this very run, given its sets."""
-        words = ["make train", f"RUN={run}", f'KERNEL="{" ".join(self.kernels)}"']
-        words.append(f"PRESET={self.preset}")
-        preset = PRESETS.get(self.preset, TrainSettings())
+        words = [f'KERNEL="{" ".join(self.kernels)}"', f"PRESET={self.preset}"]
+        preset = PRESETS[self.preset]
         for field in fields(TrainSettings):
             value = getattr(self.settings, field.name)
             if value != getattr(preset, field.name) or field.name == "seed":
                 shown = int(value) if isinstance(value, bool) else value
                 words.append(f"{field.name.upper()}={shlex.quote(str(shown))}")
-        return " ".join(words)
+        folders = folder_words(run_dir.parent, data_dir)
+        return " ".join(["make train", f"RUN={shlex.quote(run_dir.name)}", *words, *folders])
+
+
+def folder_words(runs_dir: Path | None = None, data_dir: Path | None = None) -> list[str]:
+    """The variables of make that say where runs and pairs are, if not where they usually are."""
+    folders = {"RUNS": (runs_dir, "tf_checkpoints"), "DATA": (data_dir, "data")}
+    return [
+        f"{variable}={shlex.quote(str(folder))}"
+        for variable, (folder, usual) in folders.items()
+        if folder not in (None, Path(usual))
+    ]
 
 
 class Run:
@@ -101,10 +104,53 @@ class Run:
         """How it is trained, and on what; None for a run that was never begun.
 
         Raises:
-            DamagedSettingsError: if `settings.json` is there but makes no sense.
-            OtherVersionError: if it is of a version that cannot be read.
+            DamagedRecordError: if `settings.json` is there but makes no sense.
+            UnfitRunError: if it is of another version, or lacks a setting.
         """
-        return read_record(self.path / "settings.json")
+        path, hint = self.path / "settings.json", "bring it back, or train again as another RUN=.."
+        content = read_json(path, dict, hint)
+        if content is None:
+            return None
+        if content.get("format") != FORMAT:
+            raise UnfitRunError(
+                f"{path} is of another version (format {str(content.get('format'))[:20]}, known is "
+                f"{FORMAT}); train again as another RUN=.."
+            )
+        names = {field.name for kind in (TrainSettings, RunRecord) for field in fields(kind)}
+        if missing := sorted(names - content.keys() - {"settings"}):
+            raise UnfitRunError(f"{path} lacks {', '.join(missing)}; {hint}")
+        with explain_damage(path, hint):
+            return msgspec.convert(content | {"settings": content}, RunRecord)
+
+    def check_unchanged(self, record: RunRecord) -> None:
+        """Raises UnfitRunError if it was begun with something that going on may not change."""
+        asked = record.content
+        begun = (self.record or record).content
+        free = {*FREE_TO_CHANGE, "fixed_radii", "from_step", "from_weights"}
+        if changed := [name for name in asked if name not in free and begun[name] != asked[name]]:
+            was = ", ".join(f"{name} {begun[name]}" for name in changed)
+            now = ", ".join(f"{name} {asked[name]}" for name in changed)
+            raise UnfitRunError(
+                f"{self.path} was begun with {was}, now asked for {now}; {ANOTHER_RUN}"
+            )
+
+    def write(self, record: RunRecord, devices: Sequence[str]) -> None:
+        """Writes `settings.json`: the record, the machine's versions and the git commit.
+
+        Raises:
+            UnfitRunError: see `check_unchanged`.
+        """
+        self.check_unchanged(record)
+        versions = {
+            "format": FORMAT,
+            "python": platform.python_version(),
+            "tensorflow": version_of("tensorflow"),
+            "keras": version_of("keras"),
+            "devices": list(devices),
+            "num_cores": os.cpu_count(),
+            "git_commit": git_commit(),
+        }
+        write_json(self.path / "settings.json", record.content | versions)
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -138,6 +184,17 @@ class Run:
         return next((path for path in reversed(paths) if index_of(path).exists()), None)
 
     @property
+    def weights_hash(self) -> str:
+        """A hash that changes with its weights; empty if it has none.
+
+        The index of a checkpoint holds the checksum of every tensor.
+        """
+        while path := self.weights:
+            with contextlib.suppress(FileNotFoundError):  # a training replaced it meanwhile
+                return sha256_of(index_of(path))
+        return ""
+
+    @property
     def exported(self) -> Path:
         """The ONNX file of its generator, which may be missing."""
         return self.path / "export" / ONNX_NAME
@@ -146,6 +203,15 @@ class Run:
     def can_restore(self) -> bool:
         """Whether it has weights, or was handed on as its ONNX file alone."""
         return self.weights is not None or self.exported.is_file()
+
+    @property
+    def fixed_radius_sets(self) -> tuple[str, ...]:
+        """Names of its sets, if each has one radius: it makes other blurs worse. Else empty."""
+        try:
+            record = self.record
+        except (TrainError, DamagedRecordError):  # its weights may be whole
+            return ()
+        return record.kernels if record and record.fixed_radii else ()
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
@@ -172,135 +238,161 @@ def index_of(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".index")
 
 
-def find_run(runs_dir: Path, name: str, pretrained_dir: Path) -> Run:
-    """A run that is read.
-
-    Args:
-        runs_dir: the user's runs.
-        name: of the run.
-        pretrained_dir: the run that comes with the project, known by its name among all runs; one
-            of the user's may have its name.
-    """
-    folder = runs_dir / name
-    found = folder.exists() or name != pretrained_dir.name
-    return Run(folder if found else pretrained_dir)
-
-
-def runs_in(runs_dir: Path) -> list[Run]:
-    """The runs that were begun in a folder, and those that can restore, by name."""
-    folders = sorted(path for path in runs_dir.glob("*") if path.is_dir())
-    runs = [Run(path) for path in folders if not path.name.startswith(".")]
-    return [run for run in runs if (run.path / "settings.json").exists() or run.can_restore]
-
-
-def read_record(path: Path) -> RunRecord | None:
-    """What a `settings.json` holds, or None where there is none; see `Run.record`."""
-    way_out = "bring it back, or train again as another RUN=.."
-    try:
-        if not path.exists():
-            return None
-        content = read_object(path, way_out)
-        with explain_damage(path, way_out):
-            _check_version(path, content)
-            content = BEFORE_IT_EXISTED | NOT_IN_EVERY_RECORD | content
-            if isinstance(content["cache"], bool):  # before it could be "auto"
-                content["cache"] = str(int(content["cache"]))
-            hints = typing.get_type_hints(TrainSettings)
-            if missing := sorted({*hints, "kernels", "size"} - content.keys()):
-                raise DamagedSettingsError(f"{path} lacks {', '.join(missing)}; {way_out}")
-            settings = {name: _typed(name, content[name], hint) for name, hint in hints.items()}
-            kernels = [_typed("kernels", name, str) for name in _typed_list(content["kernels"])]
-            others = [_typed(name, content[name], hint) for name, hint in OTHERS.items()]
-            return RunRecord(TrainSettings(**settings), tuple(kernels), *others)
-    except DamagedRecordError as error:
-        raise DamagedSettingsError(str(error)) from error
-    except OSError as error:  # its folder, not the file
-        reason = f"cannot be read ({error.strerror})"
-        raise DamagedSettingsError(f"{path} {reason}; make its folder readable") from error
-
-
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    """A value of `settings.json`, if it is of the kind that a type hint wants.
-
-    Raises:
-        TypeError: if it is not; names it.
-    """
-    if value is None and type(None) in typing.get_args(hint):
-        return None
-    kinds = {float: (float, int), int: (int,), bool: (bool,)}.get(hint, (str,))
-    odd = not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool)
-    if odd or (isinstance(value, int) and abs(value) >= 2**63):
-        raise TypeError(f"{name} is {str(value)[:40]!r}")
-    return value
-
-
-def _typed_list(kernels: Any) -> list:
-    if not isinstance(kernels, list) or not kernels:
-        raise TypeError(f"kernels is {str(kernels)[:40]!r}")
-    return kernels
-
-
-def _check_version(path: Path, content: dict) -> None:
-    """Raises OtherVersionError where the run holds what this version has no code for."""
-    if _typed("format", content.get("format", 1), int) > FORMAT:
-        raise OtherVersionError(
-            f"{path} is of a newer version (format {content['format']}, known up to {FORMAT}); "
-            "update this project"
-        )
-    if content.get("generator") == "residual" and "grid_weight" not in content:
-        raise OtherVersionError(
-            f"{path} is of a version before 0.1.0, whose residual generator is no longer known; "
-            "train again as another RUN=.."
-        )
-
-
-def check_unchanged(run_dir: Path, record: RunRecord) -> None:
-    """Raises ChangedSettingsError if a run was begun with what resuming may not change."""
-    content = record.content
-    begun = (Run(run_dir).record or record).content
-    fixed = [field.name for field in fields(TrainSettings) if field.name not in FREE_TO_CHANGE]
-    fixed += ["kernels", "size"]
-    if changed := [name for name in fixed if begun[name] != content[name]]:
-        was = ", ".join(f"{name} {begun[name]}" for name in changed)
-        now = ", ".join(f"{name} {content[name]}" for name in changed)
-        raise ChangedSettingsError(
-            f"{run_dir} was begun with {was}, now asked for {now}; give the new run another name "
-            "(RUN=...)"
-        )
-
-
-def write_run(run_dir: Path, record: RunRecord, devices: Sequence[str]) -> None:
-    """Writes `settings.json`: every setting, what it is trained on, versions and git commit.
-
-    Raises:
-        ChangedSettingsError: see `check_unchanged`.
-    """
-    check_unchanged(run_dir, record)
-    write_json(
-        run_dir / "settings.json",
-        record.content
-        | {
-            "format": FORMAT,
-            "python": platform.python_version(),
-            "tensorflow": _version_of("tensorflow"),
-            "keras": _version_of("keras"),
-            "devices": list(devices),
-            "num_cores": os.cpu_count(),
-            "git_commit": _git_commit(),
-        },
-    )
-
-
-def _version_of(package: str) -> str | None:
+def version_of(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:  # as AMD's own build, under another name
         return None
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def own_run(runs_dir: Path, name: str, setting: str = "run") -> Run:
+    """A run among the user's, which is there or is to be trained.
+
+    Raises:
+        SettingError: if the name leads out of the folder of the runs.
+    """
+    inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    expected = f"the name of a folder in {runs_dir}"
+    require(inside and Path(name) != Path(), setting, expected, name)
+    return Run(runs_dir / name)
+
+
+def find_run(runs_dir: Path, name: str | None, pretrained_dir: Path, setting: str = "run") -> Run:
+    """A run that is read.
+
+    Args:
+        runs_dir: the user's runs.
+        name: of the run; None takes the pretrained network.
+        pretrained_dir: the run that comes with the project, known by its name among all runs; one
+            of the user's may have its name.
+        setting: that has the name.
+
+    Raises:
+        SettingError: see `own_run`.
+        UnfitRunError: if the pretrained network is asked for, and not there.
+    """
+    if name is None and not Run(pretrained_dir).can_restore:
+        raise UnfitRunError(
+            f"the pretrained network is not in {pretrained_dir}; bring it back, or name a run of "
+            "your own with RUN=.."
+        )
+    if name is None:
+        return Run(pretrained_dir)
+    run = own_run(runs_dir, name, setting)
+    is_own = run.path.exists() or run.name != pretrained_dir.name
+    return run if is_own else Run(pretrained_dir)
+
+
+def runs_in(runs_dir: Path) -> list[Run]:
+    """The runs of a folder that were begun or can restore, by name."""
+    folders = sorted(path for path in runs_dir.glob("*") if path.is_dir())
+    runs = [Run(path) for path in folders if not path.name.startswith(".")]
+    return [run for run in runs if (run.path / "settings.json").exists() or run.can_restore]
+
+
+def runs_for_menu(runs_dir: Path, chosen: str | None, pretrained_dir: Path) -> dict[str, Run]:
+    """The runs that can restore, by name: the chosen one, the pretrained network, then the rest."""
+    usual = pretrained_dir.name
+    first = [find_run(runs_dir, name, pretrained_dir) for name in (chosen or usual, usual)]
+    runs = {run.name: run for run in [*first, *runs_in(runs_dir)]}
+    return {name: run for name, run in runs.items() if run.can_restore}
+
+
+@dataclass(frozen=True)
+class StartPlan:
+    """How a run is begun, or gone on with."""
+
+    run: Run
+    settings: TrainSettings
+    preset: str  # the recipe that the settings began with
+    source: Run | None  # the run whose weights a new one starts from, if any
+    by_minutes: bool  # makes a new run as long as `max_minutes` allow
+
+
+def plan_start(
+    runs_dir: Path, name: str, pretrained_dir: Path, typed: Mapping[str, Any]
+) -> StartPlan:
+    """How a run is trained: by what it was begun with or starts from, and by what was typed.
+
+    A run that was begun keeps all that nobody changes now: what is usual may change, and the run
+    that it started from may have changed or vanished.
+
+    Args:
+        runs_dir: the user's runs.
+        name: of the run that is to be trained.
+        pretrained_dir: see `find_run`.
+        typed: the flags that were given, by setting, and others, which are not looked at.
+
+    Raises:
+        UnfitRunError: if the run, or the one that it is to start from, cannot be used so.
+        SettingError: if a flag makes no sense.
+        DamagedRecordError: if the record of either cannot be read.
+    """
+    run = own_run(runs_dir, name)
+    if run.path.resolve() == pretrained_dir.resolve():
+        raise UnfitRunError(
+            f"{run.path} comes with the project and stays as it is; go on from it in a run of your "
+            f"own: `make train RUN=mine FROM_RUN={run.name}`"
+        )
+    changes = {each.name: typed[each.name] for each in fields(TrainSettings) if each.name in typed}
+    begun = run.record
+    preset = typed.get("preset", begun.preset if begun else "sharp")
+    # The time is that of one call.
+    inherited = replace(begun.settings, max_minutes=0) if begun else PRESETS[preset]
+    source, from_run = None, changes.get("from_run", inherited.from_run)
+    if from_run is not None:
+        source = find_run(runs_dir, from_run, pretrained_dir, "from_run")
+        changes["from_run"] = Path(from_run).as_posix()
+    if source and not begun:
+        inherited = inherited_settings(inherited, source, changes)
+    is_length_typed = not {"epochs", "steps"}.isdisjoint(changes)
+    if is_length_typed:  # either says how long
+        inherited = replace(inherited, epochs=0, steps=0)
+    settings = replace(inherited, **changes)
+    by_minutes = not begun and not is_length_typed and settings.max_minutes > 0
+    return StartPlan(run, with_default_steps(settings, by_minutes), preset, source, by_minutes)
+
+
+def inherited_settings(
+    inherited: TrainSettings, source: Run, changes: Mapping[str, Any]
+) -> TrainSettings:
+    """Settings with the network of another run, which no flag may contradict.
+
+    Raises:
+        UnfitRunError: if one does, or the other run has no weights.
+    """
+    record = source.record
+    if record is None:
+        names = [run.name for run in runs_in(source.path.parent)]
+        found = f"found {', '.join(names)}" if names else "there is none"
+        raise UnfitRunError(
+            f"no run {source.name} in {source.path.parent} to start from ({found}); name another "
+            "with FROM_RUN=.., or leave it out"
+        )
+    if source.weights is None:
+        raise UnfitRunError(
+            f"{source.path} has no checkpoint to start from; run `make train RUN={source.name}` "
+            "first"
+        )
+    network = {setting: getattr(record.settings, setting) for setting in OF_NETWORK}
+    for setting, value in network.items():
+        if changes.get(setting, value) != value:
+            raise UnfitRunError(
+                f"--{setting} {changes[setting]} does not fit the weights of run {source.name}, "
+                f"whose network has {setting} {value}; leave it out"
+            )
+    return replace(inherited, **network)
+
+
+def with_default_steps(settings: TrainSettings, by_minutes: bool) -> TrainSettings:
+    """Settings with a length: a record outlives what is usual. The time may say it later."""
+    has_length = by_minutes or settings.epochs or settings.steps
+    return settings if has_length else replace(settings, steps=USUAL_STEPS)

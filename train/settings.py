@@ -1,12 +1,12 @@
 """Every setting of a training run. Apart from the loop, so that `--help` needs no TensorFlow."""
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from prepare.records.settings import check_choices, require, setting
 
 USUAL_STEPS = 12_000  # why, benchmarks/RECIPE.md says
+LARGEST = 2**31 - 1  # of any number: what is larger was typed wrong
 SIZE_MULTIPLES = {"residual": 4, "unet": 256}  # of a generator's height and width, pixels
 
 
@@ -92,7 +92,6 @@ class TrainSettings:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "of what is computed; auto chooses"
     )
-    xla: bool = setting(False, "compiles the update with XLA; for one device only")
     log_every: int = setting(50, "steps between lines of log.csv")
     sample_every: int = setting(500, "steps between sample sheets and validations")
     checkpoint_minutes: float = setting(3.0, "time between checkpoints")
@@ -100,14 +99,14 @@ class TrainSettings:
     def __post_init__(self) -> None:
         check_choices(self)
         for name in ("batch", "channels", "blocks", "log_every", "sample_every"):
-            self._require(getattr(self, name) >= 1, name, "at least 1")
+            self._require(1 <= getattr(self, name) <= LARGEST, name, "at least 1")
         self._require(1 <= self.scales <= 4, "scales", "between 1 and 4")
         for name in ("learning_rate", "discriminator_learning_rate"):
-            self._require(0 < getattr(self, name) < math.inf, name, "a positive number")
+            self._require(0 < getattr(self, name) <= LARGEST, name, "a positive number")
         durations = ("epochs", "steps", "max_minutes", "patience", "checkpoint_minutes")
         weights = ("gan_weight", "l1_weight", "grid_weight")
         for name in (*durations, *weights, "crop", "jitter_px", "seed"):
-            self._require(0 <= getattr(self, name) < math.inf, name, "0 or a positive number")
+            self._require(0 <= getattr(self, name) <= LARGEST, name, "0 or a positive number")
         for name in ("beta1", "gan_start"):
             self._require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
         self._require(0 < self.gan_share <= 1, "gan_share", "above 0 and at most 1")
@@ -143,6 +142,11 @@ PRESETS = {
     "sharp": TrainSettings(),
     # Nothing but what the pixels say: for photographs, whose faces nobody wants invented.
     "faithful": TrainSettings(gan_weight=0.0, start="pooled"),
+    # A few steps on a few drawn pictures. The discriminator sets in late: a step with it takes as
+    # long as three without.
+    "demo": TrainSettings(
+        steps=500, sample_every=100, log_every=20, gan_start=0.95, learning_rate=2e-3
+    ),
     # Isola et al., arXiv 1611.07004, Sec. 3.3 and appendix. Their resize to 286 before the crop
     # would widen the blur by 12 %, so the same range of shifts is had by padding instead.
     "paper": TrainSettings(
@@ -168,27 +172,3 @@ PRESETS = {
 # What may differ when a run goes on: how long, how often, and how the same numbers are had.
 FREE_TO_CHANGE = {"epochs", "steps", "max_minutes", "patience", "log_every", "sample_every"}
 FREE_TO_CHANGE |= {"checkpoint_minutes", "cache"}
-
-FORMAT = 2  # of a run's folder: what `settings.json` and the checkpoints hold, and how
-# What was done before a setting existed, and so its value in an older `settings.json`.
-BEFORE_IT_EXISTED: dict[str, Any] = {
-    "gan_objective": "vanilla",
-    "normalization": "batch",
-    "precision": "float32",
-    "max_minutes": 0.0,
-    "patience": 0,
-    "crop": 0,
-    "cache": "auto",
-    "xla": False,
-    "gan_start": 0.0,
-    "gan_share": 1.0,
-    "average": True,
-    "turns": False,
-    "scales": 1.0,
-    "start": "discs",
-    "optimizer": "adam",
-    "channels": 96,
-    "blocks": 12,
-    "grid_weight": 0.0,
-    "from_run": None,
-}

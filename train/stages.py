@@ -5,7 +5,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,86 +13,60 @@ from prepare.records.files import named_errors, only_writer
 from prepare.records.sets import choose_sets, the_only_set
 from train.dataset import find_pairs, is_cached, read_picture, read_split
 from train.devices import is_chief, load_tensorflow
-from train.run import Run, RunRecord
-from train.settings import USUAL_STEPS, TrainSettings
-from train.start import Beginning
+from train.run import RunRecord, StartPlan, folder_words
 
 LEARNED_ON = ("train", "validation")
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
 
 
 def train_run(
-    run_dir: Path,
-    data: DataFolder,
-    patterns: Sequence[str],
-    settings: TrainSettings,
-    *,
-    begin: Beginning,
-    dry_run: bool = False,
+    plan: StartPlan, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
 ) -> None:
     """Trains a run, or goes on with it.
 
     Args:
-        run_dir: holds the run.
+        plan: the run, and how it is trained.
         patterns: names of the blurred sets, or patterns; with none, those that the run was begun
             with, or the only one there is.
-        settings: the recipe.
-        begin: what a new run begins with beside them.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
         TrainError: see `train.loop.train`; or if the pictures are to be kept in memory, and do
             not fit into it.
     """
-    begun = Run(run_dir).record
+    run, settings, begun = plan.run, plan.settings, plan.run.record
     wanted = patterns or (begun.kernels if begun else [the_only_set(data.blurred)])
     set_names = choose_sets(data.blurred, wanted)
     blurred_dirs = [data.blurred / name for name in set_names]
     split = read_split(data.manifest)
     pairs, validation = (find_pairs(split[each], data.sharp, blurred_dirs) for each in LEARNED_ON)
     is_cached(pairs, settings.cache)
-    plan = begin.plan and begun is None and settings.max_minutes > 0
+    length = f"{settings.total_steps(len(pairs.ids))} steps of {settings.batch}"
+    if plan.by_minutes:
+        length = f"as many steps of {settings.batch} as {settings.max_minutes:g} minutes allow"
     print(
-        f"{run_dir.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
-        f"{', '.join(set_names)}, {_length(settings, len(pairs.ids), plan)}"
+        f"{run.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
+        f"{', '.join(set_names)}, {length}"
     )
     if dry_run:
         return
     load_tensorflow()
-    from train.checkpoints import sweep
+    from train.checkpoints import remove_leftovers
     from train.loop import train
-    from train.resume import forget_unbegun
 
-    record = RunRecord(
-        _told(settings, plan),
-        tuple(set_names),
-        pairs.size,
-        (begun or begin).preset,
-        fixed_radii=pairs.fixed_radii,
-    )
-    lock = only_writer(run_dir, "make train") if is_chief() else contextlib.nullcontext()
-    with named_errors(run_dir), lock:
+    sets = tuple(set_names)
+    record = RunRecord(settings, sets, pairs.size, plan.preset, fixed_radii=pairs.fixed_radii)
+    lock = only_writer(run.path, "make train") if is_chief() else contextlib.nullcontext()
+    with named_errors(run.path), lock:
         if is_chief():
-            sweep(run_dir)
-            forget_unbegun(run_dir)
-        has_trained = train(run_dir, pairs, validation, record, from_dir=begin.from_dir, plan=plan)
+            remove_leftovers(run)
+        has_trained = train(
+            run.path, pairs, validation, record, source=plan.source, plan=plan.by_minutes
+        )
     if not has_trained:
-        print(f"{run_dir} is finished; EPOCHS and STEPS are totals, ask for more to go on")
-
-
-def _told(settings: TrainSettings, plan: bool) -> TrainSettings:
-    """The settings, with the usual steps where no length is given: a record outlives what is usual.
-
-    With `plan`, the time that there is will tell.
-    """
-    given = plan or settings.epochs or settings.steps
-    return settings if given else replace(settings, steps=USUAL_STEPS)
-
-
-def _length(settings: TrainSettings, num_images: int, plan: bool) -> str:
-    if plan:
-        return f"as many steps of {settings.batch} as {settings.max_minutes:g} minutes allow"
-    return f"{settings.total_steps(num_images)} steps of {settings.batch}"
+        print(f"{run.path} is finished; EPOCHS and STEPS are totals, ask for more to go on")
+    words = [f"RUN={run.name}", *folder_words(run.path.parent)]
+    print(f"restore photographs with it: make deblur IN=photo.jpg {' '.join(words)}")
 
 
 def export_run(

@@ -160,7 +160,7 @@ def build_train_step(
             follow(state)
         state.loss_sums.assign_add(tf.stack([*losses, 1.0]))
 
-    @tf.function(jit_compile=settings.xla)
+    @tf.function
     def train_step(blurred: tf.Tensor, sharp: tf.Tensor, adversarial: bool) -> None:
         strategy.run(partial(step_on_share, adversarial=adversarial), (blurred, sharp))
 

@@ -9,7 +9,7 @@ from train.dataset import find_pairs, read_split
 from train.evaluation.evaluate import evaluate
 from train.log import COLUMNS
 from train.report.radius_curve import write_curve
-from train.run import RunRecord, write_run
+from train.run import Run, RunRecord
 from train.settings import TrainSettings
 
 
@@ -28,7 +28,7 @@ class Restoration:
 
 def write_evaluated_run(run_dir, data_dir, name="disc-r30"):
     """Writes the records of a run of two steps, which gives back what it is given, evaluated."""
-    write_run(run_dir, RunRecord(TrainSettings(steps=2), (name,), 32, "sharp"), ["CPU"])
+    Run(run_dir).write(RunRecord(TrainSettings(steps=2), (name,), 32, "sharp"), ["CPU"])
     with (run_dir / "log.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from train.dataset import find_pairs, read_split
 from train.loop import train
-from train.run import RunRecord
+from train.run import Run, RunRecord
 from train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -23,6 +23,7 @@ SETTINGS = TrainSettings(
     sample_every=2,
     checkpoint_minutes=0,
 )
+PATIENCE_S = 900  # of a machine with much else to do; seconds alone
 IDS = [f"{index:02d}" for index in range(10)]
 KERNEL = "disc-r30"
 
@@ -42,12 +43,12 @@ def record_of(settings, pairs):
     return RunRecord(settings, (KERNEL,), pairs.size, "sharp")
 
 
-def run(run_dir, data_dir, settings=SETTINGS, from_dir=None, **changes):
+def run(run_dir, data_dir, settings=SETTINGS, source=None, **changes):
     """Trains in this process."""
     pairs, validation = folders_of(data_dir)
-    name = from_dir.name if from_dir else None
+    name = source.name if source else None
     record = record_of(replace(settings, from_run=name, **changes), pairs)
-    return train(run_dir, pairs, validation, record, from_dir=from_dir)
+    return train(run_dir, pairs, validation, record, source=Run(source) if source else None)
 
 
 def steps_in(run_dir):

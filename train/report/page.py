@@ -84,7 +84,7 @@ def _commands(run_dir: Path, blurred_dir: Path) -> list[str]:
     kernels = [read_kernel(blurred_dir.parent / name) for name in names]
     commands = [kernel.make_command for kernel in kernels if kernel]
     if run:
-        commands.append(run.make_command(run_dir.name))
+        commands.append(run.make_command(run_dir, blurred_dir.parent.parent))
     return [*commands, f'make evaluate RUN={run_dir.name} KERNEL="{blurred_dir.name}"']
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from prepare.records.files import named_errors, remove_old_parts
 from train.restore.onnx_file import open_engine
 from train.restore.photographs import deblur
-from train.restore.runs import choose_run, fixed_radius_sets
 from train.restore.targets import NothingRestoredError, plan
+from train.run import find_run
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def deblur_photographs(
     """Restores photographs of any size and blur with a run's generator.
 
     Args:
-        places: see `train.restore.runs.choose_run`.
+        places: the runs, the name of one or None, the pretrained network; see `find_run`.
         inputs: files and folders of photographs.
         out_dir: of the results.
         wanted: what is made.
@@ -43,14 +43,14 @@ def deblur_photographs(
             others are done.
     """
     targets = plan(inputs, out_dir, wanted.compare, wanted.radius_map)
-    run_dir, reason = choose_run(*places)
-    name = f"{run_dir.name} ({reason})" if reason else run_dir.name
+    run = find_run(*places)
+    name = run.name
     if dry_run:
         print(f"{name}: {len(targets)} to restore into {out_dir}")
         return
-    engine = open_engine(run_dir, wanted.detail)
-    if sets := fixed_radius_sets(run_dir):
-        learned = f"{run_dir.name} learned {', '.join(sets)} alone"
+    engine = open_engine(run.path, wanted.detail)
+    if sets := run.fixed_radius_sets:
+        learned = f"{name} learned {', '.join(sets)} alone"
         print(f"{learned}, and can make other blur worse; RUN={places[2].name} is for any")
     print(f"{name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
     try:

@@ -21,7 +21,7 @@ class Places:
     Attributes:
         pipeline: the file of the command line.
         data: the data folder.
-        runs: see `train.restore.runs.choose_run`: the runs, the name of one or None, the box.
+        runs: see `train.run.find_run`: the runs, the name of one or None, the pretrained network.
         out_dir: gets restored photographs.
         preview: blurs one photograph as a set would have it.
     """

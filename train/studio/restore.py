@@ -13,8 +13,8 @@ from train.restore.engine import Engine
 from train.restore.onnx_file import NoWeightsError, weights_note, written_engine
 from train.restore.radius_map import described
 from train.restore.restore import restore
-from train.restore.runs import offered_runs, runs_by_name
 from train.restore.targets import NothingRestoredError, Target, plan
+from train.run import Run, runs_for_menu
 from train.studio import Refused
 from train.studio.jobs import Command
 from train.studio.photographs import Kept, data_url, shown
@@ -36,7 +36,15 @@ class Restorer:
     @property
     def runs(self) -> dict[str, tuple[Path, str]]:
         """Folders of the runs by name, each with what is to be said of it."""
-        return offered_runs(*self.places.runs)
+        found = runs_for_menu(*self.places.runs)
+        return {name: (run.path, self.remark(run)) for name, run in found.items()}
+
+    def remark(self, run: Run) -> str:
+        """What is to be said of a run, if anything."""
+        if run.path.resolve() == self.places.runs[2].resolve():
+            return "the pretrained network"
+        sets = run.fixed_radius_sets
+        return f"for {sets[0] if len(sets) == 1 else f'{len(sets)} blurs'} alone" if sets else ""
 
     def folder_of(self, run: object) -> Path:
         """The folder of a run.
@@ -44,11 +52,10 @@ class Restorer:
         Raises:
             Refused: if it is none that restores.
         """
-        runs_dir, _, box_dir = self.places.runs
-        found = runs_by_name(runs_dir, box_dir).get(run) if isinstance(run, str) else None
+        found = runs_for_menu(*self.places.runs).get(run) if isinstance(run, str) else None
         if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"no run is called {run}; train one: `make train`")
-        return found
+        return found.path
 
     def preview(
         self, pixels: np.ndarray, run: object, detail: float, place: tuple[float, float]
