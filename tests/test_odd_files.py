@@ -1,14 +1,24 @@
-"""Names and kinds of files that a folder of photographs may hold: used, or listed with a reason."""
+"""Odd names and kinds of files in a folder of photographs: used, or listed with a reason."""
 
-import json
 import os
+import time
 
+import numpy as np
 import pytest
-from helpers.pair_files import photo_u8, write_photos
+from helpers.pair_files import photo_u8, read_lines, write_photos
 from PIL import Image
 
 import pipeline
-from prepare.records.files import write_bytes
+from prepare.folder import LinkFolder, folder_originals
+from prepare.originals import paths_by_id
+from prepare.records.data_folder import DataFolder, read_manifest
+from prepare.sets import remove_pictures
+
+ODD_STEMS = [
+    *("-dash", "it's", "photo (1)", "semi;colon", "dollar$HOME", "new\nline", "hash#1", "a b"),
+    *("pct%20d", "star*", "[br]", "e\u0301", "\u00e9", "back\\slash", 'quote"', "no.ext.jpg", "%d"),
+    *("~tilde", "{b}", "写" * 83, "x" * 251, "face", "face.crop", "fac", "[f]ace", "\U0001f600"),
+]
 
 
 @pytest.fixture
@@ -16,39 +26,34 @@ def photos(tmp_path):
     return write_photos(tmp_path / "photos", ["a.png", "b.png"])
 
 
-def dataset(photos, data_dir, num_images, code=0):
+def dataset(photos, data_dir, num_images, *more, code=0):
     """Ids of the pairs, and reasons by id of what was rejected."""
     words = ["dataset", "--num-images", num_images, "--source", "folder", "--from", photos]
-    words += ["--data-dir", data_dir, "--size", 32]
+    words += ["--data-dir", data_dir, "--size", 32, *more]
     assert pipeline.main([str(word) for word in words]) == code
-    lines = (data_dir / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    rejected = (data_dir / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
-    reasons = {line["id"]: line["reason"] for line in map(json.loads, rejected)}
-    return {json.loads(line)["id"] for line in lines}, reasons
+    reasons = {line["id"]: line["reason"] for line in read_lines(data_dir / "rejected.jsonl")}
+    return set(read_manifest(data_dir / "manifest.jsonl")), reasons
 
 
-@pytest.mark.parametrize(
-    "stem",
-    [
-        *("-dash", "it's", "photo (1)", "semi;colon", "dollar$HOME", "new\nline", "hash#1"),
-        *("pct%20d", "star*", "[br]", "é", "back\\slash", 'quote"', "no.ext.jpg", "{b}"),
-        *("~tilde", "写" * 83),
-    ],
-)
-def test_any_name_of_a_photograph_serves(photos, tmp_path, stem):
-    Image.fromarray(photo_u8(7)).save(photos / "c.png")
-    (photos / "c.png").rename(photos / f"{stem}.png")
-    ids, _ = dataset(photos, tmp_path / "data", 3)
-    assert ids == {"a", "b", stem}
-    assert dataset(photos, tmp_path / "data", 3)[0] == ids
+def test_any_name_of_a_photograph_serves_and_is_linked_to_its_own(tmp_path):
+    photos = write_photos(tmp_path / "photos", [f"{n}.png" for n in range(len(ODD_STEMS))])
+    for number, stem in enumerate(ODD_STEMS):
+        (photos / f"{number}.png").rename(photos / f"{stem}.png")
+    for _ in range(2):
+        assert dataset(photos, tmp_path / "data", len(ODD_STEMS)) == (set(ODD_STEMS), {})
+    links = tmp_path / "data" / "originals" / "folder"
+    found = {path.name: path.resolve() for path in links.iterdir()}
+    assert found == {f"{stem}.png": photos / f"{stem}.png" for stem in ODD_STEMS}
 
 
-def test_name_that_is_no_text_is_listed(photos, tmp_path):
+def test_name_that_is_no_utf8_is_listed_and_the_rest_is_made(photos, tmp_path):
     os.rename(photos / "a.png", os.fsencode(photos) + b"/M\xfcller.png")
-    write_photos(photos, ["c.png"])
-    ids, reasons = dataset(photos, tmp_path / "data", 2)
-    assert ids == {"b", "c"}
+    ids, reasons = dataset(photos, tmp_path / "data", 2, code=1)
+    assert ids == {"b"}
     assert reasons == {"M\\xfcller": "its name is not UTF-8; rename it"}
+    [line] = read_lines(tmp_path / "data" / "rejected.jsonl")
+    assert line["file"] == str(photos / "M\\xfcller.png")
+    assert dataset(photos, tmp_path / "data", 1)[0] == {"b"}  # its own records can be read again
 
 
 @pytest.mark.parametrize(("first", "second"), [("FACE", "face"), ("\u00c9tude", "\u00e9tude")])
@@ -71,6 +76,17 @@ def test_pair_that_is_there_keeps_its_name(photos, tmp_path):
     assert list(reasons) == ["FACE"]
 
 
+def test_same_name_in_capitals_is_another_suffix_of_one_id(tmp_path):
+    photos = write_photos(tmp_path / "photos", ["face.JPG", "face.jpg", "Face.jpg"])
+    ids, _ = dataset(photos, tmp_path / "data", 3, code=1)
+    assert ids == {"Face"}
+    lines = read_lines(tmp_path / "data" / "rejected.jsonl")
+    reasons = {line["file"]: line["reason"] for line in lines}
+    assert "differs from Face by case alone" in reasons[str(photos / "face.JPG")]
+    assert "taken by" in reasons[str(photos / "face.jpg")]
+    assert "face.JPG" in reasons[str(photos / "face.jpg")]
+
+
 def test_what_is_no_file_is_listed_and_hangs_nobody(photos, tmp_path):
     os.mkfifo(photos / "pipe.jpg")
     (photos / "loop.jpg").symlink_to("loop.jpg")
@@ -87,6 +103,26 @@ def test_what_is_no_file_is_listed_and_hangs_nobody(photos, tmp_path):
     assert set(reasons) == {"pipe", "loop", "sparse"}
 
 
+def put(path, kind):
+    """Something else in the place of a photograph."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"device": "/dev/zero", "itself": path, "nowhere": "gone.png"}[kind])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "itself", "nowhere"])
+def test_photograph_that_became_something_else_is_replaced(photos, tmp_path, kind):
+    dataset(photos, tmp_path / "data", 2)
+    (photos / "a.png").unlink()
+    put(photos / "a.png", kind)
+    write_photos(photos, ["c.png"])
+    for _ in range(2):
+        ids, reasons = dataset(photos, tmp_path / "data", 2)
+        assert ids == {"b", "c"}
+        assert list(reasons) == ["a"]
+
+
 def test_what_a_killed_writer_left_is_swept(photos, tmp_path):
     dataset(photos, tmp_path / "data", 1)
     left = tmp_path / "data" / "not_blurred_resized" / ".0123456789abcdef.part"
@@ -95,9 +131,77 @@ def test_what_a_killed_writer_left_is_swept(photos, tmp_path):
     assert not left.exists()
 
 
-def test_nothing_is_written_through_a_link_that_waits_in_the_way(tmp_path):
-    (tmp_path / "outside").write_bytes(b"the user's")
-    (tmp_path / "name").symlink_to(tmp_path / "outside")
-    write_bytes(tmp_path / "name", b"ours")
-    assert (tmp_path / "outside").read_bytes() == b"the user's"
-    assert (tmp_path / "name").read_bytes() == b"ours"
+def test_each_photograph_gets_the_depth_map_of_its_own_id(tmp_path):
+    photos = write_photos(tmp_path / "photos", ["face.png", "face.a.png", "[face].png"], 96)
+    (tmp_path / "depth").mkdir()
+    for name, level in {"face": 0, "face.a": 255, "[face]": 0}.items():
+        Image.new("L", (96, 96), level).save(tmp_path / "depth" / f"{name}.png")
+    (tmp_path / "depth" / "face.json").write_text("{}")
+    data = DataFolder(tmp_path / "data")
+    dataset(photos, data.path, 3, "--radius", 100, "--depth", tmp_path / "depth")
+    [blurred] = data.blurred.iterdir()
+
+    def difference(name):
+        pictures = [Image.open(folder / f"{name}.jpg") for folder in (blurred, data.sharp)]
+        halves = [np.asarray(picture).astype(float) for picture in pictures]
+        return np.abs(halves[0] - halves[1]).mean()
+
+    assert difference("face") < 0.5  # all of it in focus
+    assert difference("[face]") < 0.5
+    assert difference("face.a") > 4  # all of it far
+
+
+def test_pictures_of_one_id_are_removed_and_no_others(tmp_path):
+    data = DataFolder(tmp_path)
+    names = ["a.jpg", "a.b.jpg", "[a].jpg", "A.jpg", "aa.jpg", "*.jpg"]
+    folders = [data.sharp, data.blurred / "disc-r30", data.blurred / "disc-r9"]
+    for folder in folders:
+        write_photos(folder, names)
+    for image_id in ("a", "*", "[a]"):
+        remove_pictures(data, image_id)
+    for folder in folders:
+        assert {path.name for path in folder.iterdir()} == {"a.b.jpg", "A.jpg", "aa.jpg"}
+
+
+def test_linking_takes_time_in_proportion(tmp_path):
+    """Looking through all links for each photograph would take the second eight times as long."""
+    seconds = []
+    for number in (1000, 8000):
+        photos = tmp_path / f"{number}"
+        photos.mkdir()
+        for each in range(number):
+            (photos / f"{each}.jpg").touch()
+        began_s = time.process_time()
+        links = tmp_path / f"links of {number}"
+        assert len(list(folder_originals(photos, links, number, ()))) == number
+        seconds.append((time.process_time() - began_s) / number)
+    assert seconds[1] < 4 * seconds[0]
+
+
+def test_file_in_the_place_of_a_link_is_the_users_and_stays(tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a.jpg").write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match=r"a\.jpg"):
+        LinkFolder(tmp_path / "links").link("a.jpg", tmp_path / "photos" / "a.jpg")
+    assert (tmp_path / "links" / "a.jpg").read_bytes() == b"mine"
+
+
+def test_originals_are_found_once_though_folders_are_linked_in_circles(photos, tmp_path):
+    dataset(photos, tmp_path / "data", 2)
+    originals = tmp_path / "data" / "originals"
+    for name in ("x", "y", "z"):  # walked to the end, three of them would be 3 ** 40 folders
+        (originals / name).symlink_to(originals)
+    words = ["blur", "--data-dir", str(tmp_path / "data"), "--radius", "9", "--size", "32"]
+    assert pipeline.main(words) == 0
+    assert len(list((tmp_path / "data/blurred_resized/disc-r9").glob("*.jpg"))) == 2
+
+
+def test_of_two_originals_of_one_id_that_of_the_source_is_taken(tmp_path):
+    Image.fromarray(photo_u8(1)).save(tmp_path / "x.png")
+    for folder in ("folder", "ffhq/images1024x1024/00000"):
+        (tmp_path / folder).mkdir(parents=True)
+        os.link(tmp_path / "x.png", tmp_path / folder / "00000.png")
+    (tmp_path / "x.png").unlink()
+    assert paths_by_id(tmp_path, "folder") == {"00000": tmp_path / "folder" / "00000.png"}
+    assert paths_by_id(tmp_path, "ffhq")["00000"].parent.parent.name == "images1024x1024"
+    assert paths_by_id(tmp_path / "nowhere") == {}

@@ -1,0 +1,372 @@
+"""Blurred sets: what names them, what is drawn for each image, their records, and their choice."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.drawn_blurs import drawn_blur
+from helpers.pair_files import photo_u8, read_lines, write_jpeg, write_matched_folders, write_photos
+
+import pipeline
+from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.ranges import Spread
+from prepare.records.sets import (
+    WILD,
+    KernelRecord,
+    NoSuchSetError,
+    choose_sets,
+    read_kernel,
+    recipe_set,
+    set_names,
+    the_only_set,
+)
+from prepare.records.settings import DamagedRecordError
+from train.run import Run, RunRecord
+from train.settings import TrainSettings
+
+IDS = [f"{index:02d}" for index in range(10)]
+TOY = ["--steps", "2", "--channels", "4", "--blocks", "1", "--crop", "0"]
+TOY += ["--gan-weight", "0", "--sample-every", "2"]
+RANGES = ["--radius", "0-45", "--blades", "0,5-9", "--curvature", "0-100", "--linear", "0,1"]
+RANGES += ["--noise", "0-3", "--noise-kind", "gaussian,photon", "--size", "32"]
+LONG = [
+    word
+    for name in WILD.spreads
+    if name not in ("radius_px", "layers")
+    for word in (f"--{name.replace('_', '-')}", str(WILD.spreads[name]))
+]
+NAME = "mixed-r0-45-blades0,5-9-curvature0-100-noise0-3-gaussian,photon-linear0,1"
+
+
+def run(capsys, *arguments, code=0):
+    """What a command prints, in this process."""
+    assert pipeline.main([str(word) for word in arguments]) == code
+    captured = capsys.readouterr()
+    return captured.err.splitlines()[-1] if code else captured.out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Ten photographs, and sets of a hexagon, of linear light and of a range."""
+    folder = tmp_path_factory.mktemp("sets")
+    photos = write_photos(folder / "photos", [f"{image_id}.png" for image_id in IDS])
+    words = ["--data-dir", folder / "data", "--size", 32]
+    where = ["--num-images", 10, "--source", "folder", "--from", photos]
+    for command in (
+        ["dataset", *where, *words, "--radius", 33.5, "--blades", 6],
+        ["blur", *words, "--linear", 1],
+        ["blur", *words, "--radius", "10-40", "--blades", 5, "--curvature", 40],
+    ):
+        assert pipeline.main([str(word) for word in command]) == 0
+    return folder
+
+
+@pytest.fixture
+def places(folder, tmp_path):
+    return ["--data-dir", folder / "data", "--runs-dir", tmp_path / "runs"]
+
+
+@pytest.fixture(scope="module")
+def data_dir(folder, tmp_path_factory):
+    """Such a data folder, to add sets to."""
+    place = tmp_path_factory.mktemp("wild") / "data"
+    return shutil.copytree(folder / "data", place, symlinks=True)
+
+
+def blur(data_dir, *words):
+    return pipeline.main(["blur", "--data-dir", str(data_dir), *words])
+
+
+def pictures(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jpg"))}
+
+
+# Named by their folders.
+
+
+@pytest.mark.slow
+def test_training_and_scoring_on_sets_that_are_no_disc(places, tmp_path, capsys):
+    names = ["hexagon-r33.5", "disc-r30-linear"]
+    said = run(capsys, "train", *places, "--kernel", *names, *TOY)
+    assert "of hexagon-r33.5, disc-r30-linear, 2 steps" in said
+    assert "is finished" in run(capsys, "train", *places, *TOY)  # with the sets it was begun with
+    said = run(capsys, "evaluate", *places)
+    reports = [tmp_path / "runs" / "run-01" / "evaluation" / name / "report.html" for name in names]
+    assert all(report.exists() for report in reports)
+    assert said.count("richardson_lucy") == 2
+    commands = re.findall(r"make [^<]+", reports[0].read_text())
+    assert any("make blur RADIUS=33.5 BLADES=6 SIZE=32" in command for command in commands)
+    assert any("make blur RADIUS=30 LINEAR=1 SIZE=32" in command for command in commands)
+    assert "report" in run(capsys, "report", *places, "--kernel", "hex*")
+
+
+@pytest.mark.slow
+def test_pictures_blurred_elsewhere_can_be_trained_on_and_scored(folder, places, tmp_path, capsys):
+    by_hand = folder / "data" / "blurred_resized" / "photoshop"
+    for number in range(10):
+        write_jpeg(by_hand / f"{number:02d}.jpg", photo_u8(number, 32))
+    run(capsys, "train", *places, "--kernel", "photoshop", "--run", "hand", *TOY)
+    said = run(capsys, "evaluate", *places, "--run", "hand")
+    assert "richardson_lucy" not in said
+    assert "unsharp_mask" in said
+    scored = tmp_path / "runs" / "hand" / "evaluation" / "photoshop"
+    reason = "needs one PSF for the set, and it has no kernel.json"
+    baselines = json.loads((scored / "metrics.json").read_text())["baselines"]
+    assert baselines["wiener"] == baselines["richardson_lucy"] == {"left_out": reason}
+    assert f"Wiener left out ({reason})" in (scored / "report.html").read_text()
+
+
+def test_patterns_and_radii_name_sets_too(places, tmp_path, capsys):
+    """What would be trained on, by the words that name it."""
+    data_dir = write_matched_folders(tmp_path, IDS, 32, ("disc-r15", "disc-r30", "disc-r10-40"))
+    discs = ["--data-dir", data_dir, "--runs-dir", tmp_path / "runs"]
+    for where, words, names in (
+        (places, ["--kernel", "hex*"], "hexagon-r33.5"),
+        (places, ["--kernel", "*linear", "*-r33.5"], "disc-r30-linear, hexagon-r33.5"),
+        (discs, ["--radius", "30"], "disc-r30"),
+        (discs, ["--radius", "30.0", "10-40"], "disc-r30, disc-r10-40"),
+        (discs, ["--radius", "15", "--kernel", "disc-r[31]*"], "disc-r10-40, disc-r15, disc-r30"),
+    ):
+        said = run(capsys, "train", *where, *words, "--steps", "7", "--dry-run")
+        assert f" validation images of {names}, 7 steps" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_goes_on_with_the_sets_it_was_begun_with(places, tmp_path, capsys):
+    kernels = ("hexagon-r33.5", "disc-r30-linear")
+    record = RunRecord(TrainSettings(steps=7), kernels, 32, "sharp")
+    Run(tmp_path / "runs" / "begun").write(record, [])
+    said = run(capsys, "train", *places, "--run", "begun", "--dry-run")
+    assert " images of hexagon-r33.5, disc-r30-linear, " in said
+
+
+def test_several_sets_and_none_named_is_an_error_that_names_them(places, capsys):
+    error = run(capsys, "train", *places, "--run", "new", *TOY, code=1)
+    assert "name one or more of them" in error
+    assert "disc-r30-linear, hexagon-r33.5, pentagon-r10-40-curvature40" in error
+
+
+def test_a_set_that_is_missing_is_answered_with_the_command_that_makes_it(places, capsys):
+    error = run(capsys, "train", *places, "--run", "new", "--radius", "45", code=1)
+    assert "no blurred set disc-r45" in error
+    assert "or make it with `make blur RADIUS=..`" in error
+    error = run(capsys, "train", *places, "--run", "new", "--kernel", "wild-*", code=1)
+    assert "no blurred set wild-*" in error
+    assert "run `make blur KERNEL=wild DRAWS=12`" in error
+
+
+def test_name_and_command_say_the_settings():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        blur = drawn_blur(rng)
+        words = dict(word.split("=") for word in blur.make_words)
+        depth = words.pop("DEPTH", None) is not None
+        radius = tuple(map(float, words.pop("RADIUS").split("-")))
+        values = {name.lower(): value for name, value in words.items()}
+        numbers = {
+            name: value if name == "noise_kind" else float(value) for name, value in values.items()
+        }
+        switches = {
+            name: bool(numbers[name]) for name in ("monochromatic", "linear") if name in values
+        }
+        radius_px = radius if len(radius) > 1 else radius[0]
+        assert LensBlur(radius_px, depth=depth, **(numbers | switches)) == blur
+
+
+def test_what_changes_nothing_makes_no_other_set(folder, capsys):
+    blurred = folder / "data" / "blurred_resized"
+    before = set_names(blurred)
+    words = [
+        "--data-dir",
+        folder / "data",
+        "--size",
+        32,
+        "--blades",
+        6,
+        "--gamma",
+        2.2,
+        "--jpeg",
+        0,
+    ]
+    assert "0 blurred copies to make for hexagon-r33.5" in run(
+        capsys, "blur", *words, "--radius", 33.5
+    )
+    assert set_names(blurred) == before
+
+
+def test_command_tells_what_is_no_default():
+    record = KernelRecord(LensBlur(30), OutputSettings())
+    assert record.make_command == "make blur RADIUS=30"
+    record = KernelRecord(LensBlur((0, 45), noise=2.5), OutputSettings(512, 80))
+    assert record.make_command == "make blur RADIUS=0-45 NOISE=2.5 SIZE=512 QUALITY=80"
+
+
+def test_sets_are_chosen_by_name_or_pattern_and_none_twice(tmp_path):
+    for name in ("wild-02", "wild-01", "disc-r30", "a[b]"):
+        (tmp_path / name).mkdir()
+    assert choose_sets(tmp_path, ["wild-*", "wild-01"]) == ["wild-01", "wild-02"]
+    assert choose_sets(tmp_path, ["a[b]"]) == ["a[b]"]  # a name that looks like a pattern
+    with pytest.raises(NoSuchSetError, match="holds 4 blurred sets"):
+        the_only_set(tmp_path)
+    with pytest.raises(NoSuchSetError, match="run `make dataset` first"):
+        the_only_set(tmp_path / "nowhere")
+
+
+def test_blurred_sets_need_a_dataset(tmp_path, capsys):
+    error = run(capsys, "blur", "--data-dir", tmp_path, "--radius", "15", code=1)
+    assert "no images in" in error
+    assert "run `make dataset` first" in error
+
+
+# Drawn for each image.
+
+
+def test_any_setting_may_be_a_range_or_a_choice_and_is_recorded(data_dir):
+    assert blur(data_dir, *RANGES) == 0
+    folder = data_dir / "blurred_resized" / NAME
+    assert len(pictures(folder)) == 10
+    record = read_kernel(folder)
+    assert record.blur.name == NAME
+    lines = read_lines(folder / "manifest.jsonl")
+    assert [line["id"] for line in lines] == IDS
+    drawn_names = {"id", "radius_px", "blades", "curvature", "linear", "noise", "noise_kind"}
+    for line in lines:
+        assert set(line) == drawn_names
+        assert line["blades"] in (0, 5, 6, 7, 8, 9)
+        assert 0 <= line["radius_px"] <= 45
+        assert round(line["radius_px"], 2) == line["radius_px"]
+    assert len({line["radius_px"] for line in lines}) == 10
+
+
+def test_what_is_recorded_is_what_was_done():
+    blur = LensBlur(Spread([(5, 45)]), blades=Spread([(5, 9)]), linear=Spread([(0, 0), (1, 1)]))
+    photo = photo_u8(0, 256)
+    for image_id in ("00000", "00001", "a face"):
+        sample = LensBlur(**blur.sampled_values(image_id))
+        [one], [other] = (blur_and_reduce(photo, [each], 64, image_id) for each in (blur, sample))
+        np.testing.assert_array_equal(one, other)
+        far = replace(sample, radius_px=sample.radius_px + 20)
+        assert np.any(blur_and_reduce(photo, [far], 64, image_id)[0] != one)
+
+
+def test_draws_of_the_recipe_differ_and_are_the_same_on_any_number_of_workers(data_dir):
+    assert blur(data_dir, "--kernel", "wild", "--draws", "2", "--size", "32", "--workers", "1") == 0
+    sets = data_dir / "blurred_resized"
+    first, second = (pictures(sets / f"wild-{draw:02d}") for draw in (1, 2))
+    assert len(first) == len(second) == 10
+    assert first != second
+    for path in (sets / "wild-02").glob("*.jpg"):
+        path.unlink()
+    assert blur(data_dir, "--kernel", "wild", "--draws", "3", "--size", "32", "--workers", "3") == 0
+    assert pictures(sets / "wild-02") == second
+    assert read_kernel(sets / "wild-03").make_command == "make blur KERNEL=wild DRAWS=3 SIZE=32"
+
+
+def test_ranges_may_begin_with_a_minus(data_dir):
+    words = ["--rim", "-60--20", "--fringe", "-10,10", "--size", "32"]
+    assert blur(data_dir, *words, "--dry-run") == 0
+
+
+@pytest.mark.parametrize("word", ["wild", "wild-*", "wild*03"])
+def test_a_recipe_that_is_missing_is_answered_with_what_makes_it(tmp_path, word):
+    with pytest.raises(NoSuchSetError, match="run `make blur KERNEL=wild DRAWS=12`"):
+        choose_sets(tmp_path, [word])
+    (tmp_path / "wild-01").mkdir()
+    with pytest.raises(NoSuchSetError, match='name all of the recipe with KERNEL="wild-\\*"'):
+        choose_sets(tmp_path, ["wild"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"radius_px": value} for value in ([], [[]], [[1, 2, 3]], "30", None, 600)),
+        *({"draw": value} for value in (2.0, 0, 1000)),
+        *({"size": value} for value in (64.5, 64.0, "64", 0)),
+        *({"depth": value} for value in ("x", 1, None)),
+        *({name: None} for name in ("kernel", "border", "quality", "linear")),
+        *({"kernel": "disc-r30"}, {"more": 1}),
+    ],
+)
+def test_kernel_record_that_is_not_as_it_was_written_is_damaged(tmp_path, damage):
+    KernelRecord(WILD, OutputSettings()).write(tmp_path)
+    content = json.loads((tmp_path / "kernel.json").read_text())
+    for odd in (content | damage, {}, {k: v for k, v in content.items() if k not in damage}):
+        if odd != content:
+            (tmp_path / "kernel.json").write_text(json.dumps(odd))
+            with pytest.raises(DamagedRecordError, match=r"kernel\.json is damaged \(.*; run"):
+                read_kernel(tmp_path)
+
+
+def test_only_what_changes_the_psf_takes_it_away():
+    output = OutputSettings()
+    one_psf = LensBlur(30, noise=Spread([(0, 3)]), jpeg=Spread([(60, 90)]))
+    assert KernelRecord(one_psf, output).why_no_psf() is None
+    for name in ("radius_px", "blades", "softness"):
+        why = KernelRecord(LensBlur(**{name: Spread([(3, 5), (6, 8)])}), output).why_no_psf()
+        assert "differs from image to image" in why
+
+
+def test_every_image_can_be_drawn_for_however_long_what_is_drawn_is():
+    longest = {"brightness": 33.33, "threshold": 240.44, "noise": 1.11, "coarseness": 0.77}
+    longest |= {"softness": 22.22, "rim": -33.33, "vignetting": 33.33, "fringe": -9.99}
+    longest |= {"gamma": 2.22, "linear": True, "sharpening": 44.44, "jpeg": 77, "layers": 3}
+    settings = replace(WILD, radius_px=Spread.of_text("10-46"), **longest)
+    assert all(settings.sample(f"{index:05d}").noise == 1.11 for index in range(50))
+
+
+def test_a_sharp_draw_is_the_sharp_half_itself():
+    photo = photo_u8(0, 256)
+    names = [f"{number:03d}" for number in range(60)]
+    sharp_ids = [name for name in names if WILD.sample(name) == LensBlur(0)]
+    assert 2 <= len(sharp_ids) <= 25
+    [copy] = blur_and_reduce(photo, [WILD], 64, sharp_ids[0])
+    np.testing.assert_array_equal(copy, reduce_photo(photo, 64))
+
+
+def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
+    kinds = [recipe_set("wild", number) for number in (1, 2, 3, 4)]
+    assert [kind.name for kind in kinds] == ["wild-01", "wild-02", "wild-03", "wild-04"]
+    assert [kind.spreads == WILD.spreads for kind in kinds] == [True, False, True, False]
+    for kind in kinds[1::2]:
+        assert set(kind.spreads) == {"radius_px", "blades", "curvature", "rotation", "linear"}
+        drawn = kind.sample("00000")
+        assert (drawn.noise, drawn.jpeg, drawn.softness, drawn.layers) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kernel", "wild", "--blades", "5"], "--kernel must be given alone"),
+        (["--kernel", "tame"], "choose from 'wild'"),
+        (["--draws", "3"], "--draws must be 1 where nothing is drawn; give a range"),
+        (
+            ["--draws", "99999999", "--kernel", "wild"],
+            "--draws must be a whole number",
+        ),
+        (["--blades", "0-3"], "--blades must be 0, or a range within 3-9, got 0-3"),
+        (["--jpeg", "0.5-98"], "--jpeg must be whole numbers, got 0.5-98"),
+        (LONG, "a recipe, as in KERNEL=wild, since so many ranges make too long a name"),
+        (["--blades", "0-9"], "--blades must be 0, or a range within 3-9, got"),
+        (["--blades", "5-10"], "--blades must be 0 (disc) or 3 to 9, got 10"),
+        (["--radius", "0-600"], "--radius must be a number between 0 and 512 (pixels), got 600"),
+        (["--linear", "yes"], "--linear must be 0 or 1, got yes"),
+        (["--noise", "gaussian"], "--noise must be a number between 0 and 100, got gaussian"),
+        (["--noise-kind", "gaussian,salt"], "--noise-kind must be gaussian or"),
+        (
+            ["--noise", "5-"],
+            "expected a number, a range as in 10-40, low to high, or a choice as in 0,5-8",
+        ),
+        (["--layers", "2", "--depth", "maps"], "--layers must be 1 with --depth"),
+    ],
+)
+def test_wrong_spreads_are_told_in_a_line(data_dir, capsys, words, message):
+    with pytest.raises(SystemExit) as ended:
+        raise SystemExit(blur(data_dir, *words))
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
