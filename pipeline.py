@@ -206,7 +206,8 @@ def build_parser() -> Parser:
     add_studio(add(studio))
     text = "to write (default: all but run)"
     add(export).add_argument("--formats", nargs="+", choices=KINDS, default=KINDS[:3], help=text)
-    add(compare).add_argument("--with", dest="runs", nargs="+", required=True, help="their names")
+    text = "their names (default: all that were evaluated)"
+    add(compare).add_argument("--with", dest="runs", nargs="+", default=[], help=text)
     command = add(run_all, "all")
     add_dataset(command)
     add_training(command)

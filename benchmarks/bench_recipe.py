@@ -107,7 +107,9 @@ def scores_of(
         blurred, sharp = read_picture(blurred_path), read_picture(sharp_path)
         restored = restore_picture(generator, blurred)
         grids = [grid_db(restored, period) - grid_db(sharp, period) for period in GRIDS.values()]
-        rows.append([getattr(metrics, name)(restored, sharp) for name in SCORES] + grids)
+        views = [metrics.Views(each) for each in (restored, blurred, sharp)]
+        scores = metrics.all_scores(*views)
+        rows.append([scores[name] for name in SCORES] + grids)
         inputs.append(metrics.psnr_db(blurred, sharp))
     means = np.mean(rows, axis=0)
     return dict(zip((*SCORES, *GRIDS), means, strict=True)), float(np.mean(inputs))

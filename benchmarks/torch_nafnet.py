@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from train.dataset import find_pairs, read_picture, read_split
 from train.evaluation import metrics
-from train.evaluation.bootstrap import mean_with_ci95
+from train.evaluation.metrics import mean_with_ci95
 
 CROP, BATCH, RATE, LAST_RATE = 128, 4, 1e-3, 1e-6
 ENCODER, NUM_MIDDLE, DECODER = (1, 1, 1, 8), 1, (1, 1, 1, 1)  # blocks at each scale

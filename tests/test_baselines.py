@@ -1,6 +1,7 @@
 """The classical methods against scikit-image, and the reduced PSF against geometry."""
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -145,6 +146,14 @@ def test_a_psf_has_a_radius_of_half_a_pixel_at_least() -> None:
     assert "smaller than a pixel" in changed(radius_px=1.9).why_no_psf()
 
 
-def test_linear_light_returns_what_it_was_given() -> None:
-    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
-    assert np.array_equal(baselines._u8(baselines._floats(levels, True), True), levels)
+def test_a_sample_is_of_the_ids_alone_and_grows_with_few_changes() -> None:
+    ids = [f"{number:05d}" for number in range(1000)]
+    sample = baselines.baseline_ids(ids)
+    assert len(sample) == baselines.SAMPLE_SIZE
+    assert sample <= set(ids)
+    assert baselines.baseline_ids(random.Random(0).sample(ids, len(ids))) == sample
+    assert baselines.baseline_ids(ids, baselines.ALL) == set(ids)
+    few = ids[: baselines.SAMPLE_SIZE]
+    assert baselines.baseline_ids(few) == set(few)
+    assert baselines.baseline_ids(ids[:900]) >= sample & set(ids[:900])
+    assert 30 < sum(1 for image_id in sample if image_id < "00500") < 70

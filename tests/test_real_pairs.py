@@ -1,13 +1,17 @@
-"""Pairs of real photographs: which files belong together, and what is wrong with the others."""
+"""Pairs of real photographs: which files belong together, what is wrong, and what has moved."""
 
 import os
 
 import numpy as np
 import pytest
+import skimage
 from helpers.pair_files import photo_u8
 from PIL import Image
+from scipy.ndimage import affine_transform, fourier_shift, gaussian_filter
 
-from train.evaluation.real_pairs import RealPairsError, find_real_pairs, read_real_pair
+from prepare.records.srgb import linear_to_srgb, srgb_to_linear
+from train.evaluation.alignment import align
+from train.evaluation.real_pairs import ExampleError, find_real_pairs, read_example
 
 
 def write(folder, name, picture=None, side=40):
@@ -25,14 +29,14 @@ def test_parts_are_joined_whatever_their_format(tmp_path):
     write(tmp_path, "a_mask.bmp", mask)
     write(tmp_path, "notes.png")
     first, second = find_real_pairs(tmp_path)
-    assert (first.name, first.mask.name, second.name, second.mask) == (
+    assert (first.id, first.mask.name, second.id, second.mask) == (
         "a",
         "a_mask.bmp",
         "b_1",
         None,
     )
-    assert read_real_pair(first)[2].sum() == 400
-    blurred, sharp, scored = read_real_pair(second)
+    assert read_example(first)[2].sum() == 400
+    blurred, sharp, scored = read_example(second)
     np.testing.assert_array_equal(blurred, sharp)
     assert scored.all()
 
@@ -40,7 +44,7 @@ def test_parts_are_joined_whatever_their_format(tmp_path):
 def test_sixteen_bits_are_rounded(tmp_path):
     write(tmp_path, "a_blurred.png", np.full((20, 20), 257 * 77, np.uint16))
     write(tmp_path, "a_sharp.png", np.full((20, 20), 77, np.uint8))
-    blurred, sharp, _ = read_real_pair(*find_real_pairs(tmp_path))
+    blurred, sharp, _ = read_example(*find_real_pairs(tmp_path))
     np.testing.assert_array_equal(blurred, sharp)
 
 
@@ -49,31 +53,31 @@ def test_sixteen_bits_are_rounded(tmp_path):
     [
         ([], "holds no pairs; name two photographs"),
         (["a.png", "b.png"], "holds no pairs"),
-        (["a_blurred.png"], "a_blurred.png has no sharp partner"),
-        (["a_sharp.png", "b_sharp.png"], "a_sharp.png, b_sharp.png have no blurred partner"),
-        (["a_blurred.png", "a_sharp.png", "b_mask.png"], "b_mask.png has no blurred partner"),
+        (["a_blurred.png"], "a_blurred.png is without a sharp partner"),
+        (["a_sharp.png", "b_sharp.png"], "a_sharp.png, b_sharp.png are without a blurred partner"),
+        (["a_blurred.png", "a_sharp.png", "b_mask.png"], "b_mask.png is without a blurred partner"),
         (["a_blurred.png", "a_blurred.jpg", "a_sharp.png"], "are the same part; remove one"),
     ],
 )
 def test_wrong_folders_are_named(tmp_path, names, said):
     for name in names:
         write(tmp_path, name)
-    with pytest.raises(RealPairsError, match=said):
+    with pytest.raises(ExampleError, match=said):
         find_real_pairs(tmp_path)
 
 
 def test_names_that_are_no_text_are_refused(tmp_path):
     for half in (b"caf\xe9_blurred.png", b"caf\xe9_sharp.png"):
         (tmp_path / os.fsdecode(half)).write_bytes(b"")
-    with pytest.raises(RealPairsError, match=r"the name caf\\xe9_blurred.png is no text; rename"):
+    with pytest.raises(ExampleError, match=r"the name caf\\xe9_blurred.png is no text; rename"):
         find_real_pairs(tmp_path)
 
 
 def test_missing_folder_and_file_are_named(tmp_path):
-    with pytest.raises(RealPairsError, match=r"none is not there; REAL=.. names a folder"):
+    with pytest.raises(ExampleError, match=r"none is not there; REAL=.. names a folder"):
         find_real_pairs(tmp_path / "none")
     (tmp_path / "file").write_text("")
-    with pytest.raises(RealPairsError, match="file is no folder"):
+    with pytest.raises(ExampleError, match="file is no folder"):
         find_real_pairs(tmp_path / "file")
 
 
@@ -89,15 +93,103 @@ def test_pairs_that_do_not_fit_are_named(tmp_path, change, said):
     write(tmp_path, "a_blurred.png")
     write(tmp_path, "a_sharp.png")
     write(tmp_path, *change)
-    with pytest.raises(RealPairsError, match=said):
-        read_real_pair(*find_real_pairs(tmp_path))
+    with pytest.raises(ExampleError, match=said):
+        read_example(*find_real_pairs(tmp_path))
 
 
 def test_damaged_and_tiny_photographs_are_named(tmp_path):
     for name in ("a_blurred.png", "a_sharp.png"):
         write(tmp_path, name, side=10)
-    with pytest.raises(RealPairsError, match=r"a_blurred.png is 10x10, too small to score"):
-        read_real_pair(*find_real_pairs(tmp_path))
+    with pytest.raises(ExampleError, match=r"a_blurred.png is 10x10, too small to score"):
+        read_example(*find_real_pairs(tmp_path))
     (tmp_path / "a_sharp.png").write_bytes(b"\x89PNG\r\n\x1a\nxx")
-    with pytest.raises(RealPairsError, match=r"a_sharp.png: .*; replace it, or remove the pair"):
-        read_real_pair(*find_real_pairs(tmp_path))
+    with pytest.raises(ExampleError, match=r"a_sharp.png: .*; replace it, or remove the pair"):
+        read_example(*find_real_pairs(tmp_path))
+
+
+# Moves, sizes and exposures that are known are found again.
+
+WHOLE = np.ones((256, 256), bool)
+
+
+@pytest.fixture(scope="module")
+def large() -> np.ndarray:
+    return skimage.data.astronaut().astype(np.float64)
+
+
+def cut(picture: np.ndarray) -> np.ndarray:
+    return np.rint(picture[128:384, 100:356]).clip(0, 255).astype(np.uint8)
+
+
+def shifted(picture: np.ndarray, down: float, right: float) -> np.ndarray:
+    """What was `down` lower and `right` further right, by the exact shift of a periodic picture."""
+    channels = [
+        np.fft.ifft2(fourier_shift(np.fft.fft2(picture[..., c]), (-down, -right))).real
+        for c in range(3)
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def out_of_focus(picture: np.ndarray, sigma_px: float, exposure: float = 1.0) -> np.ndarray:
+    light = gaussian_filter(srgb_to_linear(picture.clip(0, 255) / 255), (sigma_px, sigma_px, 0))
+    return 255.0 * linear_to_srgb(light * exposure)
+
+
+def rms(one: np.ndarray, other: np.ndarray, border: int = 16) -> float:
+    inner = slice(border, -border)
+    return float(np.sqrt(np.mean((one[inner, inner].astype(float) - other[inner, inner]) ** 2)))
+
+
+@pytest.mark.parametrize("move", [(0.3, -0.4), (2.6, -5.3), (0.0, 9.5)])
+@pytest.mark.parametrize("sigma_px", [1.0, 4.0])
+def test_moves_are_found_through_blur(large, move, sigma_px):
+    there = shifted(large, *move)
+    aligned = align(cut(out_of_focus(there, sigma_px)), cut(large), WHOLE)
+    assert aligned.found
+    assert aligned.moved_px == pytest.approx(np.hypot(*move), abs=0.08)
+    assert rms(aligned.sharp_u8, cut(there)) < 0.35 * rms(cut(large), cut(there))
+    assert aligned.inside.mean() == pytest.approx(np.prod(1 - np.abs(move) / 256), abs=0.01)
+
+
+def test_growth_with_the_focus_is_found(large):
+    """A picture that is 1.5 % larger is 1.9 pixels off at the middle of its sides."""
+    center = np.array([127.5 + 128, 127.5 + 100])
+    grown = [
+        affine_transform(large[..., c], [1.015] * 2, center - 1.015 * center, order=5)
+        for c in range(3)
+    ]
+    there = np.stack(grown, axis=-1)
+    aligned = align(cut(out_of_focus(there, 3)), cut(large), WHOLE)
+    assert rms(aligned.sharp_u8, cut(there)) < 0.2 * rms(cut(large), cut(there))
+
+
+def test_what_fits_is_left_as_it_is(large):
+    noise = np.random.default_rng(0).normal(0, 2, (256, 256, 3))
+    blurred = np.rint(cut(out_of_focus(large, 3)) + noise).clip(0, 255).astype(np.uint8)
+    sharp = cut(large)
+    aligned = align(blurred, sharp, WHOLE)
+    assert aligned.moved_px == 0
+    assert aligned.inside.all()
+    assert aligned.light_ratio == pytest.approx(1, abs=0.03)
+    np.testing.assert_array_equal(aligned.sharp_u8, sharp)
+
+
+def test_other_exposure_is_brought_over(large):
+    dimmed = 255.0 * linear_to_srgb(0.6 * srgb_to_linear(large / 255))
+    aligned = align(cut(out_of_focus(dimmed, 3, exposure=1.3)), cut(dimmed), WHOLE)
+    assert aligned.light_ratio == pytest.approx(1.3, abs=0.03)
+    assert rms(aligned.sharp_u8, cut(out_of_focus(dimmed, 0, exposure=1.3))) < 3
+
+
+@pytest.mark.parametrize("what", ["noise", "flat", "small"])
+def test_what_cannot_be_told_is_left(what):
+    rng = np.random.default_rng(0)
+    side = 20 if what == "small" else 128
+    one, other = (rng.integers(0, 256, (side, side, 3), np.uint8) for _ in range(2))
+    if what == "flat":
+        one, other = np.full_like(one, 90), np.full_like(other, 90)
+    aligned = align(one, other, np.ones((side, side), bool))
+    assert aligned.sharp_u8.shape == other.shape
+    assert aligned.moved_px <= 0.05 * side
+    if what != "noise":
+        assert aligned.moved_px == 0

@@ -40,7 +40,6 @@ from prepare.records.jsonl import (
     read_json,
     read_log,
     read_object,
-    read_table,
 )
 from prepare.records.settings import DamagedRecordError
 from prepare.sets import complete_ids
@@ -118,38 +117,6 @@ def test_line_is_what_pythons_json_writes(text):
 
 
 # Tables.
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(b"", b"\xff\xfe", b"id\n1\n", b"id,psnr_db\n", b"id,psnr_db\na,x\n", b"psnr_db\n1\n"),
-        *(b"id,psnr_db\na,nan\n", b"id,psnr_db\na\n", b"id,psnr_db\na,1,2\n"),
-        b"id,psnr_db\na,\n",
-        b"id,psnr_db\na,1e999\n",
-    ],
-)
-def test_table_that_is_none_is_named(tmp_path, content):
-    path = tmp_path / "per_image.csv"
-    path.write_bytes(content)
-    with pytest.raises(DamagedRecordError, match=r"per_image\.csv is damaged \(.*\); bring"):
-        read_table(path, ["psnr_db"], HINT)
-
-
-def test_table_comes_back_with_odd_ids(tmp_path):
-    path = tmp_path / "per_image.csv"
-    with pytest.raises(DamagedRecordError, match=r"per_image\.csv is missing"):
-        read_table(path, [], HINT)
-    path.write_text('id,psnr_db\r\n"a,\u2028b",2.5\r\nnan,-1\r\n', encoding="utf-8", newline="")
-    rows = [{"id": "a,\u2028b", "psnr_db": 2.5}, {"id": "nan", "psnr_db": -1}]
-    assert read_table(path, ["psnr_db"], HINT) == rows
-
-
-def test_empty_cell_of_a_column_that_need_not_be_there_is_left_out(tmp_path):
-    path = tmp_path / "per_image.csv"
-    path.write_text("id,psnr_db,wiener_psnr_db\na,2,\nb,3,4\n")
-    rows = [{"id": "a", "psnr_db": 2}, {"id": "b", "psnr_db": 3, "wiener_psnr_db": 4}]
-    assert read_table(path, ["psnr_db"], HINT) == rows
 
 
 @pytest.mark.parametrize(
@@ -361,8 +328,7 @@ READ_BY = [
     *((f"{RUN}/settings.json", name) for name in ("train", "report")),
     (f"{RUN}/log.csv", "report"),
     *((f"{RUN}/evaluation/disc-r30/metrics.json", name) for name in ("report", "compare")),
-    *((f"{RUN}/evaluation/disc-r30/per_image.csv", name) for name in ("report", "compare")),
-    (f"{RUN}/evaluation/curve.json", "report"),
+    *((f"{RUN}/evaluation/disc-r30/scores.jsonl", name) for name in ("report", "compare")),
 ]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from prepare.records.data_folder import read_manifest
-from prepare.records.files import atomic_file, hash_of
+from prepare.records.files import atomic_file, hash_of, open_regular
 from prepare.records.sets import read_kernel
 from train import TrainError
 from train.devices import free_bytes
@@ -134,7 +134,7 @@ def find_pairs(ids: Sequence[str], sharp_dir: Path, blurred_dirs: Sequence[Path]
 def size_of(path: str | Path, whole: bool = False) -> tuple[int, int] | None:
     """Width and height of a picture, or None if its header, or all of it, cannot be read."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             if whole:
                 image.load()
             return image.size
@@ -145,7 +145,8 @@ def size_of(path: str | Path, whole: bool = False) -> tuple[int, int] | None:
 def first_few(names: Sequence[str]) -> str:
     """The first names of a list that may be long, and the verb that follows them."""
     shown = ", ".join(names[:3])
-    return shown + (f" and {len(names) - 3} more are" if len(names) > 3 else " is")
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"
 
 
 def write_picture(path: Path, picture_u8: np.ndarray) -> None:
@@ -166,7 +167,7 @@ def read_picture(path: str | Path) -> np.ndarray:
         OSError: if it is missing or damaged; names it.
     """
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
         raise

@@ -3,26 +3,34 @@
 `data` holds the pairs throughout. With `dry_run`, a stage says what it would do, and does nothing.
 """
 
-import contextlib
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from prepare.records.data_folder import DataFolder
-from prepare.records.files import named_errors, only_writer
+from prepare.records.files import named_errors, only_writer, write_json
 from prepare.records.sets import choose_sets, read_kernel
-from prepare.records.settings import DamagedRecordError
-from train.dataset import Pairs, Restore, find_pairs, read_split
+from train.dataset import find_pairs, read_picture, read_split
 from train.devices import load_tensorflow
 from train.evaluation import SAMPLE
-from train.evaluation.baselines import baseline_ids
-from train.evaluation.folder import EvaluationPlaceError, begin, evaluated_in, publish
-from train.evaluation.real_pairs import find_real_pairs, read_real_pair
-from train.report.page import NoEvaluationError, write_report
-from train.report.radius_curve import write_curve
-from train.report.real_page import is_real, write_real_report
+from train.evaluation.baselines import baseline_ids, tuned_baselines
+from train.evaluation.evaluate import evaluate, text_of
+from train.evaluation.real_pairs import Example, find_real_pairs, read_example
+from train.evaluation.results import (
+    CURVE,
+    METRICS,
+    PAGE,
+    NoEvaluationError,
+    curves_of,
+    evaluated_in,
+    read_evaluation,
+    read_evaluations,
+)
+from train.report.page import write_page
 from train.run import Run
+
+MOST_TUNING_IMAGES = 8  # of the training side, which the classical methods are tuned on
 
 
 def evaluate_run(
@@ -34,185 +42,147 @@ def evaluate_run(
     baselines: str = SAMPLE,
     dry_run: bool = False,
 ) -> None:
-    """Scores a run on its test images and writes the reports; they appear when all are whole.
+    """Scores a run and writes the pages: on real pairs, if any are named, and on sets.
 
     Args:
         run_dir: holds the run.
         patterns: names of the blurred sets, or patterns; with none, those of the training, or no
             set if there is a folder of real pairs.
-        real_dir: holds pairs of real photographs; see `evaluate_real_run`.
+        real_dir: holds pairs of real photographs; see `train.evaluation.real_pairs`.
         baselines: which images classical methods are scored on; see `train.evaluation.baselines`.
 
     Raises:
         PrepareError: if a set is not there, or another process evaluates this run.
-        TrainError: if the run has no checkpoint, pictures are missing, or a set would share an
-            evaluation with a folder of real pairs.
+        TrainError: if the run has no checkpoint, or pictures are missing.
     """
+    choose_sets(data.blurred, patterns)  # what is wrong is told before the long work
     if real_dir:
-        evaluate_real_run(run_dir, real_dir, choose_sets(data.blurred, patterns), dry_run=dry_run)
-        if not patterns:
-            return
+        evaluate_on_real_pairs(run_dir, data, real_dir, dry_run)
+    if patterns or not real_dir:
+        evaluate_on_sets(run_dir, data, patterns, baselines, dry_run)
+
+
+def evaluate_on_sets(
+    run_dir: Path, data: DataFolder, patterns: Sequence[str], baselines: str, dry_run: bool
+) -> None:
+    """Scores a run on the test images of sets."""
     load_tensorflow()
+    import tensorflow as tf
+
     from train.checkpoints import load_generator, restore_picture, weights_sha256
 
     generator, step, record = load_generator(run_dir)
     set_names = choose_sets(data.blurred, patterns or record.kernels)
-    test, tuning = _ids_scored_on(data)
-    pairs = {
-        name: [find_pairs(ids, data.sharp, [data.blurred / name]) for ids in (test, tuning)]
+    split = read_split(data.manifest)
+    tuning_ids, sample = split["train"][:MOST_TUNING_IMAGES], baseline_ids(split["test"], baselines)
+    sides = {
+        name: [
+            find_pairs(ids, data.sharp, [data.blurred / name])
+            for ids in (split["test"], tuning_ids)
+        ]
         for name in set_names
     }
-    scored = _what_is_scored(test, baselines)
-    said = {name: f"{run_dir.name}, step {step}: {scored} of {name}" for name in pairs}
+    num, scored = len(split["test"]), ""
+    if len(sample) < num:
+        scored = f", {len(sample)} also by classical methods (BASELINES=all: all),"
+    told = {
+        name: f"{run_dir.name}, step {step}: {num} test images{scored} of {name}" for name in sides
+    }
     if dry_run:
-        print("\n".join(said.values()))
+        print("\n".join(told.values()))
         return
     of_run = {"step": step, "weights": weights_sha256(generator), "seed": record.settings.seed}
-    evaluations_dir, restore = run_dir / "evaluation", partial(restore_picture, generator)
-    with _being_written(evaluations_dir):
-        folders = [_begin(evaluations_dir / name, real=False) for name in set_names]
-        for folder in folders:
-            print(said[folder.name])
-            _score_set(restore, pairs[folder.name], folder, data, of_run, baselines)
-        write_curve(evaluations_dir, record.kernels, folders)
-        for folder in folders:
-            write_report(run_dir, folder, data.sharp, data.blurred / folder.name)
-        publish(folders, evaluations_dir)
-    print("\n".join(f"report: {evaluations_dir / name / 'report.html'}" for name in set_names))
+    devices = tf.config.list_physical_devices("GPU")
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in devices
+    ]
+    evaluations_dir, results = run_dir / "evaluation", {}
+    with named_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
+        for name, (test, tuning) in sides.items():
+            print(told[name])
+            kernel = read_kernel(data.blurred / name)
+            shown = zip(tuning.blurred[0], tuning.sharp, strict=True)
+            both = [(read_picture(blurred), read_picture(sharp)) for blurred, sharp in shown]
+            classical, parameters = tuned_baselines(kernel, both)
+            context = {"kernel": name, **of_run, "split": "test", "size": test.size}
+            context |= {"blur": kernel.content if kernel else {}, "baselines": parameters}
+            columns = zip(test.ids, map(Path, test.blurred[0]), map(Path, test.sharp), strict=True)
+            results[name] = evaluate(
+                partial(restore_picture, generator),
+                [Example(*files) for files in columns],
+                evaluations_dir / name,
+                context,
+                classical=classical,
+                sample=sample,
+            )
+            results[name]["hardware"] = ", ".join([*gpus, results[name]["hardware"]])
+            print(text_of(results[name]))
+        publish(run_dir, data, results)
 
 
-def _what_is_scored(test: Sequence[str], baselines: str) -> str:
-    """How many images and, if not all of them, how many by classical methods."""
-    num, num_sampled = len(test), len(baseline_ids(test, baselines))
-    sample = f", {num_sampled} also by classical methods (BASELINES=all: all),"
-    return f"{num} test images{sample if num_sampled < num else ''}"
-
-
-def _ids_scored_on(data: DataFolder) -> tuple[list[str], list[str]]:
-    """The test images, and the few training images that the classical methods are tuned on."""
-    from train.evaluation.evaluate import MOST_TUNING_IMAGES
-
-    split = read_split(data.manifest)
-    return split["test"], split["train"][:MOST_TUNING_IMAGES]
-
-
-def _score_set(
-    restore: Restore,
-    pairs: Sequence[Pairs],
-    folder: Path,
-    data: DataFolder,
-    of_run: dict,
-    baselines: str,
-) -> None:
-    """Evaluates a run on one set, of the name of the folder."""
-    from train.evaluation.evaluate import evaluate, table_of
-
-    test, tuning = pairs
-    kernel = read_kernel(data.blurred / folder.name)
-    context = {"kernel": folder.name} | of_run
-    print(table_of(evaluate(restore, test, tuning, folder, kernel, context, baselines)))
-
-
-def evaluate_real_run(
-    run_dir: Path, real_dir: Path, beside: Sequence[str] = (), *, dry_run: bool = False
-) -> None:
-    """Scores a run on pairs of real photographs and writes the report; needs no data folder.
-
-    Args:
-        run_dir: holds the run.
-        real_dir: holds the pairs; see `train.evaluation.real_pairs`.
-        beside: names of the sets that are to be scored next.
-
-    Raises:
-        PrepareError: if another process evaluates this run.
-        TrainError: if the run has no checkpoint, the folder holds no pairs that can be scored, or a
-            set's evaluation stands where theirs is to go.
-    """
-    name = f"real-{real_dir.resolve().name}"
-    if name in beside:
-        raise _shared(run_dir / "evaluation" / name)
-    pairs = find_real_pairs(real_dir)
-    for pair in pairs:
-        read_real_pair(pair)  # what is wrong is told before the long work
-    load_tensorflow()
-    from train.evaluation.evaluate_real import evaluate_real, summary_of
+def evaluate_on_real_pairs(run_dir: Path, data: DataFolder, real_dir: Path, dry_run: bool) -> None:
+    """Scores a run on pairs of real photographs; needs no data folder."""
     from train.restore.onnx_file import open_engine
     from train.restore.restore import restore
 
-    print(f"{run_dir.name}: {len(pairs)} real pairs of {real_dir}")
+    examples = find_real_pairs(real_dir)
+    for example in examples:
+        read_example(example)  # what is wrong is told before the long work
+    print(f"{run_dir.name}: {len(examples)} real pairs of {real_dir}")
     if dry_run:
         return
     engine, record = open_engine(run_dir), Run(run_dir).record
+    name = f"real-{real_dir.resolve().name}"
     context = {"kernel": name, "folder": str(real_dir), "step": int(engine.notes["step"])}
     context |= {"weights": engine.notes["weights"], "seed": record.settings.seed if record else 0}
     evaluations_dir = run_dir / "evaluation"
-    with _being_written(evaluations_dir):
-        folder = _begin(evaluations_dir / name, real=True)
-        print(
-            summary_of(
-                evaluate_real(lambda picture: restore(engine, picture)[0], pairs, folder, context)
-            )
-        )
-        write_real_report(run_dir, folder)
-        publish([folder], evaluations_dir, with_curve=False)
-    print(f"report: {evaluations_dir / name / 'report.html'}")
-
-
-def _begin(place: Path, *, real: bool) -> Path:
-    """As `begin`, but never over an evaluation of the other kind."""
-    folder = begin(place)
-    with contextlib.suppress(DamagedRecordError):  # it is replaced, whatever it was of
-        if (place / "metrics.json").exists() and is_real(place) != real:
-            raise _shared(place)
-    return folder
-
-
-def _shared(place: Path) -> EvaluationPlaceError:
-    return EvaluationPlaceError(
-        f"{place} would hold the evaluations of a set and of a folder of real pairs; rename the "
-        f"folder {place.name.removeprefix('real-')} of the pairs"
-    )
-
-
-@contextlib.contextmanager
-def _being_written(evaluations_dir: Path) -> Iterator[None]:
-    """Keeps other evaluations of the run out."""
     with named_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
-        yield
+        result = evaluate(
+            lambda picture: restore(engine, picture)[0],
+            examples,
+            evaluations_dir / name,
+            context,
+            is_real=True,
+        )
+        print(text_of(result))
+        publish(run_dir, data, {name: result})
+
+
+def publish(run_dir: Path, data: DataFolder, results: dict[str, dict]) -> None:
+    """Writes the curve and the pages, and then what says that the evaluations are whole."""
+    evaluations_dir, record = run_dir / "evaluation", Run(run_dir).record
+    evaluations = read_evaluations(run_dir) | results
+    write_json(evaluations_dir / CURVE, curves_of(evaluations, record.kernels if record else ()))
+    pages = [write_page(run_dir, name, evaluations, data) for name in results]
+    for name, result in results.items():
+        write_json(evaluations_dir / name / METRICS, result)
+    print("\n".join(f"report: {page}" for page in pages))
 
 
 def report_run(
     run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
 ) -> None:
-    """Writes the reports of a run's evaluations again.
+    """Writes the pages of a run's evaluations again.
 
     Args:
         run_dir: holds the run.
         patterns: names of the evaluated sets, or patterns; with none, all.
 
     Raises:
-        NoEvaluationError: if there is none.
+        NoEvaluationError: if there is none, or it is unfinished.
     """
-    evaluations_dir = run_dir / "evaluation"
-    names = evaluated_in(evaluations_dir)
-    if not names:
+    names = evaluated_in(run_dir / "evaluation")
+    if not names and not patterns:
         raise NoEvaluationError(
-            f"no evaluation of {run_dir.name} yet; run `make evaluate RUN={run_dir.name}`"
+            f"no whole evaluation of {run_dir.name}; run `make evaluate RUN={run_dir.name}`"
         )
     fitting = {word: fnmatch.filter(names, word) or [word] for word in patterns}
     chosen = dict.fromkeys(name for found in fitting.values() for name in found) or names
-    if missing := [name for name in chosen if name not in names]:
-        raise NoEvaluationError(
-            f"no evaluation of {run_dir.name} on {missing[0]} yet; run `make evaluate "
-            f'RUN={run_dir.name} KERNEL="{missing[0]}"`'
-        )
+    wanted = {name: read_evaluation(run_dir, name) for name in chosen}
+    evaluations = read_evaluations(run_dir) | wanted
     for name in chosen:
-        folder = evaluations_dir / name
-        if not dry_run and is_real(folder):
-            write_real_report(run_dir, folder)
-        elif not dry_run:
-            write_report(run_dir, folder, data.sharp, data.blurred / name)
-        print(f"report: {folder / 'report.html'}")
+        page = run_dir / "evaluation" / name / PAGE
+        print(f"report: {page if dry_run else write_page(run_dir, name, evaluations, data)}")
 
 
 def compare_runs(
@@ -222,15 +192,17 @@ def compare_runs(
 
     Args:
         runs_dir: holds the runs; gets a folder for the comparison.
-        runs: names of the runs, the first of which the others are compared with.
+        runs: names of the runs; with none, all that were evaluated.
 
     Raises:
-        NothingToCompareError: if the runs have no evaluation in common.
+        NothingToCompareError: if no two runs have an evaluation in common.
     """
     from train.report.compare import compare
 
-    out_dir = runs_dir / f"comparison-{'-'.join(runs)}"
-    print(f"{', '.join(runs)} into {out_dir}")
+    chosen = runs or sorted(
+        {path.parents[2].name for path in runs_dir.glob(f"*/evaluation/*/{METRICS}")}
+    )
+    out_dir = runs_dir / f"comparison-{'-'.join(runs) or 'all'}"
+    print(f"{', '.join(chosen)} into {out_dir}")
     if not dry_run:
-        run_dirs = [runs_dir / run for run in runs]
-        print(f"report: {compare(run_dirs, data.sharp, data.blurred, out_dir)}")
+        print(f"report: {compare([runs_dir / run for run in chosen], data, out_dir)}")

@@ -14,6 +14,7 @@ from prepare.records.jsonl import JsonLines
 
 HINT = "run `make clean-pairs`, then `make dataset` makes it again"
 MAX_NAME_BYTES = 255  # of a file's name, on nearly every file system
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of cells that a spreadsheet would run
 
 # Becomes the name of files: stays in their folder, and `<id>.jpg` is no longer than names can be.
 ImageId = Annotated[
@@ -120,6 +121,11 @@ def why_no_id(text: str) -> str | None:
     except UnicodeEncodeError:
         return "is not UTF-8"
     return f"is longer than {MAX_NAME_BYTES - 4} bytes" if num_bytes > MAX_NAME_BYTES else None
+
+
+def plain_cell(text: str) -> str:
+    """A cell of a table, with an apostrophe before what a spreadsheet would take for a formula."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def split_of(image_id: str) -> Literal["train", "test"]:

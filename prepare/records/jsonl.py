@@ -7,9 +7,8 @@ or one too many is a damaged record, in one line, whatever happened to the file.
 import contextlib
 import csv
 import io
-import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -146,83 +145,32 @@ def read_object(path: Path, hint: str) -> dict:
     return read_json(path, dict, hint) or {}
 
 
-def read_table(path: Path, columns: Sequence[str], hint: str) -> list[dict]:
-    """The rows of `per_image.csv`: "id" is text, every other value a finite number.
-
-    What is left empty, since a method was not scored on an image, a row does not have.
-
-    Args:
-        path: of the file.
-        columns: that must be there, beside "id".
-        hint: what to do when it is damaged, to follow a semicolon.
-
-    Raises:
-        DamagedRecordError: if it is missing or damaged, has no rows, or lacks a column.
-    """
-    rows = csv_rows(path, ["id", *columns], hint)
-    if rows is None:
-        raise DamagedRecordError(f"{path} is missing; {hint}")
-    with explain_damage(path, hint):
-        if not rows:
-            raise ValueError("no rows")
-        return [
-            {
-                name: value if name == "id" else finite_number(value)
-                for name, value in row.items()
-                if value != "" or name in ("id", *columns)
-            }
-            for row in rows
-        ]
-
-
 def read_log(path: Path, hint: str) -> list[dict[str, str]]:
     """The lines of a run's `log.csv` by column, as they are written; none where there is no file.
 
+    A last line without its end was torn by a kill, and is left out.
+
     Args:
         path: of the file.
         hint: what to do when it is damaged, to follow a semicolon.
 
     Raises:
-        DamagedRecordError: if it is damaged, or a value is neither a number nor empty.
+        DamagedRecordError: if it cannot be read, a line has too few or too many values, or a value
+            is neither a number nor empty.
     """
-    rows = csv_rows(path, ["step"], hint) or []
-    for line, row in enumerate(rows, 2):
-        for column, value in row.items():
-            try:
-                int(value) if column == "step" else float(value or 0)
-            except ValueError as error:
-                reason = f"{column} is {value[:20]!r} in line {line}"
-                raise DamagedRecordError(f"{path} is damaged ({reason}); {hint}") from error
-    return rows
-
-
-def csv_rows(path: Path, columns: Sequence[str], hint: str) -> list[dict[str, str]] | None:
-    """The rows of a table as text; a last line without its end was torn by a kill, and is left out.
-
-    Returns:
-        None where there is no file.
-
-    Raises:
-        DamagedRecordError: if it cannot be read, a line has too few or too many values, or the
-            heading lacks one of `columns`.
-    """
-    content = read_whole(path, hint)
-    if content is None:
-        return None
+    content = read_whole(path, hint) or b""
     with explain_damage(path, hint):
         text = content[: content.rfind(b"\n") + 1].decode()
         reader = csv.DictReader(io.StringIO(text, newline=""))
         rows = list(reader)
-        if missing := [name for name in columns if name not in (reader.fieldnames or columns)]:
-            raise ValueError(f"no column {missing[0]}")
-        if odd := [n for n, row in enumerate(rows, 2) if None in row or None in row.values()]:
-            raise ValueError(f"line {odd[0]} has not as many values as the heading")
+        if rows and "step" not in rows[0]:
+            raise ValueError("no column step")
+        for line, row in enumerate(rows, 2):
+            if None in row or None in row.values():
+                raise ValueError(f"line {line} has not as many values as the heading")
+            for column, value in row.items():
+                try:
+                    int(value) if column == "step" else float(value or 0)
+                except ValueError as error:
+                    raise ValueError(f"{column} is {value[:20]!r} in line {line}") from error
         return rows
-
-
-def finite_number(digits: str) -> float:
-    """A number from text; ValueError if it is none, or not finite."""
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError(f"{digits:.40} is no finite number")
-    return number

@@ -17,8 +17,7 @@ RUN_RECORDS = [
     "settings.json",
     "log.csv",
     "evaluation/disc-r30/metrics.json",
-    "evaluation/disc-r30/per_image.csv",
-    "evaluation/curve.json",
+    "evaluation/disc-r30/scores.jsonl",
 ]
 
 

@@ -5,6 +5,7 @@ their parameters, and those of the unsharp mask, are the best on a few training 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy import fft
@@ -126,28 +127,30 @@ def tuned_baselines(
         scores = np.zeros(len(choices))
         bar = tqdm(tuning, desc=f"tune {name}", unit="image", leave=False, disable=None)
         for blurred, sharp in bar:
-            pictures = method(_floats(blurred, linear), psf, choices)
-            scores += [psnr_db(_u8(picture, linear), sharp) for picture in pictures]
+            pictures = restored_by(method, psf, choices, linear, blurred)
+            scores += [psnr_db(picture, sharp) for picture in pictures]
         best = choices[int(scores.argmax())]
-        methods[name] = _bound(method, psf, best, linear)
+        methods[name] = partial(restored_with, method, psf, best, linear)
         parameters = dict(zip(names, best if blind else (best,), strict=True))
         record[name] = parameters | {"blind": blind, "tuned_on_training_images": len(tuning)}
     return methods, record
 
 
-def _bound(method: Callable, psf: np.ndarray | None, choice: object, linear: bool) -> Restore:
-    return lambda blurred: _u8(method(_floats(blurred, linear), psf, [choice])[0], linear)
+def restored_by(
+    method: Callable, psf: np.ndarray | None, choices: Sequence, linear: bool, blurred: np.ndarray
+) -> list[np.ndarray]:
+    """What a method makes of a picture, uint8, in encoded values or in linear light."""
+    encoded = blurred / 255.0
+    pictures = method(srgb_to_linear(encoded) if linear else encoded, psf, choices)
+    restored = [linear_to_srgb(picture) if linear else picture for picture in pictures]
+    return [np.rint(picture * 255).astype(np.uint8) for picture in restored]
 
 
-def _floats(picture_u8: np.ndarray, linear: bool) -> np.ndarray:
-    """0..1, encoded as stored, or linear light for a set blurred there."""
-    encoded = picture_u8 / 255.0
-    return srgb_to_linear(encoded) if linear else encoded
-
-
-def _u8(picture: np.ndarray, linear: bool) -> np.ndarray:
-    encoded = linear_to_srgb(picture) if linear else picture
-    return np.rint(encoded * 255).astype(np.uint8)
+def restored_with(
+    method: Callable, psf: np.ndarray | None, choice: object, linear: bool, blurred: np.ndarray
+) -> np.ndarray:
+    """As `restored_by`, with one choice."""
+    return restored_by(method, psf, [choice], linear, blurred)[0]
 
 
 CHOSEN_BY = "smallest SHA-256 of their ids"

@@ -1,154 +1,198 @@
-"""Scores a run on test images it never saw, beside its input and the classical methods."""
+"""Scores a run on pictures it never saw: test images of a set, or pairs of real photographs."""
 
 import csv
+import hashlib
 import io
+import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
-from functools import partial
-from itertools import islice
 from pathlib import Path
 
-import tensorflow as tf
+import numpy as np
+from PIL import Image, ImageOps
+from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
-from prepare.records.files import write_json, write_text
-from prepare.records.sets import KernelRecord
-from train.dataset import Pairs, Restore, read_picture, write_picture
-from train.evaluation import SAMPLE
-from train.evaluation.baselines import CHOSEN_BY, baseline_ids, tuned_baselines
-from train.evaluation.bootstrap import mean_with_ci95
-from train.evaluation.folder import PICTURES, ScoreLog, fingerprint
-from train.evaluation.metrics import SCORES, Views, all_scores
+from prepare.records.data_folder import plain_cell
+from prepare.records.files import sha256_of, write_text
+from train.dataset import Restore, write_picture
+from train.evaluation.alignment import align
+from train.evaluation.baselines import CHOSEN_BY
+from train.evaluation.metrics import SCORES, WITHIN_MASK, Views, all_scores, mean_with_ci95
+from train.evaluation.real_pairs import Example, ExampleError, read_example
+from train.evaluation.results import METRICS, PICTURES, SHEETS, TABLE, ImageScores, score_log
 
-ALWAYS = ("blurred", "restored")  # rows of every image; the others may be of a sample
-MOST_TUNING_IMAGES = 8
+BESIDE = ("moved_px", "light_ratio", "share_scored", "found")  # of real pairs
+VERSION = 3  # of what is scored and how; another scores anew
+PANEL_PX = 512  # widest picture of a sheet
+DETAIL_FROM_PX = 768  # larger ones are reduced so much that a part is shown as it is, too
 
 
 def evaluate(
     restore: Restore,
-    pairs: Pairs,
-    tuning: Pairs,
-    evaluation_dir: Path,
-    kernel: KernelRecord | None,
+    examples: Sequence[Example],
+    folder: Path,
     context: dict,
-    baselines: str = SAMPLE,
+    *,
+    classical: Mapping[str, Restore] | None = None,
+    sample: Set[str] = frozenset(),
+    is_real: bool = False,
 ) -> dict:
-    """Restores every test image and writes `metrics.json`, `per_image.csv` and the pictures.
+    """Restores every blurred picture and writes `per_image.csv` and the pictures.
 
-    Goes on where one of the same context, set and images stopped in this folder.
+    Goes on where one of the same context and files was stopped in this folder. `metrics.json` is
+    removed first, and is for the caller to write once all else is there.
 
     Args:
         restore: from a blurred picture, uint8 (height, width, 3), to the restored one.
-        pairs: the test images, of one kernel.
-        tuning: training images of that kernel; the classical methods' parameters are chosen on
-            the first few.
-        evaluation_dir: where the results go; see `train.evaluation.folder`.
-        kernel: how the set was made; None where nobody knows.
-        context: what `metrics.json` tells beside the scores: kernel, step, weights, seed.
-        baselines: which images the classical methods are scored on, see `baseline_ids`.
+        examples: what is scored.
+        folder: where the results go; see `train.evaluation.results`.
+        context: what scores depend on, and `metrics.json` tells: kernel, step, weights, seed.
+        classical: methods that are scored beside the network.
+        sample: ids of the images that these are scored on.
+        is_real: whether the pairs are photographs: aligned first, scored within masks, and their
+            sharp pictures restored as well, which a network should leave as they are.
 
     Returns:
         what `metrics.json` holds.
+
+    Raises:
+        ExampleError: if a pair cannot be read, or does not fit together.
     """
-    begun_s = time.monotonic()
-    paths = islice(zip(tuning.blurred[0], tuning.sharp, strict=True), MOST_TUNING_IMAGES)
-    first = [(read_picture(blurred), read_picture(sharp)) for blurred, sharp in paths]
-    classical, record = tuned_baselines(kernel, first)
-    methods, sample = {"restored": restore} | classical, baseline_ids(pairs.ids, baselines)
-    content = kernel.content if kernel else {}
-    subject = {"context": context, "blur": content, "images": pairs.ids, "size": pairs.size}
-    subject |= {"baselines": record}
-    log = ScoreLog(evaluation_dir, subject, set(_columns(ALWAYS)), begun_s)
-    if log.known:
-        print(f"going on: {len(log.known)} of {len(pairs.ids)} images were scored before")
-    scores = _in_threads(partial(_score, methods, sample, log), pairs)
-    write_table(evaluation_dir / "per_image.csv", scores)
-    told: dict = {"made_with": kernel.make_command if kernel else None, "size": pairs.size}
-    told |= {"blur": content, "seconds": round(log.spent_s(), 1), "baselines": record}
-    sampled = len(sample) if len(sample) < len(scores) else 0
-    result = context | told | _result(scores, list(classical), sampled, context["seed"])
-    write_json(evaluation_dir / "metrics.json", result)
-    return result
+    (folder / METRICS).unlink(missing_ok=True)
+    ids = [example.id for example in examples]
+    log = ScoreLog(folder, {"version": VERSION, "real": is_real} | context, ids)
+    classical = classical or {}
+    methods = {"restored": restore, **classical}
+    always = ["blurred", "restored", *(["sharp_kept"] if is_real else [])]
+    names, beside = (WITHIN_MASK, BESIDE) if is_real else (SCORES, ())
 
+    def scored(example: Example) -> dict:
+        files = " ".join(sha256_of(path) for path in example.files)
+        known = log.find(example.id, files)
+        rows = [*always, *(classical if example.id in sample else ())]
+        columns = {row: [*(f"{row}_{name}" for name in names), *beside] for row in rows}
+        if missing := [row for row in rows if not known.keys() >= set(columns[row])]:
+            known = known | score(missing, methods, example, folder, is_real)
+            log.add(example.id, files, known)
+        return {"id": example.id} | {name: known[name] for row in rows for name in columns[row]}
 
-def _columns(rows: Sequence[str]) -> list[str]:
-    """Names of all scores of some rows."""
-    return [f"{row}_{name}" for row in rows for name in SCORES]
-
-
-def _result(scores: Sequence[Mapping], classical: list[str], sampled: int, seed: int) -> dict:
-    """What `metrics.json` tells of the scores, and of the sample of the classical methods, if any.
-
-    Args:
-        scores: of all images.
-        classical: names of the classical methods.
-        sampled: how many images these are scored on, if not on all; otherwise 0.
-        seed: of the intervals.
-    """
-    rows = {name: means(scores, name, SCORES, seed) for name in (*ALWAYS, *classical)}
-    sample = {"num_images": sampled, "chosen_by": CHOSEN_BY, "rows": classical}
-    for name in classical if sampled else ():
-        rows[name]["num_images"] = sampled
-    return {
-        "split": "test",
-        "num_images": len(scores),
-        "hardware": hardware(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        **({"sample": sample} if sampled else {}),
-        "rows": rows,
-        "gains": {name: gains(scores, name, SCORES, seed) for name in rows if name != "restored"},
-    }
-
-
-def _score(
-    methods: Mapping[str, Restore],
-    sample: Set[str],
-    log: ScoreLog,
-    image_id: str,
-    blurred_path: str,
-    sharp_path: str,
-) -> dict:
-    """Scores of one image, by row and metric; writes what the network restored.
-
-    What an earlier call knew is taken, also where it was to score other rows.
-    """
-    pair = fingerprint(blurred_path, sharp_path)
-    known = dict(log.find(image_id, pair) or {})
-    columns = _columns(["blurred", *methods] if image_id in sample else ALWAYS)
-    if missing := dict.fromkeys(column for column in columns if column not in known):
-        blurred, sharp = (Views(read_picture(path)) for path in (blurred_path, sharp_path))
-        if not missing.keys().isdisjoint(_columns(["blurred"])):
-            known |= _named("blurred", all_scores(blurred, blurred, sharp))
-        for row, method in methods.items():
-            if missing.keys().isdisjoint(_columns([row])):
-                continue
-            picture = Views(method(blurred.picture_u8))
-            if row == "restored":
-                write_picture(log.folder / PICTURES / f"{image_id}.png", picture.picture_u8)
-            known |= _named(row, all_scores(picture, blurred, sharp))
-        log.add(image_id, pair, known)
-    return {"id": image_id} | {column: known[column] for column in columns}
-
-
-def _named(row: str, scores: Mapping[str, float]) -> dict[str, float]:
-    return {f"{row}_{name}": score for name, score in scores.items()}
-
-
-def _in_threads(score: Callable[[str, str, str], dict], pairs: Pairs) -> list[dict]:
-    """Scores of all images in their order; the heavy parts run outside Python's lock."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(1 if is_real else os.cpu_count()) as threads:
         try:
-            scores = threads.map(score, pairs.ids, pairs.blurred[0], pairs.sharp)
-            return list(
-                tqdm(scores, total=len(pairs.ids), desc="evaluate", unit="image", disable=None)
-            )
+            done, total = threads.map(scored, examples), len(examples)
+            scores = list(tqdm(done, total=total, desc="evaluate", unit="image", disable=None))
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
+    log.finish()
+    write_table(folder / TABLE, scores)
+    rows, seed = [*always, *classical], context["seed"]
+    result = context | {
+        "num_images": len(scores),
+        "hardware": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "seconds": round(log.spent_s(), 1),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "rows": {row: means(scores, row, names, seed) for row in rows},
+        "gains": {row: gains(scores, row, names, seed) for row in rows if row not in always[1:]},
+    }
+    if is_real:
+        result["real"] = harm_of(scores)
+    elif len(sample) < len(scores):
+        num, of_sample = len(sample), list(classical)
+        result["sample"] = {"num_images": num, "chosen_by": CHOSEN_BY, "rows": of_sample}
+        for row in of_sample:
+            result["rows"][row]["num_images"] = num
+    return result
+
+
+def score(
+    rows: Sequence[str],
+    methods: Mapping[str, Restore],
+    example: Example,
+    folder: Path,
+    is_real: bool,
+) -> dict[str, float]:
+    """Scores of one pair in some rows; writes what the network restored, and a real pair's sheet.
+
+    Raises:
+        ExampleError: if the pair cannot be read, or does not fit together.
+    """
+    blurred_u8, given_u8, mask = read_example(example)
+    blurred, given, restore = Views(blurred_u8), Views(given_u8), methods["restored"]
+    sharp, inside, scores = given, None, {}
+    if is_real:
+        aligned = align(blurred_u8, given_u8, mask)
+        sharp, inside = Views(aligned.sharp_u8), mask & aligned.inside
+        if not inside.any():
+            places = f"{example.blurred} and {example.sharp.name} show different places"
+            raise ExampleError(f"{places}; remove the pair")
+        beside = aligned.moved_px, aligned.light_ratio, inside.mean(), aligned.found
+        scores = {name: float(value) for name, value in zip(BESIDE, beside, strict=True)}
+        kept = all_scores(Views(restore(given_u8)), given, given, mask)
+        scores |= {f"sharp_kept_{name}": value for name, value in kept.items()}
+    for row in [each for each in rows if each != "sharp_kept"]:
+        picture = blurred if row == "blurred" else Views(methods[row](blurred_u8))
+        of_row = all_scores(picture, blurred, sharp, inside)
+        scores |= {f"{row}_{name}": value for name, value in of_row.items()}
+        if row == "restored":
+            write_picture(folder / PICTURES / f"{example.id}.png", picture.picture_u8)
+            if inside is not None:
+                panels = sheet(blurred_u8, picture.picture_u8, sharp.picture_u8, inside)
+                write_picture(folder / SHEETS / f"{example.id}.jpg", panels)
+    return scores
+
+
+class ScoreLog:
+    """The scores of an evaluation's images, on disk as they come, so that it can go on."""
+
+    def __init__(self, folder: Path, subject: dict, ids: Sequence[str]) -> None:
+        """Takes up what a folder holds of the same subject; what it holds of another is forgotten.
+
+        Args:
+            folder: the evaluation's.
+            subject: what the scores are of, as JSON: step, weights, set.
+            ids: of the images; pictures of others that were scored before are removed.
+        """
+        self.log, self.ids, self.begun_s = score_log(folder), ids, time.monotonic()
+        self.subject = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()
+        lines = {line.id: line for line in self.log.read()}
+        for image_id in lines.keys() - set(ids):
+            (folder / PICTURES / f"{image_id}.png").unlink(missing_ok=True)
+            (folder / SHEETS / f"{image_id}.jpg").unlink(missing_ok=True)
+        self.known = {
+            image_id: lines[image_id]
+            for image_id in ids
+            if image_id in lines
+            and lines[image_id].subject == self.subject
+            and (folder / PICTURES / f"{image_id}.png").is_file()
+        }
+        self.earlier_s = max((line.seconds for line in self.known.values()), default=0.0)
+        self.log.rewrite(self.known.values())
+        if self.known:
+            print(f"going on: {len(self.known)} of {len(ids)} were scored before")
+
+    def spent_s(self) -> float:
+        """Seconds that the evaluation has taken, those before it was stopped included."""
+        return self.earlier_s + time.monotonic() - self.begun_s
+
+    def find(self, image_id: str, files: str) -> dict[str, float]:
+        """Scores of an image, as far as they were taken of these very files."""
+        line = self.known.get(image_id)
+        return line.scores if line and line.files == files else {}
+
+    def add(self, image_id: str, files: str, scores: dict[str, float]) -> None:
+        """Writes the scores of an image; from any thread."""
+        line = ImageScores(image_id, self.subject, files, self.spent_s(), scores)
+        self.known[image_id] = line
+        self.log.append([line])
+
+    def finish(self) -> None:
+        """Brings the lines into the order of the images, one for each."""
+        self.log.rewrite(self.known[image_id] for image_id in self.ids)
 
 
 def write_table(path: Path, scores: Sequence[dict]) -> None:
@@ -156,48 +200,94 @@ def write_table(path: Path, scores: Sequence[dict]) -> None:
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, dict.fromkeys(name for score in scores for name in score))
     writer.writeheader()
-    writer.writerows(scores)
+    writer.writerows(score | {"id": plain_cell(score["id"])} for score in scores)
     write_text(path, table.getvalue())
-
-
-def table_of(content: Mapping) -> str:
-    """The rows of `metrics.json` as lines for a terminal."""
-    lines = []
-    for method, row in content["rows"].items():
-        line = f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
-        line += f"HaarPSI {row['haarpsi']:.3f}  ripples {row['ripples']:.2f}"
-        if num := row.get("num_images"):
-            gain = content["gains"][method]["psnr_db"]
-            line += f"  (on {num} images, there restored has {gain:+.2f} dB)"
-        lines.append(line)
-    return "\n".join(lines)
 
 
 def means(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
     """Mean of each named score of a row over the images that have it, with its 95 % interval."""
     result: dict[str, float | list[float]] = {}
     for name in names:
-        column = f"{row}_{name}"
-        values = [score[column] for score in scores if column in score]
+        values = [score[f"{row}_{name}"] for score in scores if f"{row}_{name}" in score]
         result[name], result[f"{name}_ci95"] = mean_with_ci95(values, seed)
     return result
 
 
 def gains(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
-    """Mean of restored less `row`, image by image that has both, with its 95 % interval."""
-    result: dict[str, float | list[float]] = {}
-    for name in names:
-        own, other = f"restored_{name}", f"{row}_{name}"
-        differences = [score[own] - score[other] for score in scores if other in score]
-        result[name], result[f"{name}_ci95"] = mean_with_ci95(differences, seed)
-    return result
-
-
-def hardware() -> str:
-    """What the scores were computed on."""
-    devices = [
-        tf.config.experimental.get_device_details(device).get("device_name", "GPU")
-        for device in tf.config.list_physical_devices("GPU")
+    """As `means`, of restored less a row, image by image."""
+    differences = [
+        {f"{row}_{name}": score[f"restored_{name}"] - score[f"{row}_{name}"] for name in names}
+        for score in scores
+        if f"{row}_{names[0]}" in score
     ]
-    cores = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
-    return ", ".join([*devices, cores])
+    return means(differences, row, names, seed)
+
+
+def harm_of(scores: Sequence[Mapping]) -> dict:
+    """What the means of real pairs do not tell: how many were harmed, and by how much."""
+    summary: dict = {}
+    for name in ("psnr_db", "ssim"):
+        gained = [score[f"restored_{name}"] - score[f"blurred_{name}"] for score in scores]
+        worst = int(np.argmin(gained))
+        summary[name] = {
+            "share_better": float(np.mean(np.array(gained) > 0)),
+            "worst_gain": gained[worst],
+            "worst": scores[worst]["id"],
+        }
+    kept = [score["sharp_kept_psnr_db"] for score in scores]
+    summary["sharp_kept_lowest_db"] = min(kept)
+    summary["sharp_kept_lowest"] = scores[int(np.argmin(kept))]["id"]
+    summary["num_not_aligned"] = sum(1 for score in scores if not score["found"])
+    return summary
+
+
+def text_of(result: Mapping) -> str:
+    """What a terminal shows of the content of `metrics.json`."""
+    lines = []
+    for method, row in result["rows"].items():
+        line = f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
+        line += f"HaarPSI {row['haarpsi']:.3f}  " if "haarpsi" in row else ""
+        line += f"ripples {row['ripples']:.2f}"
+        if num := row.get("num_images"):
+            gain = result["gains"][method]["psnr_db"]
+            line += f"  (on {num} images, there restored has {gain:+.2f} dB)"
+        lines.append(line)
+    if real := result.get("real"):
+        for name, unit in (("psnr_db", " dB"), ("ssim", " SSIM")):
+            gain, harm = result["gains"]["blurred"][name], real[name]
+            lines.append(
+                f"gain {gain:+.3f}{unit}, better in {harm['share_better']:.0%}, worst "
+                f"{harm['worst_gain']:+.3f} ({harm['worst']})"
+            )
+        lowest = f"{real['sharp_kept_lowest_db']:.2f} dB ({real['sharp_kept_lowest']})"
+        lines.append(f"sharp kept to at least {lowest}; {real['num_not_aligned']} not aligned")
+    return "\n".join(lines)
+
+
+def sheet(
+    blurred_u8: np.ndarray, restored_u8: np.ndarray, sharp_u8: np.ndarray, scored: np.ndarray
+) -> np.ndarray:
+    """Blurred, restored and sharp side by side, what is not scored paler in the sharp one.
+
+    Pictures of more than 512 pixels are reduced, and those of more than 768 have a second line:
+    512 pixels a side as they are, around the place that the restoration changed most.
+    """
+    paler = np.where(scored[..., None], sharp_u8, sharp_u8 // 2 + 96).astype(np.uint8)
+    whole = [blurred_u8, restored_u8, paler]
+    reduced = whole
+    if max(scored.shape) > PANEL_PX:
+        images = [ImageOps.contain(Image.fromarray(each), (PANEL_PX, PANEL_PX)) for each in whole]
+        reduced = [np.asarray(image) for image in images]
+    lines = [np.hstack(reduced)]
+    if max(scored.shape) > DETAIL_FROM_PX:
+        change = np.abs(restored_u8.astype(np.float32) - blurred_u8).mean(-1) * scored
+        change = gaussian_filter(change, PANEL_PX / 8)
+        middle = np.unravel_index(int(change.argmax()), change.shape)
+        top, left = (
+            max(0, min(int(place) - PANEL_PX // 2, side - PANEL_PX))
+            for place, side in zip(middle, scored.shape, strict=True)
+        )
+        part = slice(top, top + PANEL_PX), slice(left, left + PANEL_PX)
+        lines.append(np.hstack([picture[part] for picture in whole]))
+    width = max(line.shape[1] for line in lines)
+    return np.vstack([np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0))) for line in lines])

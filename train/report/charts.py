@@ -2,27 +2,58 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 470.0, 10.0, 214.0
-NUM_BINS = 20
+from prepare.records.jsonl import read_log
+
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 450.0, 10.0, 214.0  # to the right is room for half a number
+MOST_BINS = 20
+# Charts of a training: of each the lines by name, and the columns of `log.csv` that they show.
+OF_TRAINING = {
+    "validation PSNR, dB": {"restored": "validation_psnr_db"},
+    "validation HaarPSI": {"restored": "validation_haarpsi"},
+    "mean absolute error, of 2": {"l1": "l1"},
+    "adversarial losses; ln 2 = 0.69 where the discriminator cannot tell": {
+        "generator": "adversarial_loss",
+        "discriminator": "discriminator_loss",
+    },
+}
 
 Series = Sequence[tuple[float, float]]
 
 
+def training_charts(log_path: Path) -> list[dict]:
+    """Charts of the losses and the validation scores, from as much of `log.csv` as there is.
+
+    A single point is no curve, and neither is the zero of a term that a run has not.
+    """
+    rows = read_log(log_path, "bring it back, or remove it to have the page without it")
+    charts = []
+    for title, columns in OF_TRAINING.items():
+        lines = {
+            name: [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
+            for name, column in columns.items()
+        }
+        curves = {
+            name: points
+            for name, points in lines.items()
+            if len(points) > 1 and any(value for _, value in points)
+        }
+        charts.append(line_chart(title, "step", curves))
+    return [chart for chart in charts if chart["lines"]]
+
+
 def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str = "") -> dict:
-    """A chart of one or more named lines; points that are not finite are left out.
+    """What the template's macro needs to draw named lines; none where there is nothing to draw.
 
     Args:
         title: what is drawn, with its unit.
         x_label: the same of the horizontal axis.
-        lines: points (x, y) of each line by name.
+        lines: points (x, y) of each line by name; those that are not finite are left out.
         note: what the reader should know beside.
-
-    Returns:
-        what the template's macro draws; "lines" is empty when there is nothing to draw.
     """
     finite = {
         name: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
@@ -37,42 +68,44 @@ def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str 
     x_ends = (min(xs), max(xs)) if max(xs) > min(xs) else (x_ticks[0], x_ticks[-1])
     y_ends = (y_ticks[0], y_ticks[-1])
     for name, points in finite.items():
-        drawn = [(_across(x, *x_ends), _up(y, *y_ends)) for x, y in points]
+        drawn = [(across(x, *x_ends), up(y, *y_ends)) for x, y in points]
         chart["lines"].append({"name": name, "style": name.replace(" ", "-"), "points": drawn})
     shown = [tick for tick in x_ticks if x_ends[0] <= tick <= x_ends[1]]
-    chart["x_ticks"] = [{"at": _across(x, *x_ends), "text": f"{x:g}"} for x in shown]
-    chart["y_ticks"] = [{"at": _up(y, *y_ends), "text": f"{y:g}"} for y in y_ticks]
+    chart["x_ticks"] = [{"at": across(x, *x_ends), "text": f"{x:g}"} for x in shown]
+    chart["y_ticks"] = [{"at": up(y, *y_ends), "text": f"{y:g}"} for y in y_ticks]
     return chart
 
 
 def histogram(title: str, x_label: str, values: Sequence[float]) -> dict:
-    """A chart of how often values fall into each of some equal bins, one edge of which is 0."""
+    """A chart of how often values fall into each of some equal bins, one edge of which is 0.
+
+    There are the more bins the more values there are, so that most hold several.
+    """
     ticks = nice_ticks(min(*values, 0.0), max(*values, 0.0))
-    width = (ticks[-1] - ticks[0]) / NUM_BINS
+    num_bins = min(MOST_BINS, math.ceil(2 * math.sqrt(len(values))))
+    width = (ticks[-1] - ticks[0]) / num_bins
     first = math.floor(ticks[0] / width)
-    edges = width * np.arange(first, first + NUM_BINS + 2)
+    edges = width * np.arange(first, first + num_bins + 2)
     counts, _ = np.histogram(values, edges)
     y_ticks = [tick for tick in nice_ticks(0, max(counts)) if tick == int(tick)]
     ends, y_ends = (edges[0], edges[-1]), (0, max(*y_ticks, *counts))
-    bars = []
-    for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
-        x, y = _across(low, *ends), _up(count, *y_ends)
-        bars.append(
-            {
-                "x": x,
-                "y": y,
-                "width": round(_across(high, *ends) - x - 1, 1),
-                "height": round(BOTTOM - y, 1),
-                "negative": high <= width / 2,
-                "text": f"{low:.2f} to {high:.2f}: {count}",
-            }
-        )
+    bars = [
+        {
+            "x": across(low, *ends),
+            "y": up(count, *y_ends),
+            "width": round(across(high, *ends) - across(low, *ends) - 1, 1),
+            "height": round(BOTTOM - up(count, *y_ends), 1),
+            "negative": high <= width / 2,
+            "text": f"{low:.2f} to {high:.2f}: {count}",
+        }
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
     return {
         "title": title,
         "x_label": x_label,
         "bars": bars,
-        "x_ticks": [{"at": _across(x, *ends), "text": f"{x:g}"} for x in ticks],
-        "y_ticks": [{"at": _up(y, *y_ends), "text": f"{y:g}"} for y in y_ticks],
+        "x_ticks": [{"at": across(x, *ends), "text": f"{x:g}"} for x in ticks],
+        "y_ticks": [{"at": up(y, *y_ends), "text": f"{y:g}"} for y in y_ticks],
     }
 
 
@@ -86,9 +119,11 @@ def nice_ticks(low: float, high: float) -> list[float]:
     return [round(k * step, 10) for k in range(first, last + 1)]
 
 
-def _across(x: float, low: float, high: float) -> float:
+def across(x: float, low: float, high: float) -> float:
+    """Where a value is on the horizontal axis."""
     return round(LEFT + (RIGHT - LEFT) * (x - low) / (high - low), 1)
 
 
-def _up(y: float, low: float, high: float) -> float:
+def up(y: float, low: float, high: float) -> float:
+    """Where a value is on the vertical axis."""
     return round(BOTTOM - (BOTTOM - TOP) * (y - low) / (high - low), 1)

@@ -1,146 +1,172 @@
-"""The page a person looks at: one self-contained HTML file an evaluation."""
+"""The page of an evaluation: one HTML file that needs no other, of a set or of real pairs."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 
+from prepare.records.data_folder import DataFolder
 from prepare.records.files import write_text
-from prepare.records.jsonl import read_object, read_table
+from prepare.records.jsonl import read_json
 from prepare.records.sets import read_kernel
 from prepare.records.settings import explain_damage
-from train import TrainError
 from train.evaluation.metrics import MOST_PSNR_DB
-from train.report.charts import histogram, line_chart
-from train.report.real_page import real_evaluations
-from train.report.template import METRIC_NAMES, OLD_METRICS, data_url, template
-from train.report.training import training_charts
-from train.run import Run
+from train.evaluation.results import (
+    EVALUATE_AGAIN,
+    METRICS,
+    PAGE,
+    PICTURES,
+    SHEETS,
+    curves_of,
+    read_scores,
+    summary_of_real,
+)
+from train.report.charts import histogram, line_chart, training_charts
+from train.report.template import METRIC_NAMES, data_url, template
+from train.run import Run, RunRecord, folder_words
 
 CASES_A_GROUP = 3  # best, median and worst: 9 cases of 3 pictures, the page's only pictures
 MOST_ROWS = 1000  # of the table; per_image.csv has them all
+MOST_SHEETS = 60  # on the page, half of the smallest gains and half of the largest
+SHEET_SIDE_PX = 1536  # of three pictures
 
 
-class NoEvaluationError(TrainError):
-    """There is nothing to report on yet."""
-
-
-def write_report(run_dir: Path, evaluation_dir: Path, sharp_dir: Path, blurred_dir: Path) -> Path:
+def write_page(
+    run_dir: Path, name: str, evaluations: Mapping[str, Mapping], data: DataFolder
+) -> Path:
     """Writes `report.html` from what an evaluation left, without evaluating again.
 
     Args:
         run_dir: holds the run's `settings.json` and `log.csv`, either of which may be missing.
-        evaluation_dir: holds the evaluation; the page goes there.
-        sharp_dir: the sharp pictures.
-        blurred_dir: the blurred pictures of the evaluated kernel.
+        name: of the evaluated set or folder of real pairs.
+        evaluations: what `metrics.json` holds of every whole evaluation of the run, by name.
+        data: holds the pictures of a set.
 
     Raises:
-        NoEvaluationError: if the folder holds no evaluation, or an older version's.
         DamagedRecordError: if a record of the run or its evaluation cannot be read.
+        OSError: if a picture cannot be read.
     """
-    again = f"run `make evaluate RUN={run_dir.name}`"
-    metrics_path = evaluation_dir / "metrics.json"
-    metrics = read_object(metrics_path, f"{again} again")
-    if not metrics:
-        raise NoEvaluationError(f"no {metrics_path}; {again} first")
-    if "gains" not in metrics:
-        raise NoEvaluationError(f"{evaluation_dir} was written by an older version; {again} again")
-    scores_path = evaluation_dir / "per_image.csv"
-    with explain_damage(scores_path, f"{again} again"):
-        scores = _read_scores(scores_path, f"{again} again")
-        groups = [
-            (name, [_case(score, evaluation_dir, sharp_dir, blurred_dir) for score in chosen])
-            for name, chosen in _best_median_worst(scores)
+    folder, metrics, record = run_dir / "evaluation" / name, evaluations[name], Run(run_dir).record
+    real = {each: content for each, content in evaluations.items() if "real" in content}
+    with explain_damage(folder / METRICS, EVALUATE_AGAIN, jinja2.TemplateError):
+        scores = [
+            score | {"gain": score["restored_psnr_db"] - score["blurred_psnr_db"]}
+            for score in read_scores(folder, metrics["num_images"])
         ]
+        pictures: list
+        if name in real:
+            scores.sort(key=lambda score: score["gain"])
+            pictures = sheets_of(scores, folder)
+        else:
+            pictures = groups_of(scores, folder, data)
         gains = [score["gain"] for score in scores]
-        gains_chart = histogram("gain in PSNR, test images", "dB, restored less blurred", gains)
-    training = training_charts(run_dir / "log.csv")
-    curve_path = evaluation_dir.parent / "curve.json"
-    with explain_damage(curve_path, f"{again} again"):
-        radius = _radius_charts(read_object(curve_path, f"{again} again"), evaluation_dir.name)
-    with explain_damage(metrics_path, f"{again} again", jinja2.TemplateError):
-        page = template("report.html.j2").render(
+        page = template("page.html.j2").render(
             run=run_dir.name,
             metrics=metrics,
-            settings=read_object(run_dir / "settings.json", "bring it back"),
-            commands=_commands(run_dir, blurred_dir),
-            groups=groups,
+            settings=read_json(run_dir / "settings.json", dict, "bring it back") or {},
+            commands=commands_of(run_dir, name, metrics, record, data),
+            pictures=pictures,
             scores=scores[:MOST_ROWS],
             num_scores=len(scores),
-            gains=gains_chart,
-            training=training,
-            radius=radius,
-            real=real_evaluations(run_dir / "evaluation"),
+            gains=histogram("gain in PSNR", "dB, restored less blurred", gains),
+            training=training_charts(run_dir / "log.csv"),
+            radius=radius_charts(name, curves_of(evaluations, record.kernels if record else ())),
+            real={each: summary_of_real(content) for each, content in real.items()},
         )
-    path = evaluation_dir / "report.html"
-    write_text(path, page)
-    return path
+    write_text(folder / PAGE, page)
+    return folder / PAGE
 
 
-def _commands(run_dir: Path, blurred_dir: Path) -> list[str]:
-    """What makes the sets, the run and the evaluation again."""
-    run = Run(run_dir).record
-    names = dict.fromkeys([*(run.kernels if run else ()), blurred_dir.name])
-    kernels = [read_kernel(blurred_dir.parent / name) for name in names]
-    commands = [kernel.make_command for kernel in kernels if kernel]
-    if run:
-        commands.append(run.make_command(run_dir, blurred_dir.parent.parent))
-    return [*commands, f'make evaluate RUN={run_dir.name} KERNEL="{blurred_dir.name}"']
+def commands_of(
+    run_dir: Path, name: str, metrics: Mapping, record: RunRecord | None, data: DataFolder
+) -> list[str]:
+    """What makes sets, run, evaluation and page again, with the folders as they were typed."""
+    folders = folder_words(run_dir.parent, data.path)
+    run = f"RUN={shlex.quote(run_dir.name)}"
+    set_names = dict.fromkeys(record.kernels if record else ())
+    scored = f'KERNEL="{name}"'
+    if "real" not in metrics:
+        set_names[name] = None
+    kernels = [read_kernel(data.blurred / each) for each in set_names]
+    commands = [
+        " ".join([kernel.make_command, *folder_words(data_dir=data.path)])
+        for kernel in kernels
+        if kernel
+    ]
+    if record:
+        commands.append(record.make_command(run_dir, data.path))
+    pairs = f"REAL={shlex.quote(metrics['folder'])}" if "real" in metrics else scored
+    commands.append(" ".join(["make evaluate", run, pairs, *folders]))
+    return [*commands, " ".join(["make report", run, scored, *folders, "     # this page alone"])]
 
 
-def _radius_charts(content: dict, kernel: str) -> list[dict]:
-    for curve in content.get("curves", []):
-        points = curve["points"]
-        if len(points) > 1 and kernel in [point["kernel"] for point in points]:
-            note = f"trained on {', '.join(content['trained'])}; equal pictures are left out"
-            classical = [point["rows"].get("richardson_lucy", {}) for point in points]
-            if numbers := [row["num_images"] for row in classical if "num_images" in row]:
-                note += f"; Richardson-Lucy on {min(numbers)} images of each set"
-            return [
-                line_chart(
-                    f"{METRIC_NAMES[metric][0]} over the strength of the blur",
-                    "radius, pixels of a 1024-pixel-wide original",
-                    {
-                        name.replace("_", " "): [
-                            (point["radius_px"], point["rows"][name][metric])
-                            for point in points
-                            if name in point["rows"]
-                            and point["rows"][name]["psnr_db"] < MOST_PSNR_DB
-                        ]
-                        for name in ("restored", "blurred", "richardson_lucy")
-                    },
-                    note=note,
-                )
-                for metric in ("psnr_db", "haarpsi")
+def radius_charts(name: str, content: Mapping) -> list[dict]:
+    """Scores over the strength of the blur, of the curve that a set is on."""
+    points: list[dict] = next(
+        (
+            curve["points"]
+            for curve in content["curves"]
+            if name in [point["kernel"] for point in curve["points"]]
+        ),
+        [],
+    )
+    if len(points) < 2:
+        return []
+    note = f"trained on {', '.join(content['trained'])}; equal pictures are left out"
+    classical = [point["rows"].get("richardson_lucy", {}) for point in points]
+    if numbers := [row["num_images"] for row in classical if "num_images" in row]:
+        note += f"; Richardson-Lucy on {min(numbers)} images of each set"
+    charts = []
+    for metric in ("psnr_db", "haarpsi"):
+        lines = {
+            row.replace("_", " "): [
+                (point["radius_px"], point["rows"][row][metric])
+                for point in points
+                if row in point["rows"] and point["rows"][row]["psnr_db"] < MOST_PSNR_DB
             ]
-    return []
+            for row in ("restored", "blurred", "richardson_lucy")
+        }
+        title = f"{METRIC_NAMES[metric][0]} over the strength of the blur"
+        charts.append(
+            line_chart(title, "radius, pixels of a 1024-pixel-wide original", lines, note)
+        )
+    return charts
 
 
-def _read_scores(path: Path, way_out: str) -> list[dict]:
-    columns = [f"{row}_{metric}" for row in ("restored", "blurred") for metric in OLD_METRICS]
-    scores = read_table(path, columns, way_out)
-    return [
-        score | {"gain": score["restored_psnr_db"] - score["blurred_psnr_db"]} for score in scores
-    ]
-
-
-def _best_median_worst(scores: Sequence[dict]) -> list[tuple[str, list[dict]]]:
-    """Images of the largest, middle and smallest gain; none twice."""
+def groups_of(
+    scores: Sequence[dict], folder: Path, data: DataFolder
+) -> list[tuple[str, list[dict]]]:
+    """Images of the largest, middle and smallest gain, none twice, with their pictures."""
     ranked = sorted(scores, key=lambda score: -score["gain"])
-    num_cases = min(CASES_A_GROUP, max(1, len(ranked) // 3))
+    num_cases = min(CASES_A_GROUP, len(ranked) // 3)
     middle = (len(ranked) - num_cases) // 2
-    groups = [
-        ("largest gain", ranked[:num_cases]),
-        ("median gain", ranked[middle : middle + num_cases]),
-        ("smallest gain", ranked[::-1][:num_cases]),
-    ]
-    return groups if len(ranked) >= 3 else [("all images", ranked)]
-
-
-def _case(score: dict, evaluation_dir: Path, sharp_dir: Path, blurred_dir: Path) -> dict:
-    name = score["id"]
-    return score | {
-        "blurred": data_url(blurred_dir / f"{name}.jpg"),
-        "restored": data_url(evaluation_dir / "restored" / f"{name}.png"),
-        "sharp": data_url(sharp_dir / f"{name}.jpg"),
+    groups = {
+        "largest gain": ranked[:num_cases],
+        "median gain": ranked[middle : middle + num_cases],
+        "smallest gain": ranked[::-1][:num_cases],
     }
+    return [
+        (
+            title,
+            [
+                score
+                | {
+                    "blurred": data_url(data.blurred_path(folder.name, score["id"])),
+                    "restored": data_url(folder / PICTURES / f"{score['id']}.png"),
+                    "sharp": data_url(data.sharp_path(score["id"])),
+                }
+                for score in chosen
+            ],
+        )
+        for title, chosen in (groups if num_cases else {"all images": ranked}).items()
+    ]
+
+
+def sheets_of(scores: Sequence[dict], folder: Path) -> list[tuple[dict, str]]:
+    """Scores of real pairs, those of the smallest and of the largest gain, with their sheets."""
+    half = MOST_SHEETS // 2
+    shown = scores if len(scores) <= MOST_SHEETS else [*scores[:half], *scores[-half:]]
+    return [
+        (score, data_url(folder / SHEETS / f"{score['id']}.jpg", SHEET_SIDE_PX)) for score in shown
+    ]

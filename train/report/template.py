@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
+from prepare.records.files import open_regular
 from prepare.records.settings import explain_damage
 
 MOST_SIDE_PX = 512  # larger pictures are reduced for the page
@@ -21,13 +22,11 @@ METHOD_NAMES = {
 METRIC_NAMES = {
     "psnr_db": ("PSNR, dB", 2),
     "ssim": ("SSIM", 3),
-    "ms_ssim": ("MS-SSIM", 3),
     "haarpsi": ("HaarPSI", 3),
     "detail_returned": ("detail back", 3),
     "detail_invented": ("invented", 3),
     "ripples": ("ripples", 2),
 }
-OLD_METRICS = tuple(name for name in METRIC_NAMES if name != "ripples")  # of every version
 RIPPLES_NOTE = (
     "Ripples: fine waves and halos beyond those of both the input and the sharp picture, where the "
     "sharp one is smooth, as root mean square in levels; 0 for the input and for the truth."
@@ -58,11 +57,12 @@ def data_url(path: Path, most_side_px: int = MOST_SIDE_PX) -> str:
         DamagedRecordError: if it is damaged.
         OSError: if it cannot be read; names it.
     """
-    content = path.read_bytes()
+    with open_regular(path) as file:
+        content = file.read()
     kind = {".jpg": "jpeg", ".png": "png"}[path.suffix]
-    way_out = "remove it, and run the command that made it again"
+    hint = "remove it, and run the command that made it again"
     with (
-        explain_damage(path, way_out, OSError, SyntaxError),
+        explain_damage(path, hint, OSError, SyntaxError, Image.DecompressionBombError),
         Image.open(io.BytesIO(content)) as image,
     ):
         if max(image.size) > most_side_px:

@@ -8,9 +8,9 @@ from pathlib import Path
 from prepare.records.jsonl import read_log
 from prepare.records.settings import DamagedRecordError
 from train import TrainError
-from train.evaluation.folder import evaluated_in
+from train.evaluation.results import evaluated_in
+from train.report.charts import training_charts
 from train.report.template import template
-from train.report.training import training_charts
 from train.studio import Refused
 
 HERE = Path(__file__).parent
