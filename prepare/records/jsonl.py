@@ -163,7 +163,7 @@ def read_log(path: Path, hint: str) -> list[dict[str, str]]:
         text = content[: content.rfind(b"\n") + 1].decode()
         reader = csv.DictReader(io.StringIO(text, newline=""))
         rows = list(reader)
-        if rows and "step" not in rows[0]:
+        if "step" not in (reader.fieldnames or ["step"]):
             raise ValueError("no column step")
         for line, row in enumerate(rows, 2):
             if None in row or None in row.values():
