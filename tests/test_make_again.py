@@ -55,7 +55,9 @@ def test_make_understands_the_command_as_it_is_shown(clone):
     assert record_from(args_of(clone, *shlex.split(record.make_command)[1:])) == record
     settings = TrainSettings(steps=7, turns=False, from_run="the $HOME one")
     run = RunRecord(settings, ("wild-01", "disc-r30"), 32, "sharp")
-    args = args_of(clone, *shlex.split(run.make_command(Path("their runs/my-run"), Path("data")))[1:])
+    args = args_of(
+        clone, *shlex.split(run.make_command(Path("their runs/my-run"), Path("data")))[1:]
+    )
     assert (args.run, args.kernel) == ("my-run", ["wild-01", "disc-r30"])
     assert args.runs_dir.name == "their runs"
     assert settings_from(args, PRESETS[args.preset]) == settings
