@@ -5,8 +5,8 @@ times height in its header, by the number of scans, by the size of what a chunk 
 decoders run in this process: every path that led to a crash or a hang is closed before them.
 """
 
+import errno
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from prepare.photographs.photograph import (
 from prepare.photographs.plain import decode_bmp, decode_gif, decode_webp
 from prepare.photographs.png import decode_png
 from prepare.photographs.tiff import decode_tiff
+from prepare.records.files import NotRegularError, named_errors, open_regular
 
 DATASET_PIXELS = 80_000_000  # 240 MB as RGB; a small file can claim far more
 MOST_BYTES_A_PIXEL = 8  # RGBA of 16 bits; a larger file holds something else
@@ -70,36 +71,28 @@ def read_photograph(
 
 
 def read_bytes(path: str | Path, max_bytes: int) -> bytes:
-    """The content of a regular file; looks at kind and size before it opens and reads."""
+    """The content of a regular file; looks at kind and size before it reads all of it."""
     try:
-        check_status(os.stat(path), max_bytes)
-        # Without waiting, should a pipe have taken the file's place meanwhile.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
-            size = check_status(os.fstat(descriptor), max_bytes)
+        with open_regular(path) as file, named_errors(Path(path)):
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise UnusablePhotograph(f"{size:,} bytes, more than {max_bytes:,}")
             decoder_of(file.read(HEAD_BYTES))
             file.seek(0)
             return file.read(size)
     except OSError as error:
-        error.filename = error.filename or os.fspath(path)
+        if isinstance(error, NotRegularError) or error.errno == errno.ENXIO:  # a socket
+            what = "no regular file, but a folder, pipe, socket or device"
+            raise UnusablePhotograph(what) from error
         raise
-
-
-def check_status(status: os.stat_result, max_bytes: int) -> int:
-    """The size in bytes."""
-    if not stat.S_ISREG(status.st_mode):
-        raise UnusablePhotograph("no regular file, but a folder, pipe, socket or device")
-    if status.st_size > max_bytes:
-        raise UnusablePhotograph(f"{status.st_size:,} bytes, more than {max_bytes:,}")
-    return status.st_size
 
 
 def decoder_of(data: bytes) -> Callable[[bytes, int], Decoded]:
     """The decoder of a file, by its first bytes: names of files tell little."""
-    by_first_bytes: dict[bytes, Callable[[bytes, int], Decoded]] = {
-        b"\x89PNG\r\n\x1a\n": decode_png, b"\xff\xd8\xff": decode_jpeg, b"BM": decode_bmp,
-        b"II*\0": decode_tiff, b"MM\0*": decode_tiff, b"II+\0": decode_tiff,
-        b"MM\0+": decode_tiff, b"GIF87a": decode_gif, b"GIF89a": decode_gif,
+    by_first_bytes: dict[tuple[bytes, ...], Callable[[bytes, int], Decoded]] = {
+        (b"\x89PNG\r\n\x1a\n",): decode_png, (b"\xff\xd8\xff",): decode_jpeg,
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): decode_tiff,
+        (b"GIF87a", b"GIF89a"): decode_gif, (b"BM",): decode_bmp,
     }  # fmt: skip
     for first_bytes, decoder in by_first_bytes.items():
         if data.startswith(first_bytes):
@@ -135,7 +128,7 @@ def converted(decoded: Decoded) -> Photograph:
     kept = kept_exif(exif)
     if not whole or (exif is not None and kept is None):
         decoded.dropped.append("EXIF")
-    dpi = sensible_dpi(decoded.dpi)
+    dpi = decoded.dpi if decoded.dpi and all(0.01 < each < 1e6 for each in decoded.dpi) else None
     return Photograph(
         upright(pixels, orientation),
         None if alpha is None else upright(alpha, orientation),
@@ -163,12 +156,3 @@ def has_equal_channels(pixels: np.ndarray) -> bool:
         if (part[..., 0] != part[..., 1]).any() or (part[..., 0] != part[..., 2]).any():
             return False
     return True
-
-
-def sensible_dpi(dpi: tuple | None) -> tuple[float, float] | None:
-    """Two finite numbers that a file can hold, or None."""
-    try:
-        across, down = (float(value) for value in dpi or ())
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        return None
-    return (across, down) if 0.01 < across < 1e6 and 0.01 < down < 1e6 else None
