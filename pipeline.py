@@ -25,7 +25,9 @@ from prepare.command_line import (
     described,
     in_words_of_flags,
     in_words_of_make,
+    parse_port,
     parse_seed,
+    parse_share,
     set_names_from,
     settings_from,
     words_from_make,
@@ -36,9 +38,10 @@ from prepare.records.data_folder import DataFolder
 from prepare.records.settings import SettingError
 from train import TrainError
 from train.devices import heeded_signals
-from train.flags import add_deblur, add_evaluate, add_preset, add_studio
+from train.evaluation import ALL, SAMPLE, SAMPLE_SIZE
 from train.run import StartPlan, find_run, plan_start
-from train.settings import TrainSettings
+from train.settings import PRESETS, TrainSettings
+from train.studio import FIRST_PORT
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
 PRETRAINED_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # comes with us
@@ -48,6 +51,8 @@ DEMO = {
     "data_dir": Path("data/demo"),
     "runs_dir": Path("tf_checkpoints/demo"),
 }
+RESTORED = Path(os.environ.get("TYPED_IN", ""), "restored")  # where make was called, as other paths
+HELP_OF_OUT = "folder of the results (default: restored)"
 SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 
 
@@ -220,8 +225,42 @@ def build_parser() -> Parser:
 
 
 def add_training(parser: Parser) -> None:
-    add_preset(parser)
+    """Adds the flags of a training; none has a default, as a run that was begun has its own."""
+    text = "recipe to start from (default: sharp)"
+    parser.add_argument("--preset", choices=PRESETS, default=argparse.SUPPRESS, help=text)
     add_settings(parser, TrainSettings, leave_out=("seed",))
+
+
+def add_evaluate(parser: Parser) -> None:
+    """Adds the flags that say what is scored beside the sets."""
+    text = "folder of real pairs <name>_blurred.*, <name>_sharp.*, and _mask.* where to score"
+    parser.add_argument("--real", type=Path, help=text)
+    text = (
+        f"what classical methods are scored on: {SAMPLE_SIZE} images by a hash of their ids, or all"
+    )
+    parser.add_argument("--baselines", choices=(SAMPLE, ALL), default=SAMPLE, help=text)
+
+
+def add_deblur(parser: Parser) -> None:
+    """Adds the flags that say what is restored, and how."""
+    parser.add_argument("photographs", type=Path, nargs="+", help="files or folders")
+    parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
+    text = "0 leaves a photograph as it is, 1 restores"
+    parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
+    text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
+    parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
+    text = "also write before and after side by side"
+    parser.add_argument("--compare", action="store_true", help=text)
+    parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")
+    parser.set_defaults(run=None)  # the pretrained network
+
+
+def add_studio(parser: Parser) -> None:
+    """Adds the flags that say where the page is, and where restored photographs go."""
+    text = f"of 127.0.0.1 (default: {FIRST_PORT}, or a free one where that is taken)"
+    parser.add_argument("--port", type=parse_port, help=text)
+    parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
+    parser.set_defaults(run=None)  # the pretrained network
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """Makes command-line flags of settings classes, so that names, defaults and help have one home."""
 
 import argparse
+import contextlib
 import difflib
 import glob
 import os
@@ -211,6 +212,21 @@ def parse_count(text: str) -> int:
     """A whole number from 1 up."""
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return int(text)
+
+
+def parse_share(text: str) -> float:
+    """A number from 0 to 1."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (share := float(text)) <= 1:
+            return share
+    raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text}")
+
+
+def parse_port(text: str) -> int:
+    """A whole number from 1 to 65535."""
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 65535, got {text}")
     return int(text)
 
 

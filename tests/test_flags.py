@@ -11,11 +11,11 @@ from prepare.command_line import (
     in_words_of_flags,
     parse_bool,
     parse_random,
+    parse_share,
     settings_from,
 )
 from prepare.records.ranges import Spread
 from prepare.records.settings import SettingError, require, setting
-from train.flags import parse_share
 
 
 @dataclass(frozen=True)
