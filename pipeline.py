@@ -59,13 +59,14 @@ SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 def dataset(args: argparse.Namespace) -> None:
     """gets originals and makes matched pairs"""
     from prepare.dataset import make_dataset
-    from prepare.sets import SetSettings
+    from prepare.pictures import SetSettings
     from prepare.sources import FFHQ_SOURCES, SourceSettings
 
     host = args.source if args.source in FFHQ_SOURCES else FfhqSettings.source
     ffhq = settings_from(args, FfhqSettings(), source=host)
     seed = getattr(args, "seed", 0)
-    wanted = SourceSettings(args.source, args.num_images, args.from_dir, args.keep, seed, ffhq)
+    folders = [args.from_dir] if args.from_dir else []
+    wanted = SourceSettings(args.source, args.num_images, folders, args.keep, seed, ffhq)
     output = settings_from(args, OutputSettings())
     sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
     if args.dry_run:
@@ -76,7 +77,7 @@ def dataset(args: argparse.Namespace) -> None:
 def blur(args: argparse.Namespace) -> None:
     """makes further blurred sets from the originals at hand"""
     from prepare.dataset import make_blurred_sets
-    from prepare.sets import SetSettings
+    from prepare.pictures import SetSettings
 
     output = settings_from(args, OutputSettings())
     sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
@@ -122,7 +123,7 @@ def deblur(args: argparse.Namespace) -> None:
 
 def studio(args: argparse.Namespace) -> None:
     """serves a page to this machine: blur with a live preview, restore, runs"""
-    from prepare.preview import preview
+    from prepare.pictures import preview
     from train.studio.places import Places
     from train.studio.server import serve
 

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from benchmarks.peers import peers
+from prepare.blur.camera import encode_jpeg
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.photograph import encode_jpeg, read_u8, square_crop
+from prepare.pictures import read_u8, square_crop
 from prepare.records.blur import LensBlur
 
 SIZE = 256

@@ -12,7 +12,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
 from prepare.blur.lens_blur import blur_and_reduce
-from prepare.photograph import read_u8
+from prepare.pictures import read_u8
 from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur
 
 

@@ -4,16 +4,17 @@ import hashlib
 from collections import deque
 from pathlib import Path
 
-from prepare.folder import folder_originals
+from prepare.ffhq.metadata import FfhqSettings
 from prepare.originals import Original
-from prepare.pair_records import PairRecords
+from prepare.pairs import PairRecords
 from prepare.records.data_folder import DataFolder, ImageRecord, split_of
+from prepare.sources import SourceSettings, originals_from
 
 
 def link_photographs(photos: Path, data: DataFolder, num_images: int) -> None:
     """Links each photograph of a flat folder."""
-    links = data.originals / "folder"
-    deque(folder_originals(photos, links, num_images, ()), maxlen=0)
+    wanted = SourceSettings("folder", num_images, [photos], True, 0, FfhqSettings())
+    deque(originals_from(wanted, data, ()), maxlen=0)
 
 
 def record_pairs(data: DataFolder, ids: list[str]) -> None:

@@ -1,27 +1,97 @@
-"""Writes the matched folders: every original once sharp and once for each blur, in parallel.
+"""Which pairs are there; makes and writes those that are not, in parallel.
 
 What is done is decided by what lies on disk, image by image, so an interrupted call goes on where
 it stopped and a repeated one does nothing. The pictures are made in several processes; this one
 alone writes, in the order of the originals, so that nothing depends on which is quicker.
 """
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from tqdm import tqdm
 
-from prepare.doubles import SplitKeeper, same_bytes_as
-from prepare.originals import Original
-from prepare.pair_making import Pictures, make_pictures
-from prepare.pair_records import PairRecords
+from prepare import PrepareError
+from prepare.originals import Original, SeenPhotograph, seen_photographs
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
-from prepare.records.data_folder import DataFolder, ImageRecord
-from prepare.records.files import write_bytes
-from prepare.sets import SetSettings, remove_pictures
+from prepare.pictures import Pictures, SetSettings, make_pictures
+from prepare.records.blur import LensBlur
+from prepare.records.data_folder import (
+    HINT,
+    DataFolder,
+    ImageRecord,
+    Rejection,
+    manifest_log,
+    read_manifest,
+    read_rejected,
+    rejected_key,
+    split_of,
+    write_manifest,
+    write_rejected,
+)
+from prepare.records.files import sync_disk, write_bytes
+from prepare.records.jsonl import JsonLines
+from prepare.records.sets import KernelRecord, read_kernel
 from prepare.workers import in_order
 
 IMAGES_PER_WORKER = 8  # a process takes about as long to start
+SAVE_EVERY = 200  # images between two savings; a kill costs the records of at most so many
+
+
+class MixedSettingsError(PrepareError):
+    """A folder holds pictures made with other settings than those asked for."""
+
+
+def complete_ids(ids: Iterable[str], data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
+    """Those of some ids, all of a manifest, whose pictures, sharp and blurred, are whole."""
+    folders = [data.sharp, *(data.blurred / blur.name for blur in blurs)]
+    ids = set(ids)
+    for folder in map(os.fspath, folders):
+        ids = {image_id for image_id in ids if is_whole_jpeg(f"{folder}/{image_id}.jpg")}
+    return ids
+
+
+def is_whole_jpeg(path: str) -> bool:
+    """Whether a file begins and ends as a JPEG; without a buffer, as there are many."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # should it be a pipe
+    except OSError:
+        return False
+    try:
+        start = os.read(descriptor, 2)
+        os.lseek(descriptor, -2, os.SEEK_END)
+        return start == b"\xff\xd8" and os.read(descriptor, 2) == b"\xff\xd9"
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = False) -> None:
+    """Writes each set's `kernel.json`, after making sure that no folder would mix two settings.
+
+    Raises:
+        MixedSettingsError: if a set was made with other settings, or any set in another size.
+        DamagedRecordError: if a set's record cannot be read.
+    """
+    records = {blur.name: KernelRecord(blur, sets.output) for blur in sets.blurs}
+    for folder in sorted(path for path in data.blurred.glob("*") if path.is_dir()):
+        record = read_kernel(folder)
+        if record is None and folder.name not in records:
+            continue  # pictures blurred elsewhere, which are the user's
+        found = record.content if record else {}
+        wanted = records[folder.name].content if folder.name in records else asdict(sets.output)
+        changed = [key for key in wanted if found.get(key) != wanted[key]]
+        if changed and any(folder.glob("*.jpg")):
+            was = ", ".join(f"{key} {found.get(key, 'unknown')}" for key in changed)
+            now = ", ".join(f"{key} {wanted[key]}" for key in changed)
+            raise MixedSettingsError(
+                f"{folder} was made with {was}, now asked for {now}; use another data folder "
+                "(DATA=...) or run `make clean-pairs` first"
+            )
+    for name, record in {} if dry_run else records.items():
+        record.write(data.blurred / name)
 
 
 def write_pairs(
@@ -31,7 +101,7 @@ def write_pairs(
     sets: SetSettings,
     *,
     keep_sharp: bool = False,
-    drop_below: Path | None = None,
+    keep_originals: bool = True,
 ) -> int:
     """Makes the pairs of the first `num_images` originals that can be used.
 
@@ -43,7 +113,8 @@ def write_pairs(
         data: where everything goes; pictures of the same id are replaced.
         sets: the blurred sets, all made from one reading of the original.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
-        drop_below: originals that are files of this folder, not links, are removed once used.
+        keep_originals: else those that were fetched or drawn are removed once used; what lies
+            elsewhere and is linked in stays.
 
     Returns:
         how many pairs were made: fewer than `num_images` when the originals ran out.
@@ -53,29 +124,29 @@ def write_pairs(
             was killed.
         OSError: if a picture cannot be written.
     """
+    depth_maps = photographs_in(sets.depth_dir) if sets.depth_dir else []
+    depth_by_id = {path.stem: path for path in reversed(depth_maps)}  # of two the first by name
     records = PairRecords(data, sets.blurs)
-    keeper = SplitKeeper(records.images.values())
+    our_originals = data.originals.resolve()
     progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)
     try:
         for original, made in in_order(
             make_pictures,
-            _tasks(originals, sets, keep_sharp),
+            ((each, (each, sets, depth_by_id.get(each.id), keep_sharp)) for each in originals),
             min(sets.workers, max(1, num_images // IMAGES_PER_WORKER)),
             lambda: num_images - records.num_accepted,
             UnusablePhotograph,
         ):
-            try:
-                known = records.images.get(original.id)
-                image = _write_pictures(original, made, known, keeper, data, sets)
-            except UnusablePhotograph as error:
-                stale = not original.problem and not keep_sharp
-                if stale and records.forget(original.id):
+            if reason := records.why_unusable(original, made):
+                if not original.problem and not keep_sharp and records.forget(original.id):
                     remove_pictures(data, original.id)
-                records.reject(original, str(error))
+                records.reject(original, reason)
                 continue
-            if drop_below and original.path.resolve().is_relative_to(drop_below.resolve()):
+            write_pictures(made, records.images.get(original.id), data, sets.blurs)
+            is_ours = original.source != "folder" and not keep_originals
+            if is_ours and original.path.resolve().is_relative_to(our_originals):
                 original.path.unlink()
-            records.accept(original, image)
+            records.accept(original, made.image)
             progress.update()
     finally:
         progress.close()
@@ -83,43 +154,138 @@ def write_pairs(
     return records.num_accepted
 
 
-def _tasks(
-    originals: Iterable[Original], sets: SetSettings, keep_sharp: bool
-) -> Iterator[tuple[Original, tuple]]:
-    """Each original, with the arguments of `make_pictures`."""
-    depth_maps = _depth_maps_in(sets.depth_dir)
-    for original in originals:
-        yield original, (original, sets, depth_maps.get(original.id), keep_sharp)
-
-
-def _write_pictures(
-    original: Original,
-    made: Pictures | UnusablePhotograph,
-    known: ImageRecord | None,
-    keeper: SplitKeeper,
-    data: DataFolder,
-    sets: SetSettings,
-) -> ImageRecord:
+def write_pictures(
+    made: Pictures, known: ImageRecord | None, data: DataFolder, blurs: Sequence[LensBlur]
+) -> None:
     """Writes what was made of an original; `known` is what the manifest said of it before."""
-    image = made.image if isinstance(made, Pictures) else None
-    double_of = None if original.problem else keeper.claim(image, known)
-    if isinstance(made, UnusablePhotograph):
-        raise made
-    if double_of and made.sharp:
-        raise UnusablePhotograph(same_bytes_as(double_of))
     if known and known.sha256 != made.image.sha256:
-        if made.sharp is None:
-            raise UnusablePhotograph(
-                "the original changed since its sharp half; run `make dataset`"
-            )
         remove_pictures(data, made.image.id)
     if made.sharp is not None:
         write_bytes(data.sharp_path(made.image.id), made.sharp, sync=False)
-    for blur, blurred in zip(sets.blurs, made.blurred, strict=True):
+    for blur, blurred in zip(blurs, made.blurred, strict=True):
         write_bytes(data.blurred_path(blur.name, made.image.id), blurred, sync=False)
-    return made.image
 
 
-def _depth_maps_in(folder: Path | None) -> dict[str, Path]:
-    """The depth maps of a folder by the ids that they are named by; of two the first by name."""
-    return {path.stem: path for path in reversed(photographs_in(folder) if folder else [])}
+def remove_pictures(data: DataFolder, image_id: str) -> None:
+    """Removes the pictures of one image, and of no other."""
+    folders = [path for path in data.blurred.glob("*") if path.is_dir()]
+    for path in [data.sharp_path(image_id), *(folder / f"{image_id}.jpg" for folder in folders)]:
+        path.unlink(missing_ok=True)
+
+
+class PairRecords:
+    """The records of a data folder, in memory and, now and then, on the disk.
+
+    Saving takes time in proportion to what is new: the records are written once, then lines are
+    added to them, and in the end they are written in order.
+    """
+
+    def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
+        self.data, self.blurs = data, blurs
+        self.images, self.rejected = read_manifest(data.manifest), read_rejected(data.rejected)
+        self.seen = {photograph.id: photograph for photograph in seen_photographs(data).read()}
+        self.first_ids = first_ids(self.images.values())
+        self.num_accepted = 0
+        self.is_log = False  # whether adding what is new to the records is all that they lack
+        self.new_images: list[ImageRecord] = []
+        self.new_reasons: list[Rejection] = []
+        self.new_seen: list[SeenPhotograph] = []
+
+    def why_unusable(self, original: Original, made: Pictures | UnusablePhotograph) -> str:
+        """Why the pictures of an original are not used; "" if they are.
+
+        Of two with the same bytes on different sides of the split the second is not: no photograph
+        is learned from and tested on.
+        """
+        if isinstance(made, UnusablePhotograph):
+            return str(made)
+        image, known = made.image, self.images.get(original.id)
+        if made.sharp is None and known and known.sha256 != image.sha256:
+            return "the original changed since its sharp half; run `make dataset`"
+        if made.sharp is None:
+            return ""
+        self.release(known)
+        first_id = self.first_ids.setdefault(image.sha256, image.id)
+        return "" if split_of(first_id) == image.split else same_bytes_as(first_id)
+
+    def release(self, image: ImageRecord | None) -> None:
+        """Lets another image have the bytes that one had first."""
+        if image and self.first_ids.get(image.sha256) == image.id:
+            del self.first_ids[image.sha256]
+
+    def accept(self, original: Original, image: ImageRecord) -> None:
+        """Adds an image whose pictures were written; saves those before it now and then.
+
+        Never the last one, which only `finish` saves: who finds all images in the manifest finds
+        all records as they should be.
+        """
+        if self.num_accepted and self.num_accepted % SAVE_EVERY == 0:
+            self.save()
+        self.images[image.id] = image
+        self.new_images.append(image)
+        if self.rejected.pop(rejected_key(original.id, original.path), None) is not None:
+            self.is_log = False
+        if original.state:
+            self.seen[image.id] = SeenPhotograph(image.id, image.sha256, original.state)
+            self.new_seen.append(self.seen[image.id])
+        self.num_accepted += 1
+
+    def forget(self, image_id: str) -> bool:
+        """Removes an image; says whether it was there."""
+        image = self.images.pop(image_id, None)
+        self.release(image)
+        self.is_log = self.is_log and image is None
+        return image is not None
+
+    def reject(self, original: Original, reason: str) -> None:
+        """Lists an original that cannot be used."""
+        image_id, file = rejected_key(original.id, original.path)
+        self.rejected[image_id, file] = reason
+        self.new_reasons.append(Rejection(image_id, file, reason))
+
+    def save(self) -> None:
+        """Brings to the disk what is new."""
+        sync_disk()  # the pictures that the records name
+        if self.new_seen:
+            seen_photographs(self.data).append(self.new_seen)
+        if self.is_log:
+            JsonLines(self.data.rejected, Rejection, HINT).append(self.new_reasons)
+            manifest_log(self.data.manifest).append(self.new_images, sync=True)
+        else:
+            write_rejected(self.data.rejected, self.rejected)
+            write_manifest(self.data.manifest, self.images)
+        self.is_log, self.new_images, self.new_reasons, self.new_seen = True, [], [], []
+
+    def finish(self) -> None:
+        """Writes all records in order, and what was drawn for each image, which its id decides."""
+        if not self.data.part:  # else once the parts are joined
+            write_drawn(self.data, self.blurs, self.images)
+            seen = [
+                self.seen[image_id] for image_id in sorted(self.seen) if image_id in self.images
+            ]
+            if seen:
+                seen_photographs(self.data).rewrite(seen)
+                self.new_seen = []
+        self.is_log = False
+        self.save()
+
+
+def first_ids(images: Iterable[ImageRecord]) -> dict[str, str]:
+    """The first id that has some bytes, by their SHA-256."""
+    first: dict[str, str] = {}
+    for image in sorted(images, key=lambda image: image.id):
+        first.setdefault(image.sha256, image.id)
+    return first
+
+
+def same_bytes_as(first_id: str) -> str:
+    """The reason why the second of two images of the same bytes is not used."""
+    return f"same bytes as {first_id}, which is on the other side of the split"
+
+
+def write_drawn(data: DataFolder, blurs: Iterable[LensBlur], ids: Iterable[str]) -> None:
+    """Writes what was drawn for each image, for blurs that draw."""
+    for blur in blurs:
+        if blur.spreads:
+            lines = ({"id": i} | blur.sampled_values(i) for i in sorted(ids))
+            JsonLines(data.blurred / blur.name / "manifest.jsonl", dict, HINT).rewrite(lines)

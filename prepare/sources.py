@@ -1,13 +1,13 @@
-"""Where originals come from: FFHQ, a folder of photographs, or pictures drawn on the spot.
+"""Where originals come from: FFHQ, folders of photographs, or pictures drawn on the spot.
 
-A source is a generator of `Original`s, each ready to be read. It is pulled until enough of them
+A source is an iterable of `Original`s, each ready to be read. It is pulled until enough of them
 could be used, so it may offer more than is asked for and never does work that nobody wants.
 """
 
 import functools
 import io
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,16 @@ from prepare.ffhq.metadata import (
     wanted_ids,
 )
 from prepare.ffhq.source import FfhqDownload, readable
-from prepare.folder import LinkFolder, NoPhotographsError, folder_originals
-from prepare.originals import Original, paths_by_id
-from prepare.records.data_folder import ImageRecord
+from prepare.originals import (
+    LinkFolder,
+    NoPhotographsError,
+    Original,
+    OwnPhotographs,
+    paths_by_id,
+    photographs_in,
+    with_ids,
+)
+from prepare.records.data_folder import DataFolder, ImageRecord, Part
 from prepare.records.files import write_bytes
 from prepare.records.settings import require
 
@@ -39,10 +46,36 @@ class SourceSettings:
 
     source: str  # "ffhq", "drive", "mirror", "folder" or "sample"
     num_images: int  # in all
-    from_dir: Path | None  # the photographs of source "folder"
+    from_dirs: Sequence[Path]  # the photographs of source "folder"
     keep: bool  # whether downloads and drawings stay once their pairs are made
     seed: int  # of drawn pictures
     ffhq: FfhqSettings
+
+    @functools.cached_property
+    def ffhq_copy(self) -> Path | None:
+        """A copy of FFHQ that somebody has, if that is the folder."""
+        is_copy = len(self.from_dirs) == 1 and is_ffhq_copy(self.from_dirs[0])
+        return self.from_dirs[0] if self.source == "folder" and is_copy else None
+
+    @functools.cached_property
+    def photographs(self) -> list[Path]:
+        """The photographs of the user's own folders; none of other sources."""
+        return [] if self.source != "folder" or self.ffhq_copy else photographs_in(self.from_dirs)
+
+    def check(self) -> None:
+        """Makes sure that there can be such images.
+
+        Raises:
+            SettingError: if there are none in FFHQ.
+            NoPhotographsError: if there are none in the user's folders, or no such folder.
+        """
+        is_known = self.source not in FFHQ_SOURCES or 1 <= self.num_images <= NUM_FFHQ_IMAGES
+        expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
+        require(is_known, "num_images", expected, self.num_images)
+        wanted_ids(self.ffhq.ids, self.num_images)
+        if self.source == "folder" and not self.from_dirs:
+            raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
+        _ = self.photographs
 
 
 class DiskTooSmallError(PrepareError):
@@ -54,29 +87,36 @@ class MixedSourcesError(PrepareError):
 
 
 def originals_from(
-    wanted: SourceSettings, originals_dir: Path, done_ids: Collection[str]
-) -> Iterator[Original]:
+    wanted: SourceSettings, data: DataFolder, done_ids: Collection[str]
+) -> Iterable[Original]:
     """Originals of a source, the wanted ones first, without those that are done.
 
     Args:
         wanted: which originals.
-        originals_dir: holds one folder a source.
+        data: its folder of originals holds one folder a source.
         done_ids: ids that need not be offered again.
 
     Raises:
-        PrepareError: if the source has nothing, or the disk is too small for it.
+        PrepareError: if the source has too few, or the disk is too small for it.
     """
     if wanted.source == "sample":
-        return sample_originals(originals_dir / "sample", wanted.seed, done_ids)
+        return sample_originals(data.originals / "sample", wanted.seed, done_ids)
     if wanted.source in FFHQ_SOURCES:
-        return fetched_originals(wanted, originals_dir, done_ids)
-    if wanted.from_dir is None:
-        raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
-    folder, num_images = originals_dir / "folder", wanted.num_images
-    if is_ffhq_copy(wanted.from_dir):
-        LinkFolder(folder).link("images1024x1024", images_folder(wanted.from_dir).resolve())
-        return ffhq_copy_originals(folder, num_images, wanted.ffhq.ids, done_ids)
-    return folder_originals(wanted.from_dir, folder, num_images, done_ids)
+        return fetched_originals(wanted, data.originals, done_ids)
+    if wanted.ffhq_copy:
+        links = LinkFolder(data.originals / "folder")
+        links.link("images1024x1024", str(images_folder(wanted.ffhq_copy).resolve()))
+        return ffhq_copy_originals(links.path, wanted.num_images, wanted.ffhq.ids, done_ids)
+    photographs = OwnPhotographs(wanted.photographs, data)
+    to_make = photographs.to_make(done_ids)
+    if len(done_ids) + len(to_make) < wanted.num_images:
+        there = f", and {len(done_ids)} pairs are there" if done_ids else ""
+        raise NoPhotographsError(
+            f"--num-images asks for {wanted.num_images}, but --from "
+            f"{' '.join(map(str, wanted.from_dirs))} holds {len(wanted.photographs)} photographs"
+            f"{there}; add some, or ask for N={len(done_ids) + len(to_make)}"
+        )
+    return map(photographs.linked, to_make)
 
 
 def fetched_originals(
@@ -113,19 +153,6 @@ def fetched_originals(
         yield from download.originals(report=tqdm.write, on_bytes=count)
 
 
-def check_wanted(wanted: SourceSettings) -> None:
-    """Raises SettingError if there are no such images in FFHQ."""
-    is_ffhq = wanted.source in FFHQ_SOURCES
-    expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
-    require(
-        not is_ffhq or 1 <= wanted.num_images <= NUM_FFHQ_IMAGES,
-        "num_images",
-        expected,
-        wanted.num_images,
-    )
-    wanted_ids(wanted.ffhq.ids, wanted.num_images)
-
-
 def check_same_source(images: Mapping[str, ImageRecord], manifest_path: Path, source: str) -> None:
     """Makes sure that drawn and real pictures, say, do not mix unnoticed.
 
@@ -155,12 +182,35 @@ def count_missing(wanted: SourceSettings, num_known: int, done_ids: Collection[s
     return max(wanted.num_images, num_known) - len(done_ids)
 
 
+def ids_of_part(wanted: SourceSettings, part: Part) -> tuple[set[str], set[str]]:
+    """Ids of the images that a part is to make, and of those that it leaves to the others.
+
+    A part makes what it can of the first `num_images` originals. What takes the place of those
+    that cannot be used is for the command that joins the parts to find.
+
+    Raises:
+        PrepareError: if the source holds fewer originals.
+        SettingError: if the ids cannot be read.
+    """
+    if wanted.source in FFHQ_SOURCES:
+        ids = wanted_ids(wanted.ffhq.ids, wanted.num_images)
+    elif wanted.source == "sample":
+        ids = [sample_id(wanted.seed, index) for index in range(wanted.num_images)]
+    elif wanted.ffhq_copy:
+        copy = ffhq_copy_originals(wanted.ffhq_copy, wanted.num_images, wanted.ffhq.ids)
+        ids = [original.id for original in copy]
+    else:
+        ids = [original.id for original in with_ids(wanted.photographs)]
+    own = {image_id for image_id in ids[: wanted.num_images] if part.holds(image_id)}
+    return own, set(ids) - own
+
+
 def originals_at_hand(
     originals_dir: Path, images: Mapping[str, ImageRecord], done_ids: Collection[str]
 ) -> list[Original]:
     """The originals of a manifest's images that are not in `done_ids`, where they lie on disk."""
-    is_ffhq = any(image.source in FFHQ_SOURCES for image in images.values())
-    source = "ffhq" if is_ffhq else next((image.source for image in images.values()), "")
+    sources = {image.source for image in images.values()}
+    source = "ffhq" if sources & FFHQ_SOURCES else next(iter(sources), "")
     paths = paths_by_id(originals_dir, source)
     return [
         Original(
@@ -174,19 +224,25 @@ def originals_at_hand(
     ]
 
 
+def sample_id(seed: int, index: int) -> str:
+    """Id of a drawn picture."""
+    return f"sample-{seed}-{index:05d}"
+
+
 def sample_originals(
     originals_dir: Path, seed: int, done_ids: Collection[str]
 ) -> Iterator[Original]:
     """Drawn portraits and scenes without end, each drawn when a worker first asks for it."""
     for index in itertools.count():
-        image_id = f"sample-{seed}-{index:05d}"
+        image_id = sample_id(seed, index)
         path = originals_dir / f"{image_id}.png"
         if image_id not in done_ids:
-            draw = functools.partial(_draw_sample, path, index, seed)
+            draw = functools.partial(draw_sample, path, index, seed)
             yield Original(image_id, path, "sample", materialize=draw)
 
 
-def _draw_sample(path: Path, index: int, seed: int) -> None:
+def draw_sample(path: Path, index: int, seed: int) -> None:
+    """Draws a picture and writes it, unless it is there."""
     if not path.exists():
         buffer = io.BytesIO()
         PillowImage.fromarray(drawn(index, seed)).save(buffer, "PNG", compress_level=1)

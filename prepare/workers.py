@@ -50,7 +50,7 @@ def in_order(
     """
     source, failure, has_more = iter(items), None, True
     running: deque[tuple[Any, Future]] = deque()
-    with _executor(num_workers) as pool:
+    with executor(num_workers) as pool:
         try:
             while True:
                 room = min(num_wanted(), ITEMS_AHEAD * num_workers) - len(running)
@@ -63,33 +63,39 @@ def in_order(
                     except PrepareError as error:
                         failure, has_more = error, False
                     else:
-                        running.append((item, _submit(pool, work, arguments)))
+                        running.append((item, submit(pool, work, arguments)))
                     continue
                 if not running:
                     break
                 item, future = running.popleft()
-                yield item, _result(future, expected_errors)
+                try:
+                    result = future.result()
+                except expected_errors as error:
+                    result = error
+                yield item, result
+        except BrokenProcessPool as error:
+            raise LostWorkerError(
+                f"a worker process was killed ({error}); if memory ran out, ask for fewer "
+                "(WORKERS=1)"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
     if failure:
         raise failure
 
 
-def _executor(num_workers: int) -> Executor:
+def executor(num_workers: int) -> Executor:
+    """What runs the work: this process itself, or several."""
     if num_workers == 1:
         keep_freed_memory()
-        return _ThisProcess()
+        return ThisProcess()
     context = multiprocessing.get_context("forkserver")
     # Loaded once, where no thread holds a lock, for all workers; those that are here are needed.
-    context.set_forkserver_preload(sorted(name for name in sys.modules if _is_ours(name)))
-    return ProcessPoolExecutor(num_workers, context, initializer=_begin_worker)
+    context.set_forkserver_preload(sorted(m for m in sys.modules if m.startswith("prepare.")))
+    return ProcessPoolExecutor(num_workers, context, initializer=begin_worker)
 
 
-def _is_ours(module: str) -> bool:
-    return module.startswith("prepare.")
-
-
-class _ThisProcess(Executor):
+class ThisProcess(Executor):
     """Does at once what it is given."""
 
     def submit(self, work: Callable, /, *args: Any, **kwargs: Any) -> Future:
@@ -101,44 +107,27 @@ class _ThisProcess(Executor):
         return future
 
 
-def _submit(pool: Executor, work: Callable, arguments: tuple) -> Future:
-    """Starts a worker, too, as long as there are fewer than wanted."""
+def submit(pool: Executor, work: Callable, arguments: tuple) -> Future:
+    """Hands on work; starts a worker, too, as long as there are fewer than wanted."""
     # Ctrl-C reaches all processes of a terminal. What a thread blocks, those it starts block, too.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
         return pool.submit(work, *arguments)
-    except BrokenProcessPool as error:
-        raise _lost(error) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _result(future: Future, expected_errors: type[Exception]) -> Any:
-    try:
-        return future.result()
-    except expected_errors as error:
-        return error
-    except BrokenProcessPool as error:
-        raise _lost(error) from error
+def begin_worker() -> None:
+    """Prepares a worker, which ends with its parent: it would wait for work for good."""
 
+    def end_with_parent() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        wait([parent.sentinel])
+        os._exit(1)
 
-def _lost(error: Exception) -> LostWorkerError:
-    return LostWorkerError(
-        f"a worker process was killed ({error}); if memory ran out, ask for fewer (WORKERS=1)"
-    )
-
-
-def _begin_worker() -> None:
     keep_freed_memory()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends a worker whose parent was killed: it would wait for work for good."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def keep_freed_memory() -> None:

@@ -1,28 +1,56 @@
+"""Pairs: what is made of originals, what is refused with a reason, what is there already."""
+
+import json
+import shutil
+from dataclasses import asdict
+
 import numpy as np
 import pytest
-from helpers.pair_files import photo_u8, read_lines, tree, write_photos
-from helpers.pair_writing import BLURS, originals_of, write
+from helpers.pair_files import photo_u8, tree, write_jpeg, write_photos
+from helpers.pair_writing import (
+    BLURS,
+    SETTINGS,
+    dataset,
+    ids_of,
+    originals_of,
+    reasons_of,
+    sets_of,
+    write,
+)
 from PIL import Image as PillowImage
 
+import pipeline
 from prepare import PrepareError
 from prepare.originals import Original
-from prepare.records.blur import LensBlur
+from prepare.pairs import (
+    MixedSettingsError,
+    complete_ids,
+    remove_pictures,
+    write_kernel_records,
+)
+from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder, read_manifest, split_of
-from prepare.sets import complete_ids
 
 
 @pytest.fixture
 def originals(tmp_path):
-    return originals_of(tmp_path / "photos", [f"{index:05d}.png" for index in range(7)])
+    return originals_of(tmp_path / "photos", [f"{index:05d}.png" for index in range(3)])
 
 
-def complete(path, blurs):
-    return complete_ids(read_manifest(path / "manifest.jsonl"), DataFolder(path), blurs)
+def complete(path, blurs=BLURS):
+    return complete_ids(ids_of(path), DataFolder(path), blurs)
+
+
+def pixels(path):
+    return np.asarray(PillowImage.open(path)).astype(float)
+
+
+# What is made.
 
 
 def test_every_original_has_a_sharp_and_a_blurred_half_by_its_name(tmp_path, originals):
-    assert write(tmp_path, originals) == 7
-    folders, names = DataFolder(tmp_path), {f"{index:05d}.jpg" for index in range(7)}
+    assert write(tmp_path, originals) == 3
+    folders, names = DataFolder(tmp_path), {f"{index:05d}.jpg" for index in range(3)}
     for folder in (folders.sharp, *(folders.blurred / blur.name for blur in BLURS)):
         assert {path.name for path in folder.iterdir()} == names
         for path in folder.iterdir():
@@ -30,7 +58,6 @@ def test_every_original_has_a_sharp_and_a_blurred_half_by_its_name(tmp_path, ori
                 assert (image.size, image.mode, image.format) == ((32, 32), "RGB", "JPEG")
                 # 4:4:4: no component is sampled more coarsely than another.
                 assert len({(h, v) for _, h, v, _ in image.layer}) == 1
-    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_manifest_describes_the_originals(tmp_path):
@@ -42,72 +69,112 @@ def test_manifest_describes_the_originals(tmp_path):
     assert len(image.sha256) == 64
 
 
-def test_sharp_half_is_the_central_square_reduced(tmp_path):
+def test_sharp_half_is_the_central_square_reduced_and_the_blurred_half_loses_detail(tmp_path):
     photo = photo_u8(3, 96, 160)
     (tmp_path / "photos").mkdir()
     PillowImage.fromarray(photo).save(tmp_path / "photos" / "a.png")
     write(tmp_path, [Original("a", tmp_path / "photos" / "a.png", "folder")])
-    square = photo[:, 32:128].astype(float)
-    blocks = square.reshape(32, 3, 32, 3, 3).mean((1, 3))
-    sharp = np.asarray(PillowImage.open(tmp_path / "not_blurred_resized" / "a.jpg")).astype(float)
+    data = DataFolder(tmp_path)
+    blocks = photo[:, 32:128].astype(float).reshape(32, 3, 32, 3, 3).mean((1, 3))
+    sharp = pixels(data.sharp_path("a"))
     assert np.abs(sharp - blocks).mean() < 2  # what JPEG costs at quality 95
+    for blur in BLURS:
+        blurred = pixels(data.blurred_path(blur.name, "a"))
+        assert abs(blurred.mean() - sharp.mean()) < 8  # borders are replicated, so not exactly
+        assert np.abs(np.diff(blurred, axis=0)).mean() < np.abs(np.diff(sharp, axis=0)).mean()
 
 
-def test_blurred_half_keeps_the_mean_and_loses_detail(tmp_path, originals):
-    write(tmp_path, originals[:1])
-    sharp, *blurred = (
-        np.asarray(PillowImage.open(folder / "00000.jpg")).astype(float)
-        for folder in (
-            tmp_path / "not_blurred_resized",
-            *(tmp_path / "blurred_resized" / b.name for b in BLURS),
-        )
-    )
-    for each in blurred:
-        assert abs(each.mean() - sharp.mean()) < 8  # borders are replicated, so not exactly
-        assert np.abs(np.diff(each, axis=0)).mean() < np.abs(np.diff(sharp, axis=0)).mean()
-
-
-def test_one_and_many_workers_write_the_same_bytes(tmp_path, originals):
-    (tmp_path / "photos" / "00002.png").write_bytes(b"no PNG")
-    for workers in (1, 2, 5):
-        assert write(tmp_path / str(workers), originals, 5, workers=workers) == 5
-    assert tree(tmp_path / "1") == tree(tmp_path / "2") == tree(tmp_path / "5")
+def test_one_and_many_workers_write_the_same_bytes(tmp_path):
+    originals = originals_of(tmp_path / "photos", [f"{index:02d}.png" for index in range(19)])
+    originals[2].path.write_bytes(b"no PNG")
+    for workers in (1, 2):
+        assert write(tmp_path / str(workers), originals, 17, workers=workers) == 17
+    assert tree(tmp_path / "1") == tree(tmp_path / "2")
 
 
 def test_the_first_usable_originals_are_taken_and_no_more_are_asked_for(tmp_path):
     names = [f"{index:02d}.png" for index in range(10)]
     every = originals_of(tmp_path / "photos", names, **{"01": "is no face"})
-    (tmp_path / "photos" / "03.png").write_bytes(
-        (tmp_path / "photos" / "03.png").read_bytes()[:500]
-    )
+    every[3].path.write_bytes(every[3].path.read_bytes()[:500])
     asked = []
     source = (asked.append(each.id) or each for each in every)
     assert write(tmp_path, source, 4) == 4
-    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["00", "02", "04", "05"]
+    assert ids_of(tmp_path) == {"00", "02", "04", "05"}
     assert asked == ["00", "01", "02", "03", "04", "05"]
-    rejected = {each["id"]: each for each in read_lines(tmp_path / "rejected.jsonl")}
-    assert list(rejected) == ["01", "03"]
-    assert rejected["01"]["reason"] == "is no face"
-    assert rejected["03"]["file"] == str(tmp_path / "photos" / "03.png")
+    lines = (tmp_path / "rejected.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["01", "03"]
+    assert reasons_of(tmp_path)["01"] == "is no face"
+    assert json.loads(lines[1])["file"] == str(tmp_path / "photos" / "03.png")
 
 
 def test_source_that_fails_does_so_after_what_it_gave_was_made(tmp_path, originals):
     def source():
-        yield from originals[:3]
+        yield from originals
         raise PrepareError("the quota is used up")
 
     with pytest.raises(PrepareError, match="quota"):
         write(tmp_path, source(), 7)
-    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["00000", "00001", "00002"]
-    assert complete(tmp_path, BLURS) == {"00000", "00001", "00002"}
+    assert complete(tmp_path) == {"00000", "00001", "00002"}
 
 
 def test_picture_that_cannot_be_written_is_an_os_error_and_the_rest_is_recorded(tmp_path):
     originals = originals_of(tmp_path / "photos", ["a.png", "b.png"])
     (tmp_path / "not_blurred_resized" / "b.jpg").mkdir(parents=True)
     with pytest.raises(OSError, match=r"b\.jpg"):
-        write(tmp_path, originals, workers=1)
-    assert sorted(read_manifest(tmp_path / "manifest.jsonl")) == ["a"]
+        write(tmp_path, originals)
+    assert ids_of(tmp_path) == {"a"}
+
+
+def test_manifest_is_saved_now_and_then(tmp_path, originals, monkeypatch):
+    """A kill costs the records of so many images at most."""
+    monkeypatch.setattr("prepare.pairs.SAVE_EVERY", 1)
+    seen = []
+
+    def watched():
+        for original in originals:
+            seen.append(len(ids_of(tmp_path)))
+            yield original
+
+    assert write(tmp_path, watched(), num_images=3) == 3
+    assert seen == [0, 0, 1]
+    assert len(ids_of(tmp_path)) == 3
+
+
+def test_each_image_has_its_own_depth_map(tmp_path):
+    originals = originals_of(tmp_path / "photos", ["face.png", "none.png"])
+    write_photos(tmp_path / "photos", ["face.a.png"])
+    originals.append(Original("face.a", tmp_path / "photos" / "face.a.png", "folder"))
+    (tmp_path / "depth").mkdir()
+    (tmp_path / "depth" / "face.json").write_text("{}")
+    for stem, level in (("face", 0), ("face.a", 255)):  # in focus; far behind it
+        depth = np.full((64, 64), level, np.uint8)
+        PillowImage.fromarray(depth).save(tmp_path / "depth" / f"{stem}.png")
+    blur, data = LensBlur(60, depth=True), DataFolder(tmp_path)
+    assert write(tmp_path, originals, blurs=[blur], depth_dir=tmp_path / "depth") == 2
+    for image_id, is_equal in (("face", True), ("face.a", False)):
+        sharp, blurred = data.sharp_path(image_id), data.blurred_path(blur.name, image_id)
+        assert (np.abs(pixels(sharp) - pixels(blurred)).mean() < 3) == is_equal
+    assert reasons_of(tmp_path) == {"none": f"has no depth map in {tmp_path / 'depth'}"}
+
+
+def test_originals_that_are_dropped_are_ours_never_links_or_photographs(tmp_path):
+    data = DataFolder(tmp_path)
+    linked, *_ = originals_of(tmp_path / "photos", ["linked.png", "fetched.png", "own.png"])
+    data.originals.mkdir()
+    originals = [
+        Original("linked", data.originals / "linked.png", "mirror"),
+        Original("fetched", data.originals / "fetched.png", "mirror"),
+        Original("own", data.originals / "own.png", "folder"),
+    ]
+    originals[0].path.symlink_to(linked.path)
+    for original in originals[1:]:
+        shutil.copy(tmp_path / "photos" / original.path.name, original.path)
+    assert write(tmp_path, originals, keep_originals=False) == 3
+    assert {path.name for path in data.originals.iterdir()} == {"linked.png", "own.png"}
+    assert linked.path.exists()
+
+
+# What is there already.
 
 
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut", "begun wrong"])
@@ -120,15 +187,9 @@ def test_pair_with_a_damaged_half_is_not_complete(tmp_path, originals, half, dam
     damaged = {"empty": b"", "cut": content[:-10], "begun wrong": bytes(2) + content[2:]}
     if damage != "gone":
         path.write_bytes(damaged[damage])
-    assert complete(tmp_path, BLURS) == {"00000"}
+    assert complete(tmp_path) == {"00000"}
     assert write(tmp_path, originals[1:2]) == 1
     assert path.read_bytes() == content
-
-
-def test_pair_that_is_not_in_the_manifest_is_not_complete(tmp_path, originals):
-    write(tmp_path, originals[:2])
-    (tmp_path / "manifest.jsonl").unlink()
-    assert complete(tmp_path, BLURS) == set()
 
 
 def test_changed_original_takes_its_old_copies_away(tmp_path, originals):
@@ -136,78 +197,228 @@ def test_changed_original_takes_its_old_copies_away(tmp_path, originals):
     PillowImage.fromarray(photo_u8(99)).save(originals[0].path)
     write(tmp_path, originals[:1], blurs=BLURS[:1])
     assert complete(tmp_path, BLURS[:1]) == {"00000", "00001"}
-    assert complete(tmp_path, BLURS) == {"00001"}  # no stale second copy
+    assert complete(tmp_path) == {"00001"}  # no stale second copy
 
 
 def test_blur_alone_leaves_the_sharp_half_and_refuses_a_changed_original(tmp_path, originals):
-    write(tmp_path, originals[:2], blurs=BLURS[:1])
-    before = {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "not_blurred_resized").iterdir()
-    }
+    write(tmp_path, originals, blurs=BLURS[:1])
+    before = {path: path.stat() for path in DataFolder(tmp_path).sharp.iterdir()}
     PillowImage.fromarray(photo_u8(99)).save(originals[0].path)
-    assert write(tmp_path, originals[:2], blurs=BLURS[1:], keep_sharp=True) == 1
-    assert {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "not_blurred_resized").iterdir()
-    } == before
-    [rejected] = read_lines(tmp_path / "rejected.jsonl")
-    assert "changed since its sharp half" in rejected["reason"]
+    assert write(tmp_path, originals, blurs=BLURS[1:], keep_sharp=True) == 2
+    assert {path: path.stat() for path in before} == before
+    assert "changed since its sharp half" in reasons_of(tmp_path)["00000"]
 
 
-def test_depth_map_is_found_by_id_and_its_absence_is_a_reason(tmp_path, originals):
-    (tmp_path / "depth").mkdir()
-    PillowImage.new("L", (64, 64), 200).save(tmp_path / "depth" / "00000.png")
-    blurs = [LensBlur(30, depth=True)]
-    assert write(tmp_path, originals[:2], blurs=blurs, depth_dir=tmp_path / "depth") == 1
-    [rejected] = read_lines(tmp_path / "rejected.jsonl")
-    assert rejected["id"] == "00001"
-    assert "no depth map" in rejected["reason"]
+def test_blur_says_how_many_photographs_it_blurred(tmp_path, photos, capsys):
+    assert dataset(tmp_path / "data", photos, 4) == 0
+    capsys.readouterr()
+    words = ["blur", "--data-dir", f"{tmp_path}/data", "--size", "32", "--radius", "9", "12"]
+    assert pipeline.main(words) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "4 photographs to blur for disc-r9, disc-r12",
+        f"4 photographs blurred, in {tmp_path / 'data' / 'blurred_resized'}",
+    ]
 
 
-def test_manifest_is_saved_now_and_then(tmp_path, originals, monkeypatch):
-    """A kill costs the records of so many images at most."""
-    monkeypatch.setattr("prepare.pair_records.SAVE_EVERY", 2)
-    path, seen = tmp_path / "manifest.jsonl", []
-
-    def watched():
-        for original in originals:
-            seen.append(len(read_manifest(path)))
-            yield original
-
-    assert write(tmp_path, watched(), num_images=7, workers=1) == 7
-    assert seen == sorted(seen)
-    assert seen[-1] >= 4
-    assert len(read_manifest(path)) == 7
+def test_pictures_of_one_id_are_removed_and_no_others(tmp_path):
+    data = DataFolder(tmp_path)
+    names = ["a.jpg", "a.b.jpg", "[a].jpg", "A.jpg", "aa.jpg", "*.jpg"]
+    folders = data.sharp, data.blurred / "disc-r30", data.blurred / "disc-r9"
+    for folder in folders:
+        write_photos(folder, names)
+    for image_id in ("a", "*", "[a]"):
+        remove_pictures(data, image_id)
+    for folder in folders:
+        assert {path.name for path in folder.iterdir()} == {"a.b.jpg", "A.jpg", "aa.jpg"}
 
 
-def test_each_image_has_its_own_depth_map(tmp_path):
-    originals = originals_of(tmp_path / "photos", ["face.png"])
-    [photograph] = write_photos(tmp_path / "photos", ["face.a.png"]).glob("face.a.png")
-    originals.append(Original("face.a", photograph, "folder"))
-    (tmp_path / "depth").mkdir()
-    for stem, level in (("face", 0), ("face.a", 255)):  # in focus; far behind it
-        depth = np.full((64, 64), level, np.uint8)
-        PillowImage.fromarray(depth).save(tmp_path / "depth" / f"{stem}.png")
-    blur = LensBlur(60, depth=True)
-    assert write(tmp_path, originals, blurs=[blur], depth_dir=tmp_path / "depth") == 2
-    for image_id, is_equal in (("face", True), ("face.a", False)):
-        sharp, blurred = (
-            np.asarray(PillowImage.open(path)).astype(int)
-            for path in (
-                DataFolder(tmp_path).sharp_path(image_id),
-                DataFolder(tmp_path).blurred_path(blur.name, image_id),
-            )
-        )
-        assert (np.abs(sharp - blurred).mean() < 3) == is_equal
+# What cannot be used.
 
 
-def test_what_is_dropped_are_files_of_the_folder_never_links(tmp_path):
-    [mine, _] = originals_of(tmp_path / "photos", ["a.png", "b.png"])
-    link, fetched = tmp_path / "originals" / "a.png", tmp_path / "originals" / "b.png"
-    link.parent.mkdir()
-    link.symlink_to(mine.path)
-    (tmp_path / "photos" / "b.png").rename(fetched)
-    originals = [Original("a", link, "folder"), Original("b", fetched, "folder")]
-    assert write(tmp_path, originals, drop_below=tmp_path / "originals") == 2
-    assert link.is_symlink()
-    assert mine.path.exists()
-    assert not fetched.exists()
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "no image"),
+        (b"<html></html>", "no image"),
+        (None, "cannot be opened (No such file or directory)"),
+    ],
+)
+def test_file_that_cannot_be_read_is_listed_until_it_is_mended(tmp_path, content, reason):
+    originals = originals_of(tmp_path / "photos", ["a.png", "b.png", "c.png"])
+    path = originals[1].path
+    good = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    assert write(tmp_path, originals) == 2
+    assert ids_of(tmp_path) == {"a", "c"}
+    assert list(reasons_of(tmp_path)) == ["b"]
+    assert reason in reasons_of(tmp_path)["b"]
+    path.write_bytes(good)
+    assert write(tmp_path, originals) == 3
+    assert reasons_of(tmp_path) == {}
+
+
+def test_original_that_became_unusable_is_forgotten_with_its_pictures(tmp_path):
+    originals = originals_of(tmp_path / "photos", ["a.png", "b.png"])
+    write(tmp_path, originals)
+    originals[0].path.write_bytes(b"no PNG")
+    assert write(tmp_path, originals[:1]) == 0
+    assert ids_of(tmp_path) == {"b"}
+    assert not list(tmp_path.rglob("a.jpg"))
+
+
+def test_original_that_its_source_refuses_leaves_the_pair_of_its_id(tmp_path):
+    [good] = originals_of(tmp_path / "photos", ["a.png"])
+    taken = Original("a", tmp_path / "photos" / "a.bmp", "folder", problem="id a is taken")
+    assert write(tmp_path, [good]) == 1
+    assert write(tmp_path, [taken]) == 0
+    assert complete(tmp_path) == {"a"}
+    assert reasons_of(tmp_path) == {"a": "id a is taken"}
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "reasons"),
+    [(31, 100, ["is 100x31, smaller than the 32x32 that is written"]), (32, 40, [])],
+)
+def test_photograph_smaller_than_the_pictures_is_refused(tmp_path, height, width, reasons):
+    photos = write_photos(tmp_path / "photos", ["small.png"], height, width)
+    write(tmp_path, [Original("small", photos / "small.png", "folder")])
+    assert list(reasons_of(tmp_path).values()) == reasons
+
+
+# The split: no photograph is learned from and tested on.
+
+TRAIN = [f"face{i}" for i in range(40) if split_of(f"face{i}") == "train"]
+TEST = [f"face{i}" for i in range(40) if split_of(f"face{i}") == "test"]
+
+
+def same_photographs(folder, ids):
+    originals = originals_of(folder, [f"{image_id}.png" for image_id in ids])
+    for original in originals[1:]:
+        shutil.copy(originals[0].path, original.path)
+    return originals
+
+
+def test_copy_on_the_other_side_is_listed_and_another_takes_its_place(tmp_path):
+    first, same, other = TRAIN[0], TRAIN[1], TEST[0]
+    originals = same_photographs(tmp_path / "photos", [first, same, other])
+    originals += originals_of(tmp_path / "photos", ["more.png"])
+    assert write(tmp_path, originals, 3) == 3
+    assert ids_of(tmp_path) == {first, same, "more"}  # on one side it does no harm
+    reason = f"same bytes as {first}, which is on the other side of the split"
+    assert reasons_of(tmp_path) == {other: reason}
+    assert not DataFolder(tmp_path).sharp_path(other).exists()
+    assert write(tmp_path, originals[2:3]) == 0  # by what the manifest says, too
+
+
+def test_image_that_changed_gives_its_old_bytes_free(tmp_path):
+    originals = same_photographs(tmp_path / "photos", [TRAIN[0], TEST[0]])
+    assert write(tmp_path, originals) == 1
+    PillowImage.fromarray(photo_u8(99)).save(originals[0].path)
+    assert write(tmp_path, originals) == 2
+    originals[1].path.write_bytes(originals[0].path.read_bytes())
+    assert write(tmp_path, originals[1:]) == 0
+    originals[0].path.write_bytes(b"no PNG")
+    assert write(tmp_path, originals) == 1
+    assert ids_of(tmp_path) == {TEST[0]}
+
+
+# Settings of a set.
+
+
+def test_set_records_its_settings(tmp_path):
+    write_kernel_records(DataFolder(tmp_path), sets_of())
+    for blur in BLURS:
+        record = json.loads((tmp_path / "blurred_resized" / blur.name / "kernel.json").read_text())
+        assert record.items() >= (asdict(blur) | asdict(SETTINGS)).items()
+        assert record["kernel"] == blur.name
+
+
+def test_set_with_a_range_of_radii_can_be_claimed_again(tmp_path):
+    sets = sets_of([LensBlur((10, 40))])
+    write_kernel_records(DataFolder(tmp_path), sets)
+    write_jpeg(tmp_path / "blurred_resized" / "disc-r10-40" / "a.jpg", photo_u8(0))
+    before = tree(tmp_path)
+    write_kernel_records(DataFolder(tmp_path), sets)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("changed", [OutputSettings(size=64), OutputSettings(size=32, quality=90)])
+def test_other_size_or_quality_is_refused_where_there_are_pictures(tmp_path, changed):
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1], changed))
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1]))
+    write_jpeg(tmp_path / "blurred_resized" / "disc-r30" / "a.jpg", photo_u8(0))
+    before = tree(tmp_path)
+    for blurs in (BLURS[:1], BLURS[1:]):
+        with pytest.raises(MixedSettingsError, match=r"disc-r30 was made with .*now asked for"):
+            write_kernel_records(DataFolder(tmp_path), sets_of(blurs, changed))
+    assert tree(tmp_path) == before
+
+
+def test_pictures_blurred_elsewhere_are_in_nobodys_way_unless_they_have_the_sets_name(tmp_path):
+    write_jpeg(tmp_path / "blurred_resized" / "photoshop" / "a.jpg", photo_u8(0))
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1]))
+    assert not (tmp_path / "blurred_resized" / "photoshop" / "kernel.json").exists()
+    write_jpeg(tmp_path / "blurred_resized" / BLURS[1].name / "a.jpg", photo_u8(0))
+    with pytest.raises(MixedSettingsError, match="unknown"):
+        write_kernel_records(DataFolder(tmp_path), sets_of())
+
+
+def test_damaged_record_is_refused_by_name(tmp_path):
+    write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1]))
+    path = tmp_path / "blurred_resized" / "disc-r30" / "kernel.json"
+    for content in (path.read_bytes()[:50], b"", b"\xff", b"[]"):
+        path.write_bytes(content)
+        with pytest.raises(PrepareError, match=r"kernel\.json is damaged.*make clean-pairs"):
+            write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1]))
+
+
+# `clean-pairs` where folders are links: the links go, and what they lead to stays.
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A data folder in `disk`, to which `data` is a link, of photographs in `photos`."""
+    photos = write_photos(tmp_path / "photos", ["a.png", "b.png", "c.png"])
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    assert dataset(tmp_path / "data", photos, 3, "--radius", 30, 40) == 0
+    return tmp_path
+
+
+def clean(folder, *more):
+    assert pipeline.main(["clean-pairs", "--data-dir", str(folder / "data"), *more]) == 0
+
+
+def move_behind_link(path, to):
+    path.rename(to)
+    path.symlink_to(to)
+
+
+def test_linked_data_folder_loses_its_pairs_alone(folder):
+    photos, originals = tree(folder / "photos"), tree(folder / "disk" / "originals")
+    assert len(originals) == 3
+    clean(folder)
+    assert tree(folder / "photos") == photos
+    assert tree(folder / "disk" / "originals") == originals
+    assert (folder / "data").is_symlink()
+    assert {path.name for path in (folder / "disk").iterdir()} <= {"originals", ".lock"}
+
+
+def test_what_is_behind_links_stays(folder):
+    data = DataFolder(folder / "data")
+    (folder / "elsewhere").mkdir()
+    linked = data.originals, data.blurred / "disc-r40", data.blurred, data.manifest, data.rejected
+    for number, path in enumerate(linked):
+        move_behind_link(path, folder / "elsewhere" / str(number))
+    for path in data.sharp.iterdir():
+        path.unlink()
+    data.sharp.rmdir()
+    data.sharp.symlink_to(folder / "photos")  # someone linked the photographs themselves there
+    photos, elsewhere = tree(folder / "photos"), tree(folder / "elsewhere")
+    clean(folder, "--dry-run")
+    assert data.sharp.is_symlink()
+    clean(folder)
+    assert tree(folder / "photos") == photos
+    assert tree(folder / "elsewhere") == elsewhere
+    assert data.originals.is_symlink()
+    assert not any(path.is_symlink() for path in (data.sharp, *linked[2:]))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from helpers.photographs import KEEP, encoded, picture, png_of, png_with, read, saved
 from PIL import Image
-
 from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
+
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import read_photograph

@@ -185,6 +185,7 @@ def test_changed_original_is_remade(photos, data_dir):
         "not_blurred_resized/01.jpg",
         "blurred_resized/disc-r30/01.jpg",
         "manifest.jsonl",
+        ".photographs.jsonl",
     }
 
 
@@ -266,7 +267,7 @@ def test_blur_adds_sets_and_leaves_the_sharp_folder_untouched(photos, data_dir):
     for name in ("disc-r15", "disc-r45"):
         assert ids_in(data_dir / "blurred_resized" / name) == ["00", "01", "02"]
     assert (
-        "0 blurred copies"
+        "0 photographs to blur"
         in run("blur", "--radius", 15, 45, "--size", 32, "--data-dir", data_dir).stdout
     )
 

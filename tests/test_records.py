@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pipeline
-from prepare import pair_records
+from prepare import pairs
 from prepare.originals import Original
-from prepare.pair_records import PairRecords
+from prepare.pairs import PairRecords, complete_ids
 from prepare.records.data_folder import (
     DataFolder,
     ImageRecord,
@@ -42,7 +42,6 @@ from prepare.records.jsonl import (
     read_object,
 )
 from prepare.records.settings import DamagedRecordError
-from prepare.sets import complete_ids
 
 
 class Score(msgspec.Struct, forbid_unknown_fields=True):
@@ -238,16 +237,16 @@ def original(tmp_path, image_id: str) -> Original:
 
 
 def test_saves_write_what_is_new(tmp_path, monkeypatch):
-    monkeypatch.setattr(pair_records, "SAVE_EVERY", 10)
+    monkeypatch.setattr(pairs, "SAVE_EVERY", 10)
     written = []
     for name in ("write_manifest", "write_rejected"):
-        really = getattr(pair_records, name)
+        really = getattr(pairs, name)
 
         def counted(path, content, really=really):
             written.append(len(content))
             really(path, content)
 
-        monkeypatch.setattr(pair_records, name, counted)
+        monkeypatch.setattr(pairs, name, counted)
     data, num_images = DataFolder(tmp_path), 400
     records = PairRecords(data, [])
     for number in range(num_images):
@@ -260,7 +259,7 @@ def test_saves_write_what_is_new(tmp_path, monkeypatch):
 
 
 def test_what_an_earlier_command_added_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(pair_records, "SAVE_EVERY", 2)
+    monkeypatch.setattr(pairs, "SAVE_EVERY", 2)
     data = DataFolder(tmp_path)
     for first in (0, 6, 12):  # each killed after its last
         records = PairRecords(data, [])
@@ -277,7 +276,7 @@ def test_what_an_earlier_command_added_is_kept(tmp_path, monkeypatch):
     assert set(read_manifest(data.manifest)) == set(records.images)
 
 
-PROGRAM = "import sys; from prepare import pair_records as r; r.SAVE_EVERY = 1; import pipeline; "
+PROGRAM = "import sys; from prepare import pairs as r; r.SAVE_EVERY = 1; import pipeline; "
 PROGRAM += "sys.exit(pipeline.main(sys.argv[1:]))"
 
 
@@ -300,9 +299,9 @@ def test_killed_command_keeps_what_it_saved_and_goes_on(tmp_path, num_saved):
     saved = set(read_manifest(data.manifest))
     assert num_saved <= len(saved) < 12
     assert complete_ids(saved, data, []) == saved
-    times = {name: data.made_at_ns(name) for name in saved}
+    times = {path: path.stat().st_mtime_ns for path in map(data.sharp_path, saved)}
     assert pipeline.main([*words, str(data.path)]) == 0
-    assert {name: data.made_at_ns(name) for name in saved} == times  # none was made again
+    assert {path: path.stat().st_mtime_ns for path in times} == times  # none was made again
     assert tree(data.path) == tree(tmp_path / "whole")
 
 

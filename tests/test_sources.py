@@ -1,19 +1,21 @@
+"""Originals: the user's own photographs, drawn ones, and those at hand for further sets."""
+
+import errno
 import hashlib
 import itertools
+import os
 import shutil
+import time
+from pathlib import Path
 
-import numpy as np
 import pytest
-from helpers.pair_files import write_photos
+from helpers.pair_files import photo_u8, tree, write_photos
+from helpers.pair_writing import dataset, ids_of, reasons_of
 from PIL import Image as PillowImage
 
+import pipeline
 from prepare.ffhq.metadata import FfhqSettings
-from prepare.folder import (
-    NoPhotographsError,
-    changed_photographs,
-    folder_originals,
-    photographs_in,
-)
+from prepare.originals import LinkFolder, NoPhotographsError, photographs_in, with_ids
 from prepare.records.data_folder import DataFolder, ImageRecord
 from prepare.sources import (
     MixedSourcesError,
@@ -25,6 +27,14 @@ from prepare.sources import (
 )
 
 
+def own(folders, num_images=1):
+    return SourceSettings("folder", num_images, folders, True, 0, FfhqSettings())
+
+
+def offered(folder, data_dir, num_images, done_ids=()):
+    return list(originals_from(own([folder], num_images), DataFolder(data_dir), done_ids))
+
+
 def images_of(**sources):
     return {
         image_id: ImageRecord(image_id, "train", source, "0" * 64, 64, 64)
@@ -32,36 +42,146 @@ def images_of(**sources):
     }
 
 
-def digest_of(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+# Which photographs there are.
 
 
 def test_photographs_are_found_in_subfolders_in_order_of_path(tmp_path):
     write_photos(tmp_path / "sub", ["a.png"])
     write_photos(tmp_path, ["c.PNG", "b.jpeg", "d.tiff", ".hidden.png"])
     (tmp_path / "notes.txt").write_text("no photograph")
-    found = [str(path.relative_to(tmp_path)) for path in photographs_in(tmp_path)]
-    assert found == ["b.jpeg", "c.PNG", "d.tiff", "sub/a.png"]
+    names = ["b.jpeg", "c.PNG", "d.tiff", "sub/a.png"]
+    assert [str(path.relative_to(tmp_path)) for path in photographs_in([tmp_path])] == names
+    assert photographs_in([tmp_path / "sub", tmp_path]) == [
+        tmp_path / name for name in (names[3], *names[:3])
+    ]
 
 
-def test_folder_that_is_missing_or_empty_is_refused_by_name(tmp_path):
-    with pytest.raises(NoPhotographsError, match=r"--from .*nowhere: no such folder"):
-        photographs_in(tmp_path / "nowhere")
-    with pytest.raises(NoPhotographsError, match=r"no photographs there .*\.png"):
-        photographs_in(tmp_path)
+def test_folder_below_that_cannot_be_read_is_named_and_the_rest_is_made(
+    tmp_path, monkeypatch, capsys
+):
+    photos = write_photos(tmp_path / "photos", ["a.png", "b.png"])
+    write_photos(photos / "closed", ["c.png"])
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert dataset(tmp_path / "data", photos, 2) == 0
+    assert ids_of(tmp_path / "data") == {"a", "b"}
+    assert f"{photos / 'closed'} cannot be read (Permission denied)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("num_images", [2, 3])
+def test_folder_that_is_not_there_is_an_error_though_there_are_enough_pairs(
+    tmp_path, photos, num_images, capsys
+):
+    assert dataset(tmp_path / "data", photos, 2) == 0
+    assert dataset(tmp_path / "data", tmp_path / "typo", num_images) == 1
+    assert capsys.readouterr().err.startswith(f"error: --from {tmp_path / 'typo'}: no such folder")
+    (tmp_path / "empty").mkdir()
+    assert dataset(tmp_path / "data", tmp_path / "empty", num_images) == 1
+    assert "no photographs there (looked for .avif" in capsys.readouterr().err
+    assert pipeline.main(["dataset", "--num-images", "2", "--source", "folder"]) == 1
+    assert "SOURCE=folder needs FROM=" in capsys.readouterr().err
 
 
 def test_too_few_photographs_are_refused_before_any_work(tmp_path):
     folder = write_photos(tmp_path / "photos", ["a.png", "b.png"])
-    originals = folder_originals(folder, tmp_path / "originals", 3, ())
     with pytest.raises(NoPhotographsError, match=r"asks for 3.*holds 2.*N=2"):
-        next(originals)
-    assert not (tmp_path / "originals").exists()
+        offered(folder, tmp_path / "data", 3)
+    assert not (tmp_path / "data").exists()
 
 
-def test_photographs_are_linked_never_copied(tmp_path):
+def test_photographs_of_another_folder_are_added_to_those_that_are_there(tmp_path, photos, capsys):
+    other = write_photos(tmp_path / "other", ["x.png", "y.png", "z.png"])
+    assert dataset(tmp_path / "data", photos, 5) == 0
+    assert dataset(tmp_path / "data", other, 7) == 0
+    assert ids_of(tmp_path / "data") == {"00", "01", "02", "03", "04", "x", "y"}
+    assert dataset(tmp_path / "data", other, 9) == 1
+    assert "holds 3 photographs, and 7 pairs are there; add some, or ask for N=8" in (
+        capsys.readouterr().err
+    )
+
+
+def test_several_folders_are_one_after_the_other(tmp_path):
+    b = write_photos(tmp_path / "b", ["1.png", "2.png"])
+    a = write_photos(tmp_path / "a", ["2.png", "3.png"])
+    originals = originals_from(own([b, a], 4), DataFolder(tmp_path / "data"), ())
+    assert [original.id for original in originals] == ["1", "2", "a-2", "3"]
+
+
+# Ids.
+
+
+def ids_and_problems(names, done_ids=()):
+    originals = with_ids([Path(name) for name in names], done_ids)
+    return [original.problem or original.id for original in originals]
+
+
+def test_equal_names_in_other_folders_get_the_name_of_their_folder():
+    names = ["DCIM/100/a.jpg", "DCIM/100/b.jpg", "DCIM/101/a.jpg", "DCIM/101/c.jpg"]
+    assert ids_and_problems(names) == ["a", "b", "101-a", "c"]
+    assert ids_and_problems(["2024/x/a.png", "2025/x/a.png", "2026/x/A.png", "x-a.png"]) == [
+        *("a", "x-a", "2026-x-A"),
+        "id x-a is taken by 2025/x/a.png; rename one of them",
+    ]
+
+
+def test_equal_names_in_one_folder_are_a_problem_that_names_both():
+    assert ids_and_problems(["p/a.jpg", "p/a.png", "p/A.png"]) == [
+        "a",
+        "id a is taken by p/a.jpg; rename one of them",
+        "differs from a by case alone; rename one of them",
+    ]
+
+
+def test_an_id_that_is_given_stays_with_its_photograph():
+    """Where a disk does not tell case, the pictures of FACE would replace those of face."""
+    differs = "differs from face by case alone; rename one of them"
+    assert ids_and_problems(["p/FACE.png", "p/face.png"], {"face"}) == [differs, "face"]
+    assert ids_and_problems(["p/FACE.png"], {"face"}) == [differs]
+    assert ids_and_problems(["p/FACE.png", "q/face.png"], {"face"}) == ["p-FACE", "face"]
+
+
+def test_pairs_of_equal_names_are_made_and_stay(tmp_path, capsys):
+    names = ["a.png", "b.png", "c.png"]
+    for folder in ("100", "101"):
+        write_photos(tmp_path / "DCIM" / folder, [f"{folder}{name}" for name in names])
+        for name in names:
+            (tmp_path / "DCIM" / folder / f"{folder}{name}").rename(
+                tmp_path / "DCIM" / folder / name
+            )
+    assert dataset(tmp_path / "data", tmp_path / "DCIM", 6) == 0
+    assert ids_of(tmp_path / "data") == {"a", "b", "c", "101-a", "101-b", "101-c"}
+    assert reasons_of(tmp_path / "data") == {}
+    assert dataset(tmp_path / "data", tmp_path / "DCIM", 6) == 0
+    assert "6 pairs are there, 0 to make" in capsys.readouterr().out
+    assert pipeline.main(["blur", "--data-dir", f"{tmp_path}/data", "--size=32", "--radius=9"]) == 0
+
+
+def test_an_id_is_a_whole_stem_not_the_beginning_of_another(tmp_path):
+    names = ["face.crop.jpg", "face.jpg", "face[1].jpg", "face1.jpg"]
+    folder = write_photos(tmp_path / "photos", names)
+    for _ in range(2):
+        originals = offered(folder, tmp_path, 4)
+        assert {each.id for each in originals} == {"face", "face.crop", "face1", "face[1]"}
+        assert all(each.path.exists() for each in originals)
+        links = tmp_path / "originals" / "folder"
+        assert sorted(path.name for path in links.iterdir()) == sorted(names)
+
+
+# Links.
+
+
+def test_photographs_are_linked_never_copied_or_changed(tmp_path, monkeypatch):
     folder = write_photos(tmp_path / "photos", ["b.png", "a.jpg"])
-    originals = list(folder_originals(folder, tmp_path / "originals", 2, ()))
+    before = tree(folder)
+    monkeypatch.chdir(folder)
+    originals = offered(Path("..", "photos"), tmp_path / "data", 2)
+    monkeypatch.chdir(tmp_path)
     assert [(each.id, each.source, each.problem) for each in originals] == [
         ("a", "folder", ""),
         ("b", "folder", ""),
@@ -69,105 +189,134 @@ def test_photographs_are_linked_never_copied(tmp_path):
     for each in originals:
         assert each.path.is_symlink()
         assert each.path.resolve() == folder / each.path.name
+    shutil.rmtree(tmp_path / "data")
+    assert tree(folder) == before
 
 
-def test_link_leads_to_the_photograph_from_wherever_it_was_named(tmp_path, monkeypatch):
-    write_photos(tmp_path / "photos", ["a.png"])
-    monkeypatch.chdir(tmp_path / "photos")
-    [original] = folder_originals(tmp_path / "photos" / ".." / "photos", tmp_path / "o", 1, ())
-    monkeypatch.chdir(tmp_path)
-    assert original.path.resolve() == tmp_path / "photos" / "a.png"
+def test_file_in_the_place_of_a_link_is_the_users_and_stays(tmp_path, photos):
+    link = tmp_path / "links" / "00.png"
+    link.parent.mkdir()
+    link.write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match=r"00\.png"):
+        LinkFolder(link.parent).link("00.png", str(photos / "00.png"), "0" * 64)
+    assert link.read_bytes() == b"mine"
 
 
-def test_what_is_there_is_not_offered_again(tmp_path):
-    folder = write_photos(tmp_path / "photos", ["a.png", "b.png", "c.png"])
-    list(folder_originals(folder, tmp_path / "originals", 2, ()))
-    again = folder_originals(folder, tmp_path / "originals", 3, {"a", "b"})
-    assert [each.id for each in again] == ["c"]
+def test_where_links_cannot_be_photographs_are_copied(tmp_path, photos, monkeypatch, capsys):
+    def refused(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    os.mkfifo(photos / "0.png")
+    data = DataFolder(tmp_path / "data")
+    assert dataset(data.path, photos, 3) == 0
+    assert ids_of(data.path) == {"00", "01", "02"}
+    assert reasons_of(data.path) == {"0": "cannot be opened (no regular file)"}
+    copies = data.originals / "folder"
+    assert tree(copies) == {f"0{i}.png": (photos / f"0{i}.png").read_bytes() for i in range(3)}
+    assert dataset(data.path, photos, 3) == 0
+    assert "3 pairs are there, 0 to make" in capsys.readouterr().out
+    PillowImage.fromarray(photo_u8(99)).save(photos / "01.png")
+    assert dataset(data.path, photos, 3) == 0
+    assert "2 pairs are there, 1 to make" in capsys.readouterr().out
+    assert (copies / "01.png").read_bytes() == (photos / "01.png").read_bytes()
+    (copies / "02.png").write_bytes(b"the user's")
+    PillowImage.fromarray(photo_u8(98)).save(photos / "02.png")
+    assert dataset(data.path, photos, 3) == 1
+    assert "02.png" in capsys.readouterr().err
+    assert (copies / "02.png").read_bytes() == b"the user's"
 
 
-def test_photographs_that_moved_are_linked_again_and_those_that_changed_are_named(tmp_path):
-    folder = write_photos(tmp_path / "photos", ["a.png", "b.png", "c.png"])
-    originals_dir, ids = tmp_path / "originals" / "folder", {"a", "b", "c"}
-    list(folder_originals(folder, originals_dir, 3, ()))
-    images = {
-        each: ImageRecord(each, "train", "folder", digest_of(folder / f"{each}.png"), 64, 64)
-        for each in ids
-    }
-
-    class Data(DataFolder):
-        def made_at_ns(self, _):
-            return self.now_ns
-
-    def changed(folder, made_at_ns, relink=True):
-        Data.now_ns = made_at_ns
-        return changed_photographs(folder, Data(tmp_path), images, ids, relink=relink)
-
-    always, never = 0, 2**63
-    assert changed(folder, always) == changed(folder, never) == set()
-    shutil.copy(folder / "a.png", folder / "b.png")
-    assert changed(folder, never) == set()  # by the clock it is older than its pair
-    assert changed(folder, always) == {"b"}
-    other = folder.rename(tmp_path / "other")
-    (other / "c.png").rename(other / "c.PNG")
-    assert changed(other, never, relink=False) == {"b"}
-    assert not (originals_dir / "a.png").exists()
-    assert changed(other, never) == {"b"}
-    assert {path.name for path in originals_dir.iterdir()} == {"a.png", "b.png", "c.PNG"}
-    assert all(path.resolve().parent == other for path in originals_dir.iterdir())
-    assert changed(None, always) == changed(tmp_path / "nowhere", always) == set()
+# Photographs that changed.
 
 
-def test_second_photograph_of_one_id_is_a_problem_that_names_both(tmp_path):
-    folder = write_photos(tmp_path / "photos", ["a.jpg", "a.png"])
-    first, second = folder_originals(folder, tmp_path / "originals", 2, ())
-    assert (first.id, first.problem) == ("a", "")
-    assert second.id == "a"
-    assert str(folder / "a.jpg") in second.problem
-    assert second.path == folder / "a.png"
+@pytest.fixture
+def made(tmp_path):
+    """A data folder of four photographs, and their folder."""
+    photos = write_photos(tmp_path / "photos", [f"0{number}.bmp" for number in range(4)])
+    data = DataFolder(tmp_path / "data")
+    assert dataset(data.path, photos, 4) == 0
+    return data, photos
 
 
-def test_an_id_is_a_whole_stem_not_the_beginning_of_another(tmp_path):
-    names = ["face.crop.jpg", "face.jpg", "face[1].jpg", "face1.jpg"]
-    folder, links = write_photos(tmp_path / "photos", names), tmp_path / "links"
-    for _ in range(2):
-        originals = list(folder_originals(folder, links, 4, ()))
-        assert sorted(original.id for original in originals) == sorted(
-            ["face", "face.crop", "face1", "face[1]"]
-        )
-        assert all(original.path.exists() for original in originals)
-        assert sorted(path.name for path in links.iterdir()) == sorted(names)
+@pytest.mark.parametrize("case", ["at once", "clock ahead", "copied", "copied without states"])
+def test_an_edited_photograph_is_made_again_whatever_the_clocks_say(made, tmp_path, case, capsys):
+    data, photos = made
+    if case == "clock ahead":
+        for path in data.path.rglob("*.jpg"):
+            os.utime(path, (4e9, 4e9))
+    edited, before = photos / "01.bmp", (photos / "01.bmp").stat()
+    PillowImage.fromarray(photo_u8(99)).save(edited)
+    os.utime(edited, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert edited.stat().st_size == before.st_size
+    if case.startswith("copied"):
+        shutil.copytree(data.path, tmp_path / "copy", symlinks=True, copy_function=shutil.copyfile)
+        data = DataFolder(tmp_path / "copy")
+    if case == "copied without states":
+        (data.path / ".photographs.jsonl").unlink()
+    assert dataset(data.path, photos, 4) == 0
+    assert "3 pairs are there, 1 to make" in capsys.readouterr().out
+    assert dataset(tmp_path / "fresh", photos, 4) == 0
+    for folder in ("not_blurred_resized", "blurred_resized"):
+        assert tree(data.path / folder) == tree(tmp_path / "fresh" / folder)
+
+
+def test_photographs_are_read_again_only_where_their_state_changed(made, monkeypatch):
+    data, photos = made
+    read = []
+    monkeypatch.setattr("prepare.originals.sha256_of", lambda path: read.append(path.name) or "")
+    assert dataset(data.path, photos, 4) == 0
+    assert read == []
+    os.utime(photos / "02.bmp")
+    assert dataset(data.path, photos, 4, "--dry-run") == 0
+    assert read == ["02.bmp"]
+
+
+def test_photographs_that_moved_are_linked_again(made, tmp_path, capsys):
+    data, photos = made
+    moved = photos.rename(tmp_path / "moved")
+    (moved / "02.bmp").rename(moved / "02.BMP")
+    assert dataset(data.path, moved, 4, "--dry-run") == 0
+    links = data.originals / "folder"
+    assert not (links / "00.bmp").exists()
+    assert dataset(data.path, moved, 4) == 0
+    assert "4 pairs are there, 0 to make" in capsys.readouterr().out
+    assert {path.name for path in links.iterdir()} == {"00.bmp", "01.bmp", "02.BMP", "03.bmp"}
+    assert all(path.resolve().parent == moved for path in links.iterdir())
+
+
+def test_linking_takes_time_in_proportion(tmp_path):
+    """Looking through all links for each photograph would take 2000 * 2000 steps here."""
+    (tmp_path / "photos").mkdir()
+    for number in range(2000):
+        (tmp_path / "photos" / f"{number}.jpg").touch()
+    began_s = time.process_time()
+    assert len(offered(tmp_path / "photos", tmp_path / "data", 2000)) == 2000
+    assert time.process_time() - began_s < 8  # 0.3
+
+
+# Drawn pictures, and originals at hand.
 
 
 def test_samples_are_drawn_when_asked_for_and_the_same_every_time(tmp_path):
-    digests = []
+    digests = set()
     for name in ("one", "other"):
-        for original in itertools.islice(sample_originals(tmp_path / name, 5, ()), 2):
-            assert not original.path.exists()
-            original.materialize()
-            digests.append(hashlib.sha256(original.path.read_bytes()).hexdigest())
-    assert digests[:2] == digests[2:]
-    assert digests[0] != digests[1]
+        original = next(sample_originals(tmp_path / name, 5, ["sample-5-00000"]))
+        assert not original.path.exists()
+        original.materialize()
+        digests.add(hashlib.sha256(original.path.read_bytes()).hexdigest())
+    assert len(digests) == 1
     with PillowImage.open(tmp_path / "one" / "sample-5-00001.png") as image:
         assert (image.size, image.mode) == ((1024, 1024), "RGB")
 
 
-def test_sample_that_was_drawn_is_left_alone(tmp_path):
-    original = next(sample_originals(tmp_path, 0, ()))
-    original.path.write_bytes(b"as it is")
-    original.materialize()
-    assert original.path.read_bytes() == b"as it is"
-
-
 def test_samples_go_on_after_those_that_are_there(tmp_path):
     done_ids = {"sample-0-00000", "sample-0-00002"}
-    ids = [each.id for each in itertools.islice(sample_originals(tmp_path, 0, done_ids), 3)]
-    assert ids == ["sample-0-00001", "sample-0-00003", "sample-0-00004"]
-
-
-def test_folder_source_needs_a_folder(tmp_path):
-    with pytest.raises(NoPhotographsError, match="SOURCE=folder needs FROM="):
-        originals_from(SourceSettings("folder", 1, None, True, 0, FfhqSettings()), tmp_path, ())
+    originals = list(itertools.islice(sample_originals(tmp_path, 0, done_ids), 3))
+    assert [each.id for each in originals] == [f"sample-0-0000{index}" for index in (1, 3, 4)]
+    originals[0].path.write_bytes(b"as it is")
+    originals[0].materialize()
+    assert originals[0].path.read_bytes() == b"as it is"
 
 
 def test_kinds_of_image_do_not_mix(tmp_path):
@@ -176,35 +325,20 @@ def test_kinds_of_image_do_not_mix(tmp_path):
     with pytest.raises(MixedSourcesError, match=r"images from folder, now asked for sample"):
         check_same_source(images, tmp_path, "sample")
     check_same_source({}, tmp_path, "sample")
-    check_same_source(
-        images_of(a="drive", b="mirror"), tmp_path, "ffhq"
-    )  # both carry the same photographs
+    # Both carry the same photographs.
+    check_same_source(images_of(a="drive", b="mirror"), tmp_path, "ffhq")
 
 
 def test_originals_at_hand_are_those_of_the_manifest(tmp_path):
-    write_photos(tmp_path / "originals" / "folder", ["a.png", "b.JPG", "c.png", "stranger.png"])
+    write_photos(tmp_path / "elsewhere", ["b.JPG"])
+    write_photos(tmp_path / "folder", ["a.png", "c.png", "stranger.png"])
+    (tmp_path / "folder" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "folder" / "circle").symlink_to(tmp_path)
+    write_photos(tmp_path / "ffhq" / "images1024x1024", ["a.png"])
     images = images_of(a="folder", b="folder", c="folder", gone="folder")
-    at_hand = originals_at_hand(tmp_path / "originals", images, {"c"})
-    assert {each.id: bool(each.problem) for each in at_hand} == {
-        "a": False,
-        "b": False,
-        "gone": True,
-    }
-    assert at_hand[0].path == tmp_path / "originals" / "folder" / "a.png"
-
-
-def test_originals_at_hand_may_lie_in_a_folder_that_is_linked_in(tmp_path):
-    write_photos(tmp_path / "copy", ["00000.png"])
-    (tmp_path / "originals" / "ffhq").mkdir(parents=True)
-    (tmp_path / "originals" / "ffhq" / "images1024x1024").symlink_to(tmp_path / "copy")
-    images = images_of(**{"00000": "drive"})
-    [original] = originals_at_hand(tmp_path / "originals", images, ())
-    assert original.problem == ""
-
-
-def test_photographs_stay_as_they_are(tmp_path):
-    folder = write_photos(tmp_path / "photos", ["a.png"])
-    before = np.asarray(PillowImage.open(folder / "a.png"))
-    list(folder_originals(folder, tmp_path / "originals", 1, ()))
-    shutil.rmtree(tmp_path / "originals")
-    np.testing.assert_array_equal(PillowImage.open(folder / "a.png"), before)
+    at_hand = originals_at_hand(tmp_path, images, {"c"})
+    problems = {each.id: each.problem for each in at_hand}
+    assert problems == {"a": "", "b": "", "gone": "the original is gone"}
+    assert at_hand[0].path == tmp_path / "folder" / "a.png"
+    [fetched] = originals_at_hand(tmp_path, images_of(a="drive"), ())
+    assert fetched.path == tmp_path / "ffhq" / "images1024x1024" / "a.png"

@@ -5,7 +5,6 @@ import numpy as np
 
 from prepare.blur.grain import grain
 from prepare.blur.light import encoded_values
-from prepare.photograph import encode_jpeg
 from prepare.records.blur import LensBlur
 
 SHARPENING_SIGMA = 1.0  # of the unsharp mask, written pixels
@@ -33,3 +32,21 @@ def as_photographed(light: np.ndarray, blur: LensBlur, seed_text: str) -> np.nda
         small = encode_jpeg(picture, int(blur.jpeg), subsampled=bool(blur.subsampling))
         picture = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR_RGB)
     return picture
+
+
+def encode_jpeg(picture_u8: np.ndarray, quality: int, subsampled: bool = False) -> bytes:
+    """JPEG file of an RGB picture.
+
+    Args:
+        picture_u8: uint8, shape (H, W, 3), RGB.
+        quality: 1 to 100.
+        subsampled: chroma at half the resolution (4:2:0), in place of the full (4:4:4).
+
+    Returns:
+        The bytes of the file; the same on every call.
+    """
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    full, half = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+    settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, half if subsampled else full]
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture_u8, cv2.COLOR_RGB2BGR), settings)
+    return encoded.tobytes()

@@ -1,6 +1,7 @@
 """Finds the photographs of a folder, and shows their names."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 SUFFIXES = frozenset({
@@ -9,7 +10,11 @@ SUFFIXES = frozenset({
 })  # fmt: skip
 
 
-def photographs_in(folder: str | Path, recursive: bool = False) -> list[Path]:
+def photographs_in(
+    folder: str | Path,
+    recursive: bool = False,
+    on_error: Callable[[OSError], object] | None = None,
+) -> list[Path]:
     """Paths in a folder that end in a photograph's suffix, of upper or lower case.
 
     Hidden files and folders are skipped, and with them the `._*` files that macOS leaves beside
@@ -19,30 +24,37 @@ def photographs_in(folder: str | Path, recursive: bool = False) -> list[Path]:
     Args:
         folder: to look in.
         recursive: look in folders below it, too.
+        on_error: told why a folder below it cannot be read, whose photographs are left out then;
+            without it that ends the search.
 
     Returns:
         Paths that begin with `folder`, in order of their bytes: the same on every system.
 
     Raises:
-        OSError: if the folder, or one below it, cannot be read.
+        OSError: if the folder cannot be read.
     """
     found: list[str] = []
     folders, seen = [os.fspath(folder)], set()
     while folders:
         current = folders.pop()
-        status = os.stat(current)
-        if (status.st_dev, status.st_ino) in seen:
+        try:
+            status = os.stat(current)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(current) as entries:
+                names = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            if on_error is None or current == os.fspath(folder):
+                raise
+            on_error(error)
             continue
-        seen.add((status.st_dev, status.st_ino))
         below = []
-        with os.scandir(current) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if _is_folder(entry):
-                    below.append(entry.path)
-                elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                    found.append(entry.path)
+        for entry in names:
+            if _is_folder(entry):
+                below.append(entry.path)
+            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                found.append(entry.path)
         folders += sorted(below, key=os.fsencode, reverse=True) if recursive else []
     return [Path(path) for path in sorted(found, key=os.fsencode)]
 

@@ -81,10 +81,6 @@ class DataFolder:
         """The blurred picture of an image in one set."""
         return self.blurred / set_name / f"{image_id}.jpg"
 
-    def made_at_ns(self, image_id: str) -> int:
-        """When the sharp picture was last written, in nanoseconds."""
-        return os.stat(f"{self.sharp}/{image_id}.jpg").st_mtime_ns
-
 
 class ImageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of `manifest.jsonl`."""
