@@ -192,7 +192,7 @@ def test_what_changes_nothing_makes_no_other_set(folder, capsys):
         "--jpeg",
         0,
     ]
-    assert "0 blurred copies to make for hexagon-r33.5" in run(
+    assert "0 photographs to blur for hexagon-r33.5" in run(
         capsys, "blur", *words, "--radius", 33.5
     )
     assert set_names(blurred) == before

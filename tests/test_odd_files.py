@@ -1,18 +1,14 @@
 """Odd names and kinds of files in a folder of photographs: used, or listed with a reason."""
 
 import os
-import time
 
-import numpy as np
 import pytest
 from helpers.pair_files import photo_u8, read_lines, write_photos
 from PIL import Image
 
 import pipeline
-from prepare.folder import LinkFolder, folder_originals
 from prepare.originals import paths_by_id
-from prepare.records.data_folder import DataFolder, read_manifest
-from prepare.sets import remove_pictures
+from prepare.records.data_folder import read_manifest
 
 ODD_STEMS = [
     *("-dash", "it's", "photo (1)", "semi;colon", "dollar$HOME", "new\nline", "hash#1", "a b"),
@@ -76,17 +72,6 @@ def test_pair_that_is_there_keeps_its_name(photos, tmp_path):
     assert list(reasons) == ["FACE"]
 
 
-def test_same_name_in_capitals_is_another_suffix_of_one_id(tmp_path):
-    photos = write_photos(tmp_path / "photos", ["face.JPG", "face.jpg", "Face.jpg"])
-    ids, _ = dataset(photos, tmp_path / "data", 3, code=1)
-    assert ids == {"Face"}
-    lines = read_lines(tmp_path / "data" / "rejected.jsonl")
-    reasons = {line["file"]: line["reason"] for line in lines}
-    assert "differs from Face by case alone" in reasons[str(photos / "face.JPG")]
-    assert "taken by" in reasons[str(photos / "face.jpg")]
-    assert "face.JPG" in reasons[str(photos / "face.jpg")]
-
-
 def test_what_is_no_file_is_listed_and_hangs_nobody(photos, tmp_path):
     os.mkfifo(photos / "pipe.jpg")
     (photos / "loop.jpg").symlink_to("loop.jpg")
@@ -129,61 +114,6 @@ def test_what_a_killed_writer_left_is_swept(photos, tmp_path):
     left.write_bytes(b"half")
     dataset(photos, tmp_path / "data", 2)
     assert not left.exists()
-
-
-def test_each_photograph_gets_the_depth_map_of_its_own_id(tmp_path):
-    photos = write_photos(tmp_path / "photos", ["face.png", "face.a.png", "[face].png"], 96)
-    (tmp_path / "depth").mkdir()
-    for name, level in {"face": 0, "face.a": 255, "[face]": 0}.items():
-        Image.new("L", (96, 96), level).save(tmp_path / "depth" / f"{name}.png")
-    (tmp_path / "depth" / "face.json").write_text("{}")
-    data = DataFolder(tmp_path / "data")
-    dataset(photos, data.path, 3, "--radius", 100, "--depth", tmp_path / "depth")
-    [blurred] = data.blurred.iterdir()
-
-    def difference(name):
-        pictures = [Image.open(folder / f"{name}.jpg") for folder in (blurred, data.sharp)]
-        halves = [np.asarray(picture).astype(float) for picture in pictures]
-        return np.abs(halves[0] - halves[1]).mean()
-
-    assert difference("face") < 0.5  # all of it in focus
-    assert difference("[face]") < 0.5
-    assert difference("face.a") > 4  # all of it far
-
-
-def test_pictures_of_one_id_are_removed_and_no_others(tmp_path):
-    data = DataFolder(tmp_path)
-    names = ["a.jpg", "a.b.jpg", "[a].jpg", "A.jpg", "aa.jpg", "*.jpg"]
-    folders = [data.sharp, data.blurred / "disc-r30", data.blurred / "disc-r9"]
-    for folder in folders:
-        write_photos(folder, names)
-    for image_id in ("a", "*", "[a]"):
-        remove_pictures(data, image_id)
-    for folder in folders:
-        assert {path.name for path in folder.iterdir()} == {"a.b.jpg", "A.jpg", "aa.jpg"}
-
-
-def test_linking_takes_time_in_proportion(tmp_path):
-    """Looking through all links for each photograph would take the second eight times as long."""
-    seconds = []
-    for number in (1000, 8000):
-        photos = tmp_path / f"{number}"
-        photos.mkdir()
-        for each in range(number):
-            (photos / f"{each}.jpg").touch()
-        began_s = time.process_time()
-        links = tmp_path / f"links of {number}"
-        assert len(list(folder_originals(photos, links, number, ()))) == number
-        seconds.append((time.process_time() - began_s) / number)
-    assert seconds[1] < 4 * seconds[0]
-
-
-def test_file_in_the_place_of_a_link_is_the_users_and_stays(tmp_path):
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links" / "a.jpg").write_bytes(b"mine")
-    with pytest.raises(FileExistsError, match=r"a\.jpg"):
-        LinkFolder(tmp_path / "links").link("a.jpg", tmp_path / "photos" / "a.jpg")
-    assert (tmp_path / "links" / "a.jpg").read_bytes() == b"mine"
 
 
 def test_originals_are_found_once_though_folders_are_linked_in_circles(photos, tmp_path):

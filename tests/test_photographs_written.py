@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from helpers.photographs import KEEP, encoded, picture, png_of, png_with, read, saved
 from PIL import Image
-from prepare.photograph import encode_jpeg, read_depth_map, read_u8, square_crop
 
+from prepare.blur.camera import encode_jpeg
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import read_photograph
 from prepare.photographs.writer import source_of, write_photograph
+from prepare.pictures import read_depth_map, read_u8, square_crop
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
