@@ -114,7 +114,7 @@ def report(args: argparse.Namespace) -> None:
 
 def deblur(args: argparse.Namespace) -> None:
     """restores photographs of any size"""
-    from train.restore.stage import Wanted, deblur_photographs
+    from train.restore.photographs import Wanted, deblur_photographs
 
     run = args.runs_dir, args.run, PRETRAINED_DIR
     wanted = Wanted(args.strength, args.compare, args.map, args.detail)

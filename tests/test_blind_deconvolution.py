@@ -1,4 +1,4 @@
-"""The classical front of the residual generator: filters, the guess of the radius, their sum."""
+"""The classical front of the residual generator: filters, the estimate of the radius, their sum."""
 
 import functools
 
@@ -7,16 +7,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import correlate, gaussian_filter
+from scipy.special import softmax
 
 from prepare.records.psf import disc_psf
 from train.evaluation.metrics import psnr_db
-from train.networks.blind_deconvolution import blind_inverse
-from train.networks.blurs import BANKS, Bank, Blur
+from train.networks.blind_deconvolution import (
+    FAR_WINDOW,
+    NEAR_WINDOW,
+    blind_inverse,
+    pooled_probs,
+)
 from train.networks.deconvolution_filters import (
     FINE_REACH,
     FINE_RINGS,
+    INFERENCE_PRIOR,
+    RADII,
     RING_REACH,
     RINGS,
+    TRAINING_PRIOR,
+    Blur,
     disc_transfer,
     inverse_filter,
     lens_transfers,
@@ -26,23 +35,20 @@ from train.networks.deconvolution_filters import (
 )
 from train.networks.layers import EdgePad, SpaceToDepth
 
-LENSES, PHOTOGRAPHS, REAL, POOLED = (
-    BANKS[name] for name in ("lenses", "photographs", "real", "pooled")
-)
-RADII = np.array(LENSES.radii)
+
+@functools.cache
+def front_of(pooled: bool) -> keras.Model:
+    blurred = keras.Input((None, None, 3))
+    return keras.Model(blurred, blind_inverse(blurred, pooled))
+
+
+def probs_of(picture: np.ndarray, pooled: bool, training: bool = False) -> np.ndarray:
+    """Probabilities of each radius, at each cell of a uint8 picture."""
+    clues = front_of(pooled)(signed(picture), training=training)[1]
+    return clues.numpy()[0, ..., : len(RADII)]
 
 
 @functools.cache
-def front_of(bank: Bank) -> keras.Model:
-    blurred = keras.Input((None, None, 3))
-    return keras.Model(blurred, blind_inverse(blurred, bank))
-
-
-@pytest.fixture(scope="module")
-def front() -> keras.Model:
-    return front_of(LENSES)
-
-
 def photograph(slope: float = 1.1) -> np.ndarray:
     """Noise with the spectrum of a photograph; uint8, shape (256, 256, 3)."""
     rng = np.random.default_rng(0)
@@ -80,30 +86,20 @@ def test_apertures_of_a_blur_agree_on_coarse_detail_alone() -> None:
         assert other[1] > hardest[1] + 0.05  # where a hard edge turns detail into its negative
 
 
-@pytest.mark.parametrize("radius", [2.0, 3.5])
-def test_inverse_filter_is_round_and_adds_nothing_to_a_flat_picture(radius: float) -> None:
-    inverse = inverse_filter(Blur(radius, (0.0, 0.1), 0.25), 12, 0.04)
-    assert inverse.shape == (25, 25)
-    assert inverse.sum() == pytest.approx(0, abs=1e-5)
-    np.testing.assert_array_equal(inverse, inverse.T)
-    np.testing.assert_array_equal(inverse, inverse[::-1])
-
-
-def test_inverse_filter_is_best_for_its_own_radius() -> None:
+def test_inverse_filter_is_round_sums_to_nothing_and_is_best_for_its_own_radius() -> None:
     sharp, blurred = photograph(), blurred_by(3.0, photograph())
-
-    def gain(radius: float) -> float:
-        added = correlate(
-            blurred[..., 0].astype(float),
-            inverse_filter(Blur(radius, (0.0, 0.1), 0.25), 12, 0.04),
-            mode="nearest",
-        )
+    gains = {}
+    for radius in (2.0, 3.0, 4.0):
+        inverse = inverse_filter(Blur(radius, (0.0, 0.1), 0.25), 12, 0.04)
+        assert inverse.shape == (25, 25)
+        assert inverse.sum() == pytest.approx(0, abs=1e-5)
+        np.testing.assert_array_equal(inverse, inverse.T)
+        np.testing.assert_array_equal(inverse, inverse[::-1])
+        added = correlate(blurred[..., 0].astype(float), inverse, mode="nearest")
         restored = (blurred + added[..., None]).round().clip(0, 255).astype(np.uint8)
-        return psnr_db(restored, sharp) - psnr_db(blurred, sharp)
-
-    assert gain(3.0) > 2
-    assert gain(3.0) > gain(2.0)
-    assert gain(3.0) > gain(4.0)
+        gains[radius] = psnr_db(restored, sharp) - psnr_db(blurred, sharp)
+    assert gains[3.0] > 2
+    assert gains[3.0] == max(gains.values())
 
 
 @pytest.mark.parametrize(
@@ -125,145 +121,175 @@ def test_ring_filters_pass_their_ring_alone(
 
 
 def test_discriminant_has_a_column_for_every_radius() -> None:
-    both = len(RINGS) + len(FINE_RINGS)
-    banks = ((LENSES, 16, 24), (PHOTOGRAPHS, 16, 24), (REAL, both, 24), (BANKS["discs"], 16, 22))
-    for bank, num_rings, number in banks:
-        weights, offsets = radius_discriminant(bank, bank.later or bank.guess)
-        assert weights.shape == (num_rings, number)
-        assert offsets.shape == (len(bank.radii),) == (number,)
+    for prior, fine, num_rings in ((TRAINING_PRIOR, False, 16), (INFERENCE_PRIOR, True, 20)):
+        weights, offsets = radius_discriminant(prior, fine)
+        assert weights.shape == (num_rings, 24)
+        assert offsets.shape == (len(RADII),) == (24,)
 
 
 @pytest.mark.parametrize("radius", [0.0, 2.5, 5.0, 7.5, 10.0, 11.25])
-def test_radius_is_found_and_its_blur_reduced_without_training(
-    front: keras.Model, radius: float
-) -> None:
+def test_radius_is_found_and_its_blur_reduced_without_training(radius: float) -> None:
     sharp = photograph()
     blurred = blurred_by(radius, sharp)
-    inverse, clues = (each.numpy() for each in front(signed(blurred)))
+    inverse, clues = (each.numpy() for each in front_of(False)(signed(blurred)))
     radius_probs = clues[..., : len(RADII)]
     assert inverse.shape == (1, 256, 256, 1)
     assert radius_probs.shape == (1, 64, 64, len(RADII))
     np.testing.assert_allclose(radius_probs.sum(-1), 1, atol=1e-5)
-    believed = np.sum(radius_probs.mean((0, 1, 2)) * RADII)
-    assert believed == pytest.approx(radius, abs=0.6)
+    assert radius_probs.mean((0, 1, 2)) @ RADII == pytest.approx(radius, abs=0.6)
     restored = ((signed(blurred) + inverse)[0] * 127.5 + 127.5).round().clip(0, 255)
-    gain = psnr_db(restored.astype(np.uint8), sharp) - psnr_db(blurred, sharp)
-    if radius:
-        assert gain > 1
-    else:
-        assert psnr_db(restored.astype(np.uint8), sharp) > 40
+    restored_db = psnr_db(restored.astype(np.uint8), sharp)
+    assert restored_db > (psnr_db(blurred, sharp) + 1 if radius else 40)
 
 
 @pytest.mark.parametrize("sigma", [2.5, 4.0])
-def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(front: keras.Model, sigma: float) -> None:
+def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(sigma: float) -> None:
     sharp = photograph()
     luma = gaussian_filter(sharp[..., 0].astype(float), sigma, mode="nearest")
     blurred = np.repeat(luma.round().astype(np.uint8)[..., None], 3, axis=2)
-    inverse, clues = (each.numpy() for each in front(signed(blurred)))
-    believed = np.sum(clues[..., : len(RADII)].mean((0, 1, 2)) * RADII)
+    inverse, clues = (each.numpy() for each in front_of(False)(signed(blurred)))
+    believed = clues[..., : len(RADII)].mean((0, 1, 2)) @ RADII
     assert believed == pytest.approx(2 * sigma, rel=0.2)  # a disc of that variance
     restored = ((signed(blurred) + inverse)[0] * 127.5 + 127.5).round().clip(0, 255)
     assert psnr_db(restored.astype(np.uint8), sharp) > psnr_db(blurred, sharp) + 0.5
 
 
-def told_of_smooth_and_noisy(bank: Bank) -> dict[float, float]:
-    """Mean radius that is told of smooth pictures in noise, by the radius that they have."""
-    front, rng, told = front_of(bank), np.random.default_rng(0), {}
-    for radius in (0.0, 2.5, 7.5):
-        noise = 2 * rng.standard_normal((256, 256, 1))
-        seen = (blurred_by(radius, photograph(1.5)) + noise).round().clip(0, 255).astype(np.uint8)
-        probs = front(signed(seen))[1].numpy()[..., : len(RADII)]
-        told[radius] = probs.mean((0, 1, 2)) @ RADII
-    return told
-
-
-@pytest.mark.parametrize("bank", [PHOTOGRAPHS, REAL])
-def test_guess_for_photographs_does_not_take_what_is_smooth_and_noisy_for_blurred(
-    bank: Bank,
+@pytest.mark.parametrize(("radius", "least"), [(0.0, 0.0), (2.5, 0.5), (7.5, 6.5)])
+def test_pooled_estimate_errs_towards_leaving_what_is_smooth_and_noisy(
+    radius: float, least: float
 ) -> None:
-    for radius, believed in told_of_smooth_and_noisy(bank).items():
-        assert believed == pytest.approx(radius, abs=1)  # that of the lenses errs by 1 to 2
-
-
-def test_pooled_guess_errs_towards_leaving_what_is_smooth_and_noisy() -> None:
-    least = {0.0: 0.0, 2.5: 0.5, 7.5: 6.5}
-    for radius, believed in told_of_smooth_and_noisy(POOLED).items():
-        assert least[radius] <= believed <= radius + 1
+    noise = 2 * np.random.default_rng(0).standard_normal((256, 256, 1))
+    seen = (blurred_by(radius, photograph(1.5)) + noise).round().clip(0, 255).astype(np.uint8)
+    assert least <= probs_of(seen, pooled=True).mean((0, 1)) @ RADII <= radius + 1
 
 
 def test_finest_rings_tell_a_blur_of_one_pixel_from_one_of_two() -> None:
-    seen = signed(blurred_by(1.25, photograph(1.3)))
-    too_much = [
-        front_of(bank)(seen)[1].numpy()[..., : len(RADII)].mean((0, 1, 2))[RADII >= 2].sum()
-        for bank in (PHOTOGRAPHS, REAL)
-    ]
-    assert too_much[1] < too_much[0] / 2
+    seen = blurred_by(1.25, photograph(1.3))
+    blind, fine = (
+        probs_of(seen, pooled).mean((0, 1))[np.array(RADII) >= 2].sum() for pooled in (False, True)
+    )
+    assert fine < blind / 2
 
 
 def test_places_around_outvote_one_that_errs() -> None:
     """A tenth of a picture, of another texture, does not change what is told of its blur."""
-    sharp = photograph(1.3)
+    sharp = photograph(1.3).copy()
     sharp[112:144, 112:144] = photograph(2.2)[112:144, 112:144] // 4 + 96
-    seen = signed(blurred_by(5.0, sharp))
-    there = [
-        front_of(bank)(seen)[1].numpy()[0, 26:38, 26:38, : len(RADII)].mean((0, 1)) @ RADII
-        for bank in (REAL, POOLED)
-    ]
-    assert abs(there[1] - 5) < min(0.5, abs(there[0] - 5))
-
-
-def test_guess_for_photographs_is_that_of_lenses_while_training(front: keras.Model) -> None:
-    other, seen = front_of(PHOTOGRAPHS), signed(blurred_by(5.0, photograph()))
-    for trained, expected in zip(other(seen, training=True), front(seen), strict=True):
-        np.testing.assert_array_equal(trained, expected)
-    assert len(other.trainable_weights) == len(front.trainable_weights)
-    assert len(other.weights) > len(front.weights)
+    seen = blurred_by(5.0, sharp)
+    alone, pooled = (
+        probs_of(seen, pooled)[26:38, 26:38].mean((0, 1)) @ RADII for pooled in (False, True)
+    )
+    assert abs(pooled - 5) < min(0.5, abs(alone - 5))
 
 
 def test_a_blurred_half_beside_a_sharp_one_is_told_nearly_up_to_it() -> None:
     """Energies of a wide window are those of the sharpest in it."""
-    sharp = photograph(1.3)
-    sharp[:, 128:] = blurred_by(4.0, sharp)[:, 128:]
-    told = []
-    for bank in (REAL, POOLED):
-        probs = front_of(bank)(signed(sharp))[1].numpy()[0, ..., : len(RADII)]
-        told.append(1 - probs[:, 40:44, 0].mean())  # 32 to 48 pixels from the edge
-        assert probs[:, :28, 0].mean() > 0.95
-    assert told[0] < 0.1
-    assert told[1] > 0.9
+    halves = photograph(1.3).copy()
+    halves[:, 128:] = blurred_by(4.0, halves)[:, 128:]
+    probs = probs_of(halves, pooled=True)
+    assert probs[:, :28, 0].mean() > 0.95
+    assert probs[:, 40:44, 0].mean() < 0.1  # 32 to 48 pixels from the edge
 
 
-def test_blur_that_differs_from_place_to_place_is_told_apart(front: keras.Model) -> None:
+def test_blur_that_differs_from_place_to_place_is_told_apart() -> None:
     sharp = photograph()
     left, right = blurred_by(3.0, sharp), blurred_by(9.0, sharp)
     halves = np.concatenate([left[:, :128], right[:, 128:]], axis=1)
-    clues = front(signed(halves))[1].numpy()[0].mean(0)
-    believed = clues[:, : len(RADII)] @ RADII
+    believed = probs_of(halves, pooled=False).mean(0) @ RADII
     assert believed[:8].mean() == pytest.approx(3, abs=1)
     assert believed[-8:].mean() == pytest.approx(9, abs=1)
 
 
+def test_the_estimate_that_learns_is_used_in_training_alone() -> None:
+    front = front_of(True)
+    seen = blurred_by(5.0, photograph(1.5))
+    assert np.abs(probs_of(seen, True, training=True) - probs_of(seen, True)).max() > 0.1
+    (kernel, _) = front.trainable_weights
+    assert kernel.shape == (1, 1, 20, 24)
+    kept = [weight for weight in front.weights if weight.shape == kernel.shape]
+    assert len(kept) == 2
+
+
 @pytest.mark.parametrize("shape", [(4, 4), (12, 64), (64, 36)])
-@pytest.mark.parametrize("bank", [LENSES, POOLED])
-def test_front_takes_any_multiple_of_4(bank: Bank, shape: tuple[int, int]) -> None:
-    inverse, clues = front_of(bank)(np.zeros((2, *shape, 3), np.float32))
+@pytest.mark.parametrize("pooled", [False, True])
+def test_front_takes_any_multiple_of_4(pooled: bool, shape: tuple[int, int]) -> None:
+    inverse, clues = front_of(pooled)(np.zeros((2, *shape, 3), np.float32))
     assert inverse.shape == (2, *shape, 1)
     assert clues.shape[1:3] == (shape[0] // 4, shape[1] // 4)
     np.testing.assert_allclose(inverse, 0, atol=1e-5)
 
 
-def test_folded_filters_do_the_same() -> None:
+def test_folded_filters_do_the_same_and_edges_are_continued_as_numpy_does() -> None:
     rng = np.random.default_rng(0)
     picture, filters = rng.normal(size=(1, 16, 24, 1)), rng.normal(size=(9, 9, 3))
-    folded = tf.nn.conv2d(
-        SpaceToDepth(4)(EdgePad(4)(picture)), space_to_depth_kernel(filters, 4), 1, "VALID"
-    )
+    padding = [(0, 0), (4, 4), (4, 4), (0, 0)]
+    padded = EdgePad(4)(picture.astype(np.float32))
+    np.testing.assert_array_equal(padded, np.pad(picture.astype(np.float32), padding, "edge"))
+    folded = tf.nn.conv2d(SpaceToDepth(4)(padded), space_to_depth_kernel(filters, 4), 1, "VALID")
     expected = [correlate(picture[0, ..., 0], filters[..., k], mode="nearest") for k in range(3)]
     unfolded = tf.nn.depth_to_space(tf.cast(folded, tf.float32), 4)
     np.testing.assert_allclose(unfolded[0], np.stack(expected, -1), atol=1e-4)
 
 
-def test_edges_are_continued_as_numpy_does() -> None:
-    picture = np.random.default_rng(0).normal(size=(2, 3, 5, 2)).astype(np.float32)
-    padding = [(0, 0), (4, 4), (4, 4), (0, 0)]
-    np.testing.assert_array_equal(EdgePad(4)(picture), np.pad(picture, padding, "edge"))
+# How places are pooled, of maps of 5 radii by 20 rings.
+
+
+@functools.cache
+def pooling() -> keras.Model:
+    inputs = [keras.Input((None, None, 5)), keras.Input((None, None, 20))]
+    return keras.Model(inputs, pooled_probs(*inputs))
+
+
+def pooled(logits: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    probs = pooling()([logits[None], logs[None]]).numpy()[0]
+    np.testing.assert_allclose(probs.sum(-1), 1, atol=1e-4)  # so nothing is NaN
+    return probs.astype(float)
+
+
+def alike(side: int, *log_odds: float, energy: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """A map whose places all tell the same."""
+    odds = np.zeros((side, side, 5), np.float32)
+    odds[..., : len(log_odds)] = log_odds
+    return odds, np.full((side, side, 20), np.log(energy), np.float32)
+
+
+def test_log_odds_are_means_by_contrast_and_by_how_sure_each_is_to_be_blurred() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (6, 6, 5)).astype(np.float32)
+    logs = rng.normal(0, 2, (6, 6, 20)).astype(np.float32)
+    probs = pooled(logits, logs)  # every window holds all of these, so all places are told alike
+    contrast = np.exp(logs[..., 4:8].mean(-1, keepdims=True) / 3)
+    sharp = softmax(logits, -1)[..., :1]
+    mean = (sharp * contrast).sum() / contrast.sum()
+    both = mean**2 / (mean**2 + (1 - mean) ** 2)  # near and far are two witnesses
+    np.testing.assert_allclose(probs[..., 0], both, atol=1e-4)
+    weight = (1.001 - sharp) * contrast
+    odds = (weight * logits[..., 1:]).sum((0, 1)) / weight.sum((0, 1))
+    np.testing.assert_allclose(probs[3, 4, 1:], (1 - both) * softmax(1.8 * odds), atol=1e-4)
+
+
+def test_what_is_certain_stays_so() -> None:
+    for log_odds in (80.0, -80.0):
+        probs = pooled(*alike(8, log_odds, energy=1e-5))
+        np.testing.assert_allclose(probs[..., 0], log_odds > 0, atol=1e-4)
+
+
+def test_near_and_far_differ_and_nothing_beyond_has_a_say() -> None:
+    logits, logs = alike(100, 1.0)
+    before = pooled(logits, logs)
+    logits[48:52, 48:52, 0] = -20.0  # blurred for certain, in the middle
+    changed = before[..., 0] - pooled(logits, logs)[..., 0]
+    row, beyond = changed[50], 50 + NEAR_WINDOW // 2 + 4
+    assert row[50] > 0.03
+    assert row[beyond] < row[50] / 5  # only by what is far
+    assert row[beyond] > row[50 + FAR_WINDOW - 4] > 1e-6  # which fades out
+    assert np.abs(row[: 50 - FAR_WINDOW - 4]).max() < 1e-6
+    np.testing.assert_allclose(changed[:, 50], row, atol=1e-6)
+
+
+def test_what_has_contrast_outvotes_a_smooth_surrounding_that_is_larger() -> None:
+    logits, logs = alike(12, 0.0, 4.0)  # the first of the radii
+    logits[:4, :, 1:3] = (0.0, 4.0)  # the second
+    logs[:4] = np.log(1e3)
+    probs = pooled(logits, logs)
+    assert (probs[..., 2] > probs[..., 1]).all()

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 from helpers.pair_files import ROOT, write_matched_folders
 from helpers.runs import IDS, PATIENCE_S, SETTINGS, assert_same_run, lines_in, run, steps_in
@@ -25,7 +24,6 @@ from train.checkpoints import (
     save,
     weights_sha256,
 )
-from train.export.export import ExportError, export
 from train.run import Run
 from train.train_step import TrainState
 
@@ -167,17 +165,6 @@ def test_leftovers_of_a_killed_training_are_swept_and_nothing_else(copy):
         (folder / ".0123456789abcdef.part").write_text("half")
     remove_leftovers(Run(copy))
     assert sorted(path.name for path in copy.rglob("*")) == before
-
-
-@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite"])
-def test_export_onto_a_full_disk_is_one_line(copy, tmp_path, name):
-    generator = load_generator(copy)[0]
-    pictures = [np.zeros((32, 32, 3), np.uint8)]
-    with files_of_at_most(5_000), pytest.raises((ExportError, OSError)) as raised:
-        export(generator, tmp_path / "export", pictures, [name])
-    assert len(str(raised.value).splitlines()) == 1
-    assert "export" in str(raised.value)
-    assert not list((tmp_path / "export").rglob("*.*"))
 
 
 # Training that is stopped from outside, at any moment, goes on to the same end.

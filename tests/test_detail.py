@@ -7,6 +7,7 @@ from helpers.runs import IDS, run
 
 from train.checkpoints import load_generator, load_pixel_average
 from train.restore.onnx_file import NoWeightsError, open_engine
+from train.run import Run
 
 PICTURE = np.random.default_rng(0).uniform(-1, 1, (32, 32, 3)).astype(np.float32)
 
@@ -41,7 +42,7 @@ def test_weights_are_blended(run_dir):
         if detail == 0.25:
             network.set_weights(blended)
         expected = network(PICTURE[None], training=False)[0] - PICTURE
-        changes[detail] = open_engine(run_dir, detail).correction(PICTURE)
+        changes[detail] = open_engine(Run(run_dir), detail).correction(PICTURE)
         np.testing.assert_allclose(changes[detail], expected, atol=2e-4)
     assert np.abs(changes[1.0] - changes[0.0]).max() > 1e-3
     assert {path.name for path in (run_dir / "export").glob("*.onnx")} == {
@@ -54,4 +55,4 @@ def test_weights_are_blended(run_dir):
 def test_a_run_with_one_network_says_so(data_dir, tmp_path):
     run(tmp_path / "pixels", data_dir, gan_weight=0)
     with pytest.raises(NoWeightsError, match="one network, not two"):
-        open_engine(tmp_path / "pixels", 0.5)
+        open_engine(Run(tmp_path / "pixels"), 0.5)

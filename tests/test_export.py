@@ -1,83 +1,258 @@
-"""Exported generators answer as the original does, in their own runtimes."""
+"""Exported generators answer as the original does, in their own runtimes, layer by layer."""
 
+import contextlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+import tensorflow as tf
+from helpers.pair_files import ROOT, tree, write_matched_folders
+from helpers.runs import IDS, SETTINGS, folders_of, record_of
+from keras import layers, ops
 
+import pipeline
+from train.checkpoints import load_generator, manager_of, save
 from train.export import export as export_module
-from train.export.export import ExportError, export
-from train.networks.blurs import BANKS
+from train.export import notes_of
+from train.export.export import ExportError, export, remove_leftovers
+from train.export.onnx import UnknownLayerError, onnx_of
+from train.networks.blind_deconvolution import pooled_probs
 from train.networks.generators import build_residual, build_unet
+from train.restore.onnx_file import open_engine
+from train.run import Run
+from train.train_step import TrainState
+
+NOTES = notes_of("none", 7, "residual")
+Make = Callable[[keras.KerasTensor], keras.KerasTensor]
+LAYERS: dict[str, Make] = {
+    "even kernel": lambda x: layers.Conv2D(6, (4, 3), padding="same")(x),
+    "strided": lambda x: layers.Conv2D(6, 3, 2, padding="same")(x),
+    "strided, valid": lambda x: layers.Conv2D(6, 5, 2)(x),
+    "dilated": lambda x: layers.Conv2D(6, 3, padding="same", dilation_rate=2)(x),
+    "transposed": lambda x: layers.Conv2DTranspose(6, 4, 2, "same")(x),
+    "average": lambda x: layers.AveragePooling2D(2, padding="same")(x),
+    "numbers": lambda x: (2.0 - x) * 0.5 / 3 + 1,
+    "log": lambda x: ops.log(ops.exp(x) + 1.0),
+    "softmax": lambda x: layers.Softmax()(layers.Activation("tanh")(x)),
+    "some channels": lambda x: ops.mean(x[..., 2:5], -1, keepdims=True) * x[..., -2:-1],
+    "told by all around": lambda x: pooled_probs(x, x),
+    "scaled once": lambda x: layers.Rescaling(0.2)(layers.Conv2D(4, 3)(x)),
+    "scaled and as it is": lambda x: scaled_beside(layers.Conv2D(8, 3, padding="same")(x)),
+}
 
 
-@pytest.fixture
+def scaled_beside(x: keras.KerasTensor) -> keras.KerasTensor:
+    return layers.Rescaling(0.2)(x) + layers.ReLU()(x)
+
+
+def session_of(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    content = model.SerializeToString()
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_answers_in_onnx_as_in_keras(name: str) -> None:
+    inputs = keras.Input((None, None, 8))
+    network = keras.Model(inputs, LAYERS[name](inputs))
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.normal(0, 0.5, w.shape) for w in network.get_weights()])
+    session = session_of(onnx_of(network, {}, radii_px=range(8)))
+    for size in ((16, 24), (15, 21), (40, 70)):
+        x = rng.normal(0, 1, (1, *size, 8)).astype(np.float32)
+        (answer,) = session.run(["restored"], {"blurred": x})
+        expected = network(x).numpy()
+        assert answer.shape == expected.shape
+        np.testing.assert_allclose(answer, expected, atol=1e-4)
+
+
+def test_an_unknown_layer_is_named() -> None:
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, layers.ELU()(inputs))
+    with pytest.raises(UnknownLayerError, match=r"elu.* \(ELU\) has no ONNX translation"):
+        onnx_of(network, {})
+
+
+def test_radius_and_certainty_are_mean_and_spread() -> None:
+    inputs = keras.Input((None, None, 3))
+    probs = layers.Softmax(name="radius_probs")(layers.AveragePooling2D(4)(inputs))
+    result = layers.Conv2DTranspose(3, 4, 4, "same")(probs) + inputs
+    model = onnx_of(keras.Model(inputs, result), {"weights": "none"}, radii_px=(0.0, 2.0, 8.0))
+    assert {note.key for note in model.metadata_props} == {"weights", "radius_model"}
+    p = np.array([[0.5, 0.25, 0.25], [0.0, 0.0, 1.0]])
+    x = np.log(np.repeat(np.repeat(p[None, None], 4, 1), 4, 2) + 1e-12).astype(np.float32)
+    radius_px, certainty = session_of(model).run(["radius_px", "certainty"], {"blurred": x})
+    assert radius_px.shape == (1, 1, 2)
+    np.testing.assert_allclose(radius_px[0, 0], [2.5, 8], rtol=1e-5)
+    spread = np.sqrt(0.5 * 2.5**2 + 0.25 * 0.5**2 + 0.25 * 5.5**2)
+    np.testing.assert_allclose(certainty[0, 0], [max(0, 1 - spread / 3.5), 1], atol=1e-3)
+
+
+@pytest.fixture(scope="module")
 def generator() -> keras.Model:
     """The residual generator with no weight at zero, so that every layer has its say."""
-    network = build_residual(64, 12, 0, BANKS["pooled"])
+    network = build_residual(16, 3, 0, pooled=True)
     rng = np.random.default_rng(0)
     network.set_weights([w + rng.normal(0, 0.02, w.shape) for w in network.get_weights()])
     return network
 
 
-def pictures(size: int, num_images: int = 2) -> list[np.ndarray]:
-    rng = np.random.default_rng(1)
-    return list(rng.integers(0, 256, (num_images, size, size, 3), np.uint8))
+def exported(
+    generator: keras.Model, out_dir: Path, *formats: str, size: int = 64
+) -> dict[str, float]:
+    pictures = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), np.uint8)
+    return export(generator, out_dir, list(pictures), formats, NOTES, Run(out_dir.parent))
 
 
-def test_savedmodel_and_tflite_answer_alike(tmp_path: Path, generator: keras.Model) -> None:
-    differences = export(generator, tmp_path, pictures(64), ["savedmodel", "tflite"])
-    assert set(differences) == {"savedmodel", "tflite"}
+def test_all_formats_answer_alike_and_take_any_size(tmp_path: Path, generator: keras.Model) -> None:
+    differences = exported(generator, tmp_path, "savedmodel", "onnx", "tflite")
+    assert list(differences) == ["savedmodel", "onnx", "tflite"]
     assert max(differences.values()) < 1e-4
-    assert (tmp_path / "savedmodel" / "saved_model.pb").exists()
-    assert (tmp_path / "generator.tflite").exists()
-    export(generator, tmp_path, pictures(64), ["savedmodel"])  # again, over the first
+    names = {"generator.onnx", "generator.onnx.sha256", "generator.tflite", "savedmodel"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    other = np.zeros((1, 40, 100, 3), np.float32)
+    session = onnxruntime.InferenceSession(str(tmp_path / "generator.onnx"))
+    assert session.run(["restored"], {"blurred": other})[0].shape == other.shape
+    serve = tf.saved_model.load(str(tmp_path / "savedmodel")).signatures["serving_default"]
+    assert serve(blurred=tf.constant(other))["restored"].shape == other.shape
 
 
-@pytest.mark.parametrize(("kind", "size"), [("residual", 64), ("unet", 256)])
-def test_onnx_answers_alike(tmp_path: Path, generator: keras.Model, kind: str, size: int) -> None:
-    pytest.importorskip("onnx")
-    runtime = pytest.importorskip("onnxruntime")
-    network = generator if kind == "residual" else build_unet("batch", seed=0)
-    differences = export(network, tmp_path, pictures(size, 1), ["onnx"])
-    assert differences["onnx"] < 1e-3
-    if kind == "residual":  # any size, not only that of the export
-        session = runtime.InferenceSession(str(tmp_path / "generator.onnx"))
-        other = np.zeros((1, 40, 100, 3), np.float32)
-        assert session.run(None, {"blurred": other})[0].shape == other.shape
+def test_the_unet_answers_alike_and_tells_no_radius(tmp_path: Path) -> None:
+    assert exported(build_unet("batch", 0), tmp_path, "onnx", size=256)["onnx"] < 1e-3
+    model = onnx.load(tmp_path / "generator.onnx")
+    assert [output.name for output in model.graph.output] == ["restored"]
 
 
 def test_a_wrong_answer_is_a_failure(
     tmp_path: Path, generator: keras.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_wrong(network: keras.Model, _out_dir: Path, _shape: tuple):
+    def write_wrong(network: keras.Model, *_: object):
         return lambda blurred: network(blurred).numpy() + 0.02
 
     monkeypatch.setattr(export_module, "write_savedmodel", write_wrong)
     with pytest.raises(ExportError, match="more than 1/255 off"):
-        export(generator, tmp_path, pictures(32), ["savedmodel"])
+        exported(generator, tmp_path, "savedmodel", size=32)
 
 
-def test_missing_packages_are_named_before_anything_is_written(
-    tmp_path: Path, generator: keras.Model, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    tmp_path: Path, generator: keras.Model, name: str
 ) -> None:
-    monkeypatch.setitem(export_module.NEEDED, "onnx", ("no_such_package",))
-    with pytest.raises(ExportError, match="no_such_package missing"):
-        export(generator, tmp_path / "out", pictures(32), ["savedmodel", "onnx"])
-    assert not (tmp_path / "out").exists()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))  # no file may grow further
+    try:
+        with pytest.raises((ExportError, OSError)) as raised:
+            exported(generator, tmp_path / "export", name, size=32)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(str(raised.value).splitlines()) == 1
+    assert "export" in str(raised.value)
+    assert "{{" not in str(raised.value)  # TensorFlow's names of its own functions
+    assert not list((tmp_path / "export").rglob("*.*"))
 
 
-def test_the_exported_model_needs_no_code_of_ours(tmp_path: Path, generator: keras.Model) -> None:
-    export(generator, tmp_path, pictures(32), ["savedmodel"])
-    program = (
-        "import tensorflow as tf; model = tf.saved_model.load('savedmodel'); "
-        "y = model.signatures['serving_default'](blurred=tf.zeros((1, 48, 32, 3)))['restored']; "
-        "print(y.shape)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.strip() == "(1, 48, 32, 3)"
+def test_what_a_killed_export_left_goes_and_what_is_the_users_stays(tmp_path: Path) -> None:
+    (tmp_path / ".savedmodel-abc" / "savedmodel").mkdir(parents=True)
+    (tmp_path / ".0123456789abcdef.part").write_text("half")
+    (tmp_path / ".savedmodel-x").write_text("the user's")
+    (tmp_path / "generator.onnx").write_text("whole")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".savedmodel-x", "generator.onnx"}
+
+
+# A run's exports, by the command line.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data, and a run that was saved before its first step."""
+    folder = tmp_path_factory.mktemp("exported")
+    pairs, _ = folders_of(write_matched_folders(folder / "data", IDS, size=32))
+    Run(folder / "run").write(record_of(SETTINGS, pairs), ["CPU"])
+    (folder / "run" / "log.csv").write_text("step\n")
+    save(manager_of(TrainState(SETTINGS, 4).checkpoint(), folder / "run"), 1)
+    return folder
+
+
+def words_of(folder: Path, *formats: str) -> list[str]:
+    words = ["export", "--data-dir", str(folder / "data"), "--runs-dir", str(folder)]
+    return [*words, "--run", "run", "--formats", *formats]
+
+
+def test_a_run_that_is_handed_on_is_small_the_same_each_time_and_as_good(folder: Path) -> None:
+    small = folder / "run" / "export" / "run"
+    trees = []
+    for _ in range(2):
+        keras.utils.clear_session()  # layers are numbered as in a process of their own
+        assert pipeline.main(words_of(folder, "run")) == 0
+        trees.append(tree(small))
+    assert trees[0] == trees[1]
+    own = {path: content for path, content in tree(folder / "run").items() if "export" not in path}
+    assert sum(map(len, trees[0].values())) < sum(map(len, own.values())) / 3
+    generator, step, record = load_generator(folder / "run")
+    small_generator, small_step, small_record = load_generator(small)
+    assert (small_step, small_record) == (step, record)
+    for one, other in zip(generator.get_weights(), small_generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    picture = np.random.default_rng(0).uniform(-1, 1, (32, 32, 3)).astype(np.float32)
+    expected = generator(picture[None], training=False)[0] - picture
+    assert np.abs(open_engine(Run(small)).correction(picture) - expected).max() < 1 / 255
+    assert tree(small) == trees[1]  # its file is no older than its weights
+
+
+@contextlib.contextmanager
+def process_that_exports(folder: Path) -> Iterator[Callable]:
+    """Exports in a process of its own: its exit code, and how often the folder changed."""
+    program = [sys.executable, "tests/helpers/killed_commands.py"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        program, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+
+        def run(kill_after: int | None = None) -> dict:
+            watch = str(folder / "run" / "export")
+            words = words_of(folder, "savedmodel", "onnx")
+            job = {"words": words, "watch": watch, "kill_after": kill_after}
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield run
+        process.stdin.close()
+
+
+def restored_by(path: Path) -> np.ndarray:
+    """What a SavedModel makes of one picture."""
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    blurred = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    return serve(blurred=tf.constant(blurred))["restored"].numpy()
+
+
+@pytest.mark.slow
+def test_killed_export_is_made_again_whole(folder: Path) -> None:
+    out_dir = folder / "run" / "export"
+    shutil.rmtree(out_dir, ignore_errors=True)
+    with process_that_exports(folder) as export_once:
+        undisturbed = export_once()
+        assert undisturbed["code"] == 0
+        whole, expected = tree(out_dir), restored_by(out_dir / "savedmodel")
+        moment = 1 + int(undisturbed["changes"] * random.Random(17).uniform(0.2, 0.6))
+        while export_once(kill_after=moment)["code"] != -signal.SIGKILL:  # fewer were seen
+            moment -= 1
+            assert moment > 0
+        assert tree(out_dir)["generator.onnx"] == whole["generator.onnx"]
+        assert export_once()["code"] == 0
+    assert tree(out_dir).keys() == whole.keys()
+    assert tree(out_dir)["generator.onnx"] == whole["generator.onnx"]
+    np.testing.assert_array_equal(restored_by(out_dir / "savedmodel"), expected)

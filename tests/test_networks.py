@@ -8,9 +8,7 @@ from keras import layers
 from scipy.ndimage import uniform_filter
 
 from train.networks.blind_deconvolution import blind_inverse
-from train.networks.blurs import BANKS
-from train.networks.discriminator import build_patchgan
-from train.networks.generators import build_residual, build_unet
+from train.networks.generators import build_patchgan, build_residual, build_unet
 from train.networks.layers import DeepConv2DTranspose, DepthToSpace, SpaceToDepth, StatisticsNorm
 from train.settings import SIZE_MULTIPLES
 
@@ -65,6 +63,32 @@ def test_patchgan_has_2_768_705_parameters(patchgan):
     assert patchgan.count_params() == expected == 2_768_705
 
 
+@pytest.mark.parametrize(("name", "num_leaks"), [("unet", 7), ("patchgan", 4)])
+def test_layers_leak_and_drop_as_the_paper_has_it(name, num_leaks, request):
+    known = request.getfixturevalue(name).layers
+    leaks = [layer for layer in known if isinstance(layer, layers.LeakyReLU)]
+    assert len(leaks) == num_leaks
+    for layer in leaks:
+        np.testing.assert_allclose(layer(np.array([-1.0, 2.0], np.float32)), [-0.2, 2.0])
+    rates = [layer.rate for layer in known if isinstance(layer, layers.Dropout)]
+    assert rates == ([0.5, 0.5, 0.5] if name == "unet" else [])
+    for layer in known:
+        if isinstance(layer, (layers.Conv2D, layers.Conv2DTranspose)):
+            kernel = layer.kernel.numpy()
+            assert kernel.std() == pytest.approx(0.02, rel=0.1), layer.name
+            assert abs(kernel.mean()) < 0.002
+
+
+def test_unet_keeps_size_and_range_and_drops_in_training_alone(unet):
+    blurred = pictures(1, 256)
+    restored = unet(blurred).numpy()
+    assert restored.shape == (1, 256, 256, 3)
+    assert np.abs(restored).max() <= 1
+    assert restored.std() > 0  # a norm on the 1x1 bottleneck would make it constant
+    np.testing.assert_array_equal(unet(blurred), restored)
+    assert np.abs(unet(blurred, training=True) - restored).max() > 1e-6
+
+
 def test_residual_generator_has_1_1_million_parameters(residual):
     def conv(channels_in, channels_out):
         return 9 * channels_in * channels_out + channels_out
@@ -74,16 +98,6 @@ def test_residual_generator_has_1_1_million_parameters(residual):
     # A folded picture and its inverse, the belief in 23 blurs and in none, and each one's inverse.
     clues = 24 + 5 * 16 + 18 * 4
     assert trained == radius_probs + conv(64 + clues, 64) + 24 * conv(64, 64) + conv(64, 48)
-
-
-def test_runs_of_before_keep_the_start_they_had():
-    old = build_residual(64, 12, 0, BANKS["discs"])
-    trained = sum(int(np.prod(each.shape)) for each in old.trainable_weights)
-    assert trained == 16 * 22 + 22 + 9 * 86 * 64 + 64 + 24 * 36928 + 27696
-
-
-def test_patch_logits_are_30x30(patchgan):
-    assert patchgan([pictures(2, 256), pictures(2, 256, seed=1)]).shape == (2, 30, 30, 1)
 
 
 def test_receptive_field_of_a_logit_is_70_pixels():
@@ -98,9 +112,10 @@ def test_receptive_field_of_a_logit_is_70_pixels():
     assert columns[-1] - columns[0] + 1 == 70
 
 
-def test_discriminator_sees_both_pictures(patchgan):
-    blurred, judged = pictures(1, 64), pictures(1, 64, seed=1)
+def test_discriminator_judges_patches_of_both_pictures(patchgan):
+    blurred, judged = pictures(2, 256), pictures(2, 256, seed=1)
     logits = patchgan([blurred, judged])
+    assert logits.shape == (2, 30, 30, 1)
     assert np.abs(patchgan([blurred, -judged]) - logits).max() > 1e-3
     assert np.abs(patchgan([-blurred, judged]) - logits).max() > 1e-3
 
@@ -113,55 +128,16 @@ def test_discriminator_of_corrections_takes_the_same_pictures():
     np.testing.assert_allclose(by_correction([blurred, judged]), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["unet", "patchgan"])
-def test_leak_is_0_2(name, request):
-    leaks = [
-        layer
-        for layer in request.getfixturevalue(name).layers
-        if isinstance(layer, layers.LeakyReLU)
-    ]
-    assert len(leaks) == {"unet": 7, "patchgan": 4}[name]
-    for layer in leaks:
-        np.testing.assert_allclose(layer(np.array([-1.0, 2.0], np.float32)), [-0.2, 2.0])
-
-
-def test_unet_drops_half_in_three_stages(unet):
-    rates = [layer.rate for layer in unet.layers if isinstance(layer, layers.Dropout)]
-    assert rates == [0.5, 0.5, 0.5]
-
-
-def test_unet_weights_are_drawn_with_a_deviation_of_0_02(unet):
-    for layer in unet.layers:
-        if isinstance(layer, (layers.Conv2D, layers.Conv2DTranspose)):
-            kernel = layer.kernel.numpy()
-            assert kernel.std() == pytest.approx(0.02, rel=0.1), layer.name
-            assert abs(kernel.mean()) < 0.002
-
-
-def test_unet_keeps_size_and_range(unet):
-    restored = unet(pictures(1, 256)).numpy()
-    assert restored.shape == (1, 256, 256, 3)
-    assert np.abs(restored).max() <= 1
-    assert restored.std() > 0  # a norm on the 1x1 bottleneck would make it constant
-
-
-def test_dropout_differs_between_training_steps_only(unet):
-    blurred = pictures(1, 256)
-    np.testing.assert_array_equal(unet(blurred), unet(blurred))
-    first, second = unet(blurred, training=True), unet(blurred, training=True)
-    assert np.abs(first - second).max() > 1e-6
-
-
 def test_residual_generator_starts_from_the_classical_inverse():
     blurred = keras.Input((None, None, 3))
-    front = keras.Model(blurred, blind_inverse(blurred, BANKS["lenses"])[0])
+    front = keras.Model(blurred, blind_inverse(blurred, pooled=False)[0])
     smooth = uniform_filter(pictures(2, 64), (0, 7, 7, 0))
-    restored = build_residual(64, 12, seed=3)(smooth)
+    restored = build_residual(8, 2, seed=3)(smooth)
     np.testing.assert_allclose(restored, smooth + front(smooth).numpy(), atol=1e-6)
     assert np.abs(restored - smooth).max() > 0.01
 
 
-@pytest.mark.parametrize(("height", "width"), [(4, 4), (64, 128), (100, 60), (12, 256)])
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (100, 60), (12, 256)])
 def test_residual_generator_takes_any_multiple_of_4(residual, height, width):
     restored = residual(pictures(1, height, width))
     assert restored.shape == (1, height, width, 3)
@@ -183,9 +159,8 @@ def test_answer_for_an_image_does_not_depend_on_its_batch(name, request):
 @pytest.mark.parametrize("kind", ["residual", "patchgan"])
 def test_two_builds_of_one_seed_have_equal_weights(kind):
     def build(seed):
-        network = (
-            build_patchgan("batch", seed) if kind == "patchgan" else build_residual(64, 12, seed)
-        )
+        patchgan = kind == "patchgan"
+        network = build_patchgan("batch", seed) if patchgan else build_residual(8, 4, seed)
         known = keras.initializers.Constant  # of what is computed, not drawn
         return [
             weight.numpy()
@@ -206,11 +181,6 @@ def test_two_builds_of_one_seed_have_equal_weights(kind):
             assert np.any(one != two)  # no two layers share their numbers
 
 
-def test_two_unets_of_one_seed_have_equal_weights(unet):
-    for one, two in zip(unet.weights, build_unet("batch", seed=0).weights, strict=True):
-        np.testing.assert_array_equal(one.numpy(), two.numpy())
-
-
 def test_norm_is_batch_normalization_in_training_and_instance_normalization_after():
     x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
     norm = StatisticsNorm(over_batch=True, seed=1)
@@ -222,15 +192,9 @@ def test_norm_is_batch_normalization_in_training_and_instance_normalization_afte
         mean, deviation = x.mean(axes, keepdims=True), x.std(axes, keepdims=True)
         expected = (x - mean) / np.sqrt(deviation**2 + 1e-5) * gamma + beta
         np.testing.assert_allclose(norm(x, training=training), expected, atol=1e-4)
-
-
-def test_norm_agrees_with_keras_in_training():
-    x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
-    norm = StatisticsNorm(over_batch=True, seed=1)
-    norm.build(x.shape)
-    norm.gamma.assign(np.ones(4))
-    expected = keras.layers.BatchNormalization(epsilon=1e-5)(x, training=True)
-    np.testing.assert_allclose(norm(x, training=True), expected, atol=1e-4)
+    norm.over_batch = False  # the "instance" of the settings: each image alone, in training, too
+    together = norm(x, training=True)
+    np.testing.assert_allclose(together[:1], norm(x[:1], training=True), atol=1e-6)
 
 
 @pytest.mark.parametrize("biased", [False, True])
@@ -252,13 +216,6 @@ def test_space_to_depth_loses_nothing():
     expected = blurred.reshape(2, 2, 4, 3, 4, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 3, 48)
     np.testing.assert_array_equal(folded, expected)
     np.testing.assert_array_equal(DepthToSpace()(folded), blurred)
-
-
-def test_instance_normalization_looks_at_each_image_alone():
-    norm = StatisticsNorm(over_batch=False, seed=1)
-    x = np.random.default_rng(0).normal(3, 2, (2, 5, 7, 4)).astype(np.float32)
-    together = norm(x, training=True)
-    np.testing.assert_allclose(together[:1], norm(x[:1], training=True), atol=1e-6)
 
 
 def test_networks_without_normalization_have_biases_everywhere():

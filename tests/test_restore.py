@@ -1,51 +1,62 @@
-"""Restoring photographs: what is kept in files, and what goes wrong with them."""
+"""Restoring photographs: what is kept in files, what is written where, and what goes wrong."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
-from PIL import Image
+from helpers.pair_files import ROOT
+from helpers.plain_run import write_plain_run
+from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
+from prepare.photographs.writer import source_of
 from train.dataset import write_picture
 from train.restore.photographs import deblur
-from train.restore.targets import NothingRestoredError, plan
+from train.restore.radius_map import colors_of, described, render_map, scale_end, write_map
+from train.restore.scales import BlurMap
+from train.restore.targets import NothingRestoredError, note_of, plan, result_file
 
 
 class StandIn:
     """What an engine is to those who restore: a change of pictures in -1..1."""
 
-    notes: ClassVar = {"multiple": "4", "weights": "none"}
-    tells_radius = False
+    estimates_radius = False
 
-    def __init__(self, correction: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(
+        self, correction: Callable[[np.ndarray], np.ndarray], weights: str = "none"
+    ) -> None:
         self.correction = correction
+        self.notes = {"multiple": "4", "weights": weights}
 
 
 NOTHING = StandIn(np.zeros_like)
 NEGATIVE = StandIn(lambda blurred: -2 * blurred)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def photo() -> np.ndarray:
     rng = np.random.default_rng(0)
-    noise = gaussian_filter(rng.uniform(0, 255, (333, 518, 3)), (2, 2, 0))
+    noise = gaussian_filter(rng.uniform(0, 255, (83, 130, 3)), (2, 2, 0))
     return (255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
 
 
-def test_keeps_exif_profile_resolution_and_turns_upright(tmp_path: Path, photo: np.ndarray) -> None:
-    from PIL import ImageCms
+def restored(engine: StandIn, path: Path, **wanted: float) -> Image.Image:
+    """The result of one photograph, beside it in `out`."""
+    deblur(engine, plan([path], path.parent / "out"), **wanted)
+    return Image.open(path.parent / "out" / f"{path.stem}.png")
 
+
+def test_keeps_exif_profile_resolution_and_turns_upright(tmp_path: Path, photo: np.ndarray) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Maker"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.fromarray(photo)
     image.save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, dpi=(300, 300), quality=100)
-    deblur(NOTHING, plan([tmp_path / "a.jpg"], tmp_path / "out"))
-    with Image.open(tmp_path / "out" / "a.png") as result:
-        assert result.size == (333, 518)
+    with restored(NOTHING, tmp_path / "a.jpg") as result:
+        assert result.size == (83, 130)
         assert "srgb" in result.info  # to which the profile's colors were converted
         assert result.getexif()[0x010F] == "Maker"
         assert 0x0112 not in result.getexif()
@@ -54,24 +65,18 @@ def test_keeps_exif_profile_resolution_and_turns_upright(tmp_path: Path, photo: 
     assert np.abs(difference).mean() < 4
 
 
-def test_keeps_transparency_and_grayness(tmp_path: Path, photo: np.ndarray) -> None:
-    alpha = np.tile(np.arange(518) % 256, (333, 1)).astype(np.uint8)
+def test_keeps_transparency_grayness_and_16_bits(tmp_path: Path, photo: np.ndarray) -> None:
+    alpha = np.tile(np.arange(130), (83, 1)).astype(np.uint8)
     Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "rgba.png")
+    result = np.asarray(restored(NEGATIVE, tmp_path / "rgba.png"))
+    assert np.array_equal(result, np.dstack([255 - photo, alpha]))
     Image.fromarray(photo[..., 0]).save(tmp_path / "gray.png")
-    deblur(NEGATIVE, plan([tmp_path], tmp_path / "out"))
-    result = np.asarray(Image.open(tmp_path / "out" / "rgba.png"))
-    assert np.array_equal(result[..., 3], alpha)
-    assert np.array_equal(result[..., :3], 255 - photo)
-    gray = Image.open(tmp_path / "out" / "gray.png")
+    gray = restored(NEGATIVE, tmp_path / "gray.png")
     assert gray.mode == "L"
     assert np.array_equal(np.asarray(gray), 255 - photo[..., 0])
-
-
-def test_16_bits_stay_16(tmp_path: Path) -> None:
     deep = (np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    deblur(NOTHING, plan([tmp_path / "deep.png"], tmp_path / "out"))
-    result = np.asarray(Image.open(tmp_path / "out" / "deep.png"))
+    result = np.asarray(restored(NOTHING, tmp_path / "deep.png"))
     assert result.dtype.itemsize >= 2
     np.testing.assert_array_equal(result, deep)
 
@@ -81,11 +86,17 @@ def test_says_what_it_drops(
 ) -> None:
     frames = [Image.fromarray(photo), Image.fromarray(255 - photo)]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
-    deblur(NOTHING, plan([tmp_path / "two.gif"], tmp_path / "out"))
+    restored(NOTHING, tmp_path / "two.gif")
     assert "two.gif: not kept: 1 further frames" in capsys.readouterr().out
     frames[0].save(tmp_path / "one.jpg", xmp=b"<x:xmpmeta/>", comment=b"seen")
-    deblur(NOTHING, plan([tmp_path / "one.jpg"], tmp_path / "out"))
+    restored(NOTHING, tmp_path / "one.jpg")
     assert "one.jpg: not kept: XMP, a comment" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128), (1.0, 155)])
+def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
+    write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
+    assert np.all(np.asarray(restored(NEGATIVE, tmp_path / "a.png", strength=strength)) == expected)
 
 
 def test_only_our_own_results_of_the_same_photograph_are_replaced(
@@ -95,19 +106,86 @@ def test_only_our_own_results_of_the_same_photograph_are_replaced(
     write_picture(tmp_path / "one" / "IMG_1.jpg", photo)
     write_picture(tmp_path / "two" / "IMG_1.jpg", 255 - photo)
     one, two = ([tmp_path / name / "IMG_1.jpg"] for name in ("one", "two"))
+    [target] = plan(one, out, compare=True, radius_map=True)
+    assert [path.name for path in target.files] == [
+        "IMG_1.png", "IMG_1-compare.jpg", "IMG_1-map.png",
+    ]  # fmt: skip
+    write_map(target.radius_map, blur_map(np.ones((8, 10))), note_of(*one))
+    assert source_of(target.radius_map) == note_of(*one)
     for _ in range(2):  # again is right
         deblur(NOTHING, plan(one, out, compare=True))
-    with pytest.raises(NothingRestoredError, match="no earlier result of"):
-        plan(two, out)
-    for name in ("IMG_1.png", "IMG_1-compare.jpg"):
-        write_picture(tmp_path / "mine" / name, photo)  # the user's own
+    for name in ("IMG_1.png", "IMG_1-compare.jpg", "IMG_1-map.png"):
+        (out / name).rename(tmp_path / name)
+        for path in out.iterdir():
+            path.unlink()
+        (tmp_path / name).rename(out / name)  # alone
+        plan(one, out, compare=True, radius_map=True)
         with pytest.raises(NothingRestoredError, match=f"{name} is there, and no earlier result"):
-            plan(one, tmp_path / "mine", compare=True)
-        (tmp_path / "mine" / name).unlink()
-    write_picture(tmp_path / "in" / "a.png", photo)
-    write_picture(tmp_path / "in" / "a-compare.jpg", photo)
-    with pytest.raises(NothingRestoredError, match="overwritten"):
-        plan([tmp_path / "in"], tmp_path / "in", compare=True)
+            plan(two, out, compare=True, radius_map=True)
+        write_picture(out / name, photo)  # the user's own
+        with pytest.raises(NothingRestoredError, match=f"{name} is there, and no earlier result"):
+            plan(one, out, compare=True, radius_map=True)
+        (out / name).unlink()
+        if name != "IMG_1-map.png":
+            deblur(NOTHING, plan(one, out, compare=True))
+        write_map(target.radius_map, blur_map(np.ones((8, 10))), note_of(*one))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a-compare.jpg", "a-map.png"])
+def test_inputs_are_never_overwritten(tmp_path: Path, photo: np.ndarray, name: str) -> None:
+    write_picture(tmp_path / name, photo)
+    inputs = [tmp_path / name]
+    if name != "a.png":
+        inputs = [tmp_path / "sub" / "a.jpg", tmp_path / name]
+        write_picture(inputs[0], photo)
+    with pytest.raises(NothingRestoredError, match=f"{name} would be overwritten"):
+        plan(inputs, tmp_path, compare=True, radius_map=True)
+
+
+def test_names_that_differ_in_their_suffix_alone_are_told_apart(
+    tmp_path: Path, photo: np.ndarray
+) -> None:
+    for name in ("IMG.JPG", "img.png", "other.png", "sub/IMG.JPG"):
+        write_picture(tmp_path / Path(name).with_suffix(Path(name).suffix.lower()), photo)
+        (tmp_path / name).with_suffix(Path(name).suffix.lower()).rename(tmp_path / name)
+    targets = plan([tmp_path], tmp_path / "out")
+    names = {"IMG-jpg.png", "img-png.png", "other.png"}
+    assert {target.result.name for target in targets} == names
+    with pytest.raises(NothingRestoredError, match="same name"):
+        plan([tmp_path / "IMG.JPG", tmp_path / "sub"], tmp_path / "out")
+
+
+def test_missing_and_empty_inputs(tmp_path: Path) -> None:
+    with pytest.raises(NothingRestoredError, match="no such file"):
+        plan([tmp_path / "none.jpg"], tmp_path / "out")
+    with pytest.raises(NothingRestoredError, match="holds no photographs"):
+        plan([tmp_path], tmp_path / "out")
+
+
+def test_a_result_that_came_meanwhile_is_not_replaced(
+    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    write_picture(tmp_path / "one" / "a.png", photo)
+    write_picture(tmp_path / "two" / "a.png", 255 - photo)
+    first, second = (plan([tmp_path / name], tmp_path / "out") for name in ("one", "two"))
+    deblur(NOTHING, first)
+    with pytest.raises(NothingRestoredError, match="1 of 1 could not be restored"):
+        deblur(NOTHING, second)
+    assert "no earlier result of this photograph" in capsys.readouterr().out
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), photo)
+
+
+def test_a_folder_is_locked_while_a_result_is_written(tmp_path: Path) -> None:
+    """By another process, which could have planned the same name."""
+    program = (
+        "import fcntl, os, sys; folder = os.open(sys.argv[1], os.O_RDONLY); "
+        "fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with result_file(tmp_path / "a.png", "sha256 1; ") as file:
+        file.write(b"half")
+        assert b"BlockingIOError" in subprocess.run(command, capture_output=True).stderr
+    assert subprocess.run(command).returncode == 0
 
 
 def test_what_is_made_is_not_made_again_unless_it_would_differ(
@@ -129,72 +207,57 @@ def test_what_is_made_is_not_made_again_unless_it_would_differ(
     assert made_again(compare=False) == []
     assert made_again(strength=0.5) == ["a.png", "b.png"]
     assert made_again(strength=0.5, detail=0.5) == ["a.png", "b.png"]
-    other = StandIn(np.zeros_like)
-    other.notes = NOTHING.notes | {"weights": "others"}
+    other = StandIn(np.zeros_like, "others")
     assert made_again(other) == ["a.png", "b.png"]
     write_picture(tmp_path / "c.png", photo)
     assert made_again(other) == []
-
-
-def test_a_result_whose_name_would_be_too_long_is_named_and_the_rest_done(
-    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
-) -> None:
-    long = "l" * 250
-    for name in (f"{long}.jpg", "z.jpg"):
-        write_picture(tmp_path / "z.jpg", photo)
-        (tmp_path / "z.jpg").replace(tmp_path / name)
-    with pytest.raises(NothingRestoredError, match="1 of 2 could not be restored"):
-        deblur(NOTHING, plan([tmp_path], tmp_path / "out", compare=True))
-    assert "the name of a result would be too long" in capsys.readouterr().out
-    assert (tmp_path / "out" / "z-compare.jpg").exists()
-
-
-@pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128), (1.0, 155)])
-def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
-    write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
-    deblur(NEGATIVE, plan([tmp_path / "a.png"], tmp_path / "out"), strength=strength)
-    assert np.all(np.asarray(Image.open(tmp_path / "out" / "a.png")) == expected)
 
 
 def test_side_by_side(tmp_path: Path, photo: np.ndarray) -> None:
     write_picture(tmp_path / "wide.png", photo)
     write_picture(tmp_path / "tall.png", np.rot90(photo))
     deblur(NEGATIVE, plan([tmp_path], tmp_path / "out", compare=True))
-    assert Image.open(tmp_path / "out" / "wide-compare.jpg").size == (518, 666)
-    assert Image.open(tmp_path / "out" / "tall-compare.jpg").size == (666, 518)
+    assert Image.open(tmp_path / "out" / "wide-compare.jpg").size == (130, 166)
+    assert Image.open(tmp_path / "out" / "tall-compare.jpg").size == (166, 130)
 
 
-def test_a_corrupt_file_is_reported_and_the_rest_done(
+def test_what_cannot_be_restored_is_named_and_the_rest_done(
     tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
 ) -> None:
-    for name in ("a.png", "c.png"):
-        write_picture(tmp_path / name, photo)
+    long = "l" * 250
+    for name in ("a.png", "c.png", f"{long}.jpg"):
+        write_picture(tmp_path / "x.jpg" if name.startswith("l") else tmp_path / name, photo)
+    (tmp_path / "x.jpg").rename(tmp_path / f"{long}.jpg")
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
-    said = r"2 of 4 could not be restored \(b.jpg, d.png\), see above; the others are done"
-    with pytest.raises(NothingRestoredError, match=said):
-        deblur(NOTHING, plan([tmp_path], tmp_path / "out"))
+    message = r"3 of 5 could not be restored \(b.jpg, d.png, l+.jpg\), see above; the others are"
+    with pytest.raises(NothingRestoredError, match=message):
+        deblur(NOTHING, plan([tmp_path], tmp_path / "out", compare=True))
+    done = {path.stem for path in (tmp_path / "out").glob("*.jpg")}
+    assert done == {"a-compare", "c-compare"}
+    lines = capsys.readouterr().out
+    assert "b.jpg: cannot be read (no image, or of a kind not supported)" in lines
+    assert "the name of a result would be too long" in lines
+
+
+def test_one_photograph_that_takes_too_much_memory_does_not_end_the_others(tmp_path: Path) -> None:
+    run_dir = write_plain_run(tmp_path / "runs" / "r")
+    for name, side in (("a", 40), ("b", 5000), ("c", 40)):
+        Image.new("L", (side, side)).save(tmp_path / f"{name}.png")
+    program = "import resource, sys, pipeline\n"
+    program += "resource.setrlimit(resource.RLIMIT_AS, (900_000_000,) * 2)\n"
+    program += "sys.exit(pipeline.main(sys.argv[1:]))"
+    words = ["deblur", tmp_path, "--out", tmp_path / "out"]
+    words += ["--run", "r", "--runs-dir", run_dir.parent]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "b.png: takes more memory than there is" in done.stdout
+    assert done.stderr.startswith("error: 1 of 3 could not be restored (b.png)")
+    assert len(done.stderr.splitlines()) == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
-    assert "b.jpg: cannot be read (no image, or of a kind not supported)" in capsys.readouterr().out
-
-
-def test_inputs_are_never_overwritten(tmp_path: Path, photo: np.ndarray) -> None:
-    write_picture(tmp_path / "a.png", photo)
-    write_picture(tmp_path / "sub" / "a.jpg", photo)
-    for inputs in ([tmp_path / "a.png"], [tmp_path / "sub" / "a.jpg", tmp_path / "a.png"]):
-        before = (tmp_path / "a.png").read_bytes()
-        with pytest.raises(NothingRestoredError, match="overwritten"):
-            plan(inputs, tmp_path)
-        assert (tmp_path / "a.png").read_bytes() == before
-    with pytest.raises(NothingRestoredError, match="same name"):
-        plan([tmp_path / "a.png", tmp_path / "sub"], tmp_path / "out")
-
-
-def test_missing_and_empty_inputs(tmp_path: Path) -> None:
-    with pytest.raises(NothingRestoredError, match="no such file"):
-        plan([tmp_path / "none.jpg"], tmp_path / "out")
-    with pytest.raises(NothingRestoredError, match="holds no photographs"):
-        plan([tmp_path], tmp_path / "out")
 
 
 def test_large_photographs_are_no_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,3 +270,46 @@ def test_large_photographs_are_no_bombs(tmp_path: Path, monkeypatch: pytest.Monk
     write_picture(tmp_path / "b.png", np.zeros((80, 80, 3), np.uint8))
     with pytest.raises(NothingRestoredError, match=r"1 of 1 could not be restored .* see above$"):
         deblur(NOTHING, plan([tmp_path / "b.png"], tmp_path / "out"))
+
+
+# The map of the blur, and the line about it.
+
+
+def blur_map(radius_px: np.ndarray, confidence: float = 1.0) -> BlurMap:
+    radius_px = radius_px.astype(np.float32)
+    return BlurMap(radius_px, np.full_like(radius_px, confidence))
+
+
+def test_colors_are_viridis_and_the_scale_ends_on_whole_quarters() -> None:
+    ends = colors_of(np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(ends, [[68, 1, 84], [33, 145, 140], [253, 231, 37]])
+    for highest, end in ((0.0, 4), (4.0, 4), (4.1, 8), (17.5, 20), (96, 96)):
+        assert scale_end(highest) == end
+
+
+def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
+    radius_px = np.zeros((200, 160))
+    radius_px[:, 80:] = 8
+    image = np.asarray(render_map(blur_map(radius_px)))
+    assert image.shape == (4 * 200 + 96, 4 * 160, 3)
+    assert tuple(image[400, 100]) == (68, 1, 84)
+    assert tuple(image[400, 500]) == (253, 231, 37)
+    bar = image[800 + 25]
+    assert tuple(bar[24]) == (68, 1, 84)
+    assert tuple(bar[640 - 25]) == (253, 231, 37)
+    gray = np.asarray(render_map(blur_map(radius_px, 0.0)))
+    assert tuple(gray[400, 500]) == (128, 128, 128)
+    half = np.asarray(render_map(blur_map(radius_px, 0.6)))
+    assert (gray[840:] == half[840:]).all()  # what gray is, is told
+    assert (image[840:] != half[840:]).any()  # where there is any
+    for shape in ((1, 1), (1, 900), (900, 1)):
+        odd = render_map(blur_map(np.full(shape, 3.0)))
+        assert min(odd.size) > 90
+        assert max(odd.size) <= 1600 + 96
+
+
+def test_the_line_tells_the_range_and_what_is_not_certain() -> None:
+    blur = blur_map(np.linspace(0, 10, 1001)[None])
+    assert described(blur) == "blur of 0.2 to 9.8 pixels in radius, half of it above 5.0"
+    blur.confidence[:, :100] = 0.2
+    assert described(blur).endswith("; less changed where that is not certain (10 % of it)")

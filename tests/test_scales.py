@@ -1,32 +1,19 @@
-"""Blur of any radius: seen at the scale that fits it, and taken back there."""
+"""Blur of any radius in pictures of any size: estimated at the scale that fits it, and taken back
+there, tile by tile where the picture is large."""
+
+import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.engines import engine_of
+from helpers.engines import untrained_engine
+from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
 from prepare.records.psf import disc_psf
-from train.networks.blurs import BANKS
-from train.networks.generators import build_residual
-from train.restore.engine import Engine
+from train.restore import tiles
 from train.restore.restore import restore
-from train.restore.scales import enlarged, halved, look, of_what_is_blurred
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A generator before any training, the classical inverse alone, that knows hard discs best."""
-    return engine_of(
-        build_residual(8, 1, 0, BANKS["discs"]), tmp_path_factory.mktemp("run") / "untrained"
-    )
-
-
-@pytest.fixture(scope="module")
-def pooled(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """One that tells each place by all that is seen around it."""
-    return engine_of(
-        build_residual(8, 1, 0, BANKS["pooled"]), tmp_path_factory.mktemp("run") / "pooled"
-    )
+from train.restore.scales import enlarged, estimate_blur, halved, split_mixture
 
 
 def leaves(side: int, seed: int = 0) -> np.ndarray:
@@ -52,94 +39,85 @@ def error_of(picture: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(np.mean((picture.astype(float) - truth)[48:-48, 48:-48] ** 2)))
 
 
-@pytest.mark.parametrize("radius_px", [3.0, 6.0, 10.0, 16.0, 30.0])
-def test_radii_are_told_beyond_what_the_network_knows(engine: Engine, radius_px: float) -> None:
-    photo = np.rint(blurred_by(leaves(512), radius_px)).astype(np.uint8)
-    _, seen = look(engine, photo)
-    assert seen.radius_px.shape == (128, 128)
-    assert np.median(seen.radius_px) == pytest.approx(radius_px, rel=0.12)
-    assert np.median(seen.sureness) > 0.9
-
-
-@pytest.mark.parametrize("radius_px", [3.0, 6.0, 16.0])
-def test_blur_of_any_radius_is_taken_back(engine: Engine, radius_px: float) -> None:
+@pytest.mark.parametrize("radius_px", [3.0, 6.0, 16.0, 30.0])
+def test_blur_of_any_radius_is_estimated_and_taken_back(radius_px: float) -> None:
+    """Beyond the 12 pixels that the network knows, too."""
     sharp = leaves(384)
     photo = np.rint(blurred_by(sharp, radius_px)).astype(np.uint8)
-    restored, _ = restore(engine, photo)
-    assert error_of(restored, sharp) < 0.85 * error_of(photo, sharp)
-    half, _ = restore(engine, photo, strength=0.5)
-    between = (photo.astype(float) + restored) / 2
-    within = (restored > 0) & (restored < 255)  # what was clipped is not halfway
-    assert np.abs(half - between)[within].max() <= 1
+    restored, blur = restore(untrained_engine(pooled=True), photo)
+    assert blur.radius_px.shape == (96, 96)
+    assert np.median(blur.radius_px) == pytest.approx(radius_px, rel=0.15)
+    assert error_of(restored, sharp) < (0.85 if radius_px < 20 else 1) * error_of(photo, sharp)
+    if radius_px == 6:
+        half, _ = restore(untrained_engine(pooled=True), photo, strength=0.5)
+        between = (photo.astype(float) + restored) / 2
+        within = (restored > 0) & (restored < 255)  # what was clipped is not halfway
+        assert np.abs(half - between)[within].max() <= 1
 
 
-def test_what_is_sharp_is_the_photographs_own(engine: Engine) -> None:
+def test_what_is_sharp_is_the_photographs_own() -> None:
+    engine = untrained_engine(pooled=True)
     sharp = leaves(512)
     photo = np.rint(sharp.clip(0, 255)).astype(np.uint16) * 257
     photo[:, 330:] = np.rint(257 * blurred_by(sharp, 6.0)[:, 330:]).astype(np.uint16)
-    restored, seen = restore(engine, photo)
+    restored, blur = restore(engine, photo)
     assert restored.dtype == np.uint16
     same = (restored == photo).all(-1)
-    left = enlarged(seen.radius_px, 512, 512, 4) < 0.1
+    left = enlarged(blur.radius_px, 512, 512, 4) < 0.1
     assert np.mean(left[:, :250]) > 0.5
     assert np.mean(same[left]) > 0.98  # to the bit
     assert np.mean(same[:, :250]) > 0.8
     assert np.mean(same[:, 400:]) < 0.05
     assert len(np.unique(restored[:, 400:] % 257)) > 100  # of 16 bits, not of 8
-    assert np.median(seen.radius_px[:, 100:]) == pytest.approx(6, rel=0.1)
+    assert np.median(blur.radius_px[:, 100:]) == pytest.approx(6, rel=0.15)
+    np.testing.assert_array_equal(blur.confidence, np.ones((128, 128), np.float32))
 
 
-def test_told_by_all_around_no_place_is_spared_for_doubt(engine: Engine, pooled: Engine) -> None:
-    assert pooled.weighs_surroundings
-    assert not engine.weighs_surroundings
-    sharp = leaves(512)
-    photo = np.rint(sharp.clip(0, 255)).astype(np.uint8)
-    photo[:, 330:] = np.rint(blurred_by(sharp, 6.0)[:, 330:]).astype(np.uint8)
-    restored, seen = restore(pooled, photo)
-    np.testing.assert_array_equal(seen.sureness, np.ones((128, 128), np.float32))
-    same = (restored == photo).all(-1)
-    assert np.mean(same[:, :200]) > 0.9
-    assert np.mean(same[:, 400:]) < 0.2  # untrained, it changes some by less than half a level
-    assert np.median(seen.radius_px[:, 100:]) == pytest.approx(6, rel=0.15)
-
-
-@pytest.mark.parametrize("radius_px", [0.0, 3.0])
-@pytest.mark.parametrize("name", ["engine", "pooled"])
-def test_a_small_picture_is_told_no_more_than_it_has(
-    name: str, radius_px: float, request: pytest.FixtureRequest
+@pytest.mark.parametrize(("pooled", "certainty", "share"), [
+    (False, 0.4, 0.0), (False, 0.6, 0.5), (False, 0.8, 1.0), (True, 0.1, 1.0),
+])  # fmt: skip
+def test_told_by_itself_a_doubtful_place_is_spared(
+    pooled: bool, certainty: float, share: float
 ) -> None:
+    def radius(blurred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cells = np.ones((blurred.shape[0] // 4, blurred.shape[1] // 4), np.float32)
+        return 3 * cells, np.float32(certainty) * cells
+
+    stand_in = SimpleNamespace(
+        notes={"multiple": "4"},
+        estimates_radius=True,
+        uses_pooling=pooled,
+        correction=lambda blurred: np.full_like(blurred, 20 / 127.5),
+        radius=radius,
+    )
+    restored, blur = restore(stand_in, np.full((40, 60, 3), 100, np.uint8))
+    assert (restored == 100 + 20 * share).all()
+    np.testing.assert_allclose(blur.confidence, share, atol=1e-6)
+
+
+@pytest.mark.parametrize("radius_px", [0.0, 3.0, 17.0])
+def test_a_small_picture_is_told_no_more_than_it_has(radius_px: float) -> None:
     sharp = leaves(128)
     photo = np.rint(blurred_by(sharp, radius_px) if radius_px else sharp).clip(0, 255)
-    _, seen = look(request.getfixturevalue(name), photo.astype(np.uint8))
-    assert np.median(seen.radius_px) == pytest.approx(radius_px, abs=0.5)
-
-
-def test_a_small_picture_of_wide_blur_is_looked_at_smaller(pooled: Engine) -> None:
-    sharp = leaves(128)
-    photo = np.rint(blurred_by(sharp, 17.0)).astype(np.uint8)
-    restored, seen = restore(pooled, photo)
-    assert np.median(seen.radius_px) == pytest.approx(17, rel=0.2)  # the network knows 12
-    assert error_of(restored, sharp) < error_of(photo, sharp)
+    _, blur = estimate_blur(untrained_engine(pooled=True), photo.astype(np.uint8))
+    assert np.median(blur.radius_px) == pytest.approx(radius_px, rel=0.2, abs=0.5)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (97, 193), (130, 5)])
-@pytest.mark.parametrize("name", ["engine", "pooled"])
-def test_any_size(name: str, shape: tuple[int, int], request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("pooled", [False, True])
+def test_any_size(pooled: bool, shape: tuple[int, int]) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    restored, seen = restore(request.getfixturevalue(name), photo)
+    restored, blur = restore(untrained_engine(pooled), photo)
     assert restored.shape == photo.shape
-    assert seen.radius_px.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
+    assert blur.radius_px.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
 
 
-@pytest.mark.parametrize("name", ["engine", "pooled"])
-def test_no_seams(
-    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = request.getfixturevalue(name)
+@pytest.mark.parametrize("pooled", [False, True])
+def test_no_seams(pooled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = np.rint(blurred_by(leaves(560), 14.0)).astype(np.uint8)
-    whole, _ = restore(engine, photo)
-    monkeypatch.setattr("train.restore.tiles.TILE_PX", 448)
-    tiled, _ = restore(engine, photo)
+    whole, _ = restore(untrained_engine(pooled), photo)
+    monkeypatch.setattr(tiles, "TILE_PX", 448)
+    tiled, _ = restore(untrained_engine(pooled), photo)
     assert np.abs(tiled.astype(int) - whole).max() <= 2
 
 
@@ -147,11 +125,11 @@ def test_a_wide_blur_beside_something_sharp_is_told_from_half_of_it() -> None:
     share = np.array([0.25, 0.5, 1.0], np.float32)
     mean_px = 12 * share
     deviation = 12 * np.sqrt(share * (1 - share))
-    radius_px, blurred = of_what_is_blurred(mean_px, 1 - deviation / (1 + mean_px))
+    radius_px, blurred = split_mixture(mean_px, 1 - deviation / (1 + mean_px))
     np.testing.assert_allclose(radius_px, 12, rtol=1e-5)
     np.testing.assert_allclose(blurred, share, rtol=1e-5)
     nothing = np.zeros(1, np.float32)
-    assert [float(values[0]) for values in of_what_is_blurred(nothing, nothing + 1)] == [0, 0]
+    assert [float(values[0]) for values in split_mixture(nothing, nothing + 1)] == [0, 0]
 
 
 def test_halved_is_the_mean_of_four() -> None:
@@ -176,3 +154,90 @@ def test_enlarged_is_linear_about_the_middles_of_cells(factor: int) -> None:
     np.testing.assert_allclose(result, high, atol=1e-5)
     part = enlarged(values, 11, 30 * factor, factor, 7)
     np.testing.assert_allclose(part, high[7:18], atol=1e-5)
+
+
+def sharpened(blurred: np.ndarray, _top: int = 0, _left: int = 0) -> np.ndarray:
+    """A stand-in for a network: looks 48 pixels far, takes multiples of 4 alone."""
+    assert blurred.shape[0] % 4 == blurred.shape[1] % 4 == 0
+    wide = blurred.astype(np.float32)
+    return wide - gaussian_filter(wide, (12, 12, 0), radius=48)
+
+
+def change_of(photo: np.ndarray, correct=sharpened, multiple: int = 4) -> np.ndarray:
+    parts = list(tiles.corrected_strips(correct, photo, multiple))
+    assert [top for top, _ in parts] == [0, *np.cumsum([len(part) for _, part in parts])[:-1]]
+    return np.concatenate([part for _, part in parts])
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TILE_PX", 256), ("CONTEXT_PX", 48), ("FEATHER_PX", 16)):
+        monkeypatch.setattr(tiles, name, value)
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("shape", [(333, 518), (518, 333), (256, 257), (100, 300), (255, 90)])
+def test_tiles_equal_the_whole_picture(shape: tuple[int, int]) -> None:
+    photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    padding = [(0, -shape[0] % 4), (0, -shape[1] % 4), (0, 0)]
+    expected = sharpened(np.pad(photo, padding, "edge"))[: shape[0], : shape[1]]
+    np.testing.assert_allclose(change_of(photo), expected, atol=1e-2)
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_neighbors_that_disagree_fade_into_each_other() -> None:
+    calls = []
+
+    def darker_each_time(tile: np.ndarray, top: int, left: int) -> np.ndarray:
+        calls.append((tile.shape, top % 4, left % 4))
+        return np.full(tile.shape, -10 * len(calls), np.float32)
+
+    change = change_of(np.zeros((333, 518, 3), np.uint8), darker_each_time)
+    assert len(calls) == tiles.num_tiles(333, 518, 4)
+    assert len(set(calls)) == 1
+    assert np.abs(np.diff(change, axis=1)).max() <= 2
+    assert np.abs(np.diff(change, axis=0)).max() <= 6
+
+
+@pytest.mark.parametrize("multiple", [4, 256])
+@pytest.mark.parametrize("length", [1, 255, 2048, 2049, 2060, 3000, 4001, 12345])
+def test_tiles_cover_every_length_once(multiple: int, length: int) -> None:
+    done = []
+
+    def places(tile: np.ndarray, top: int, _left: int) -> np.ndarray:
+        assert max(tile.shape[:2]) <= 2048
+        assert top % multiple == tile.shape[0] % multiple == 0
+        done.append(tile.shape[0])
+        rows = np.arange(top, top + tile.shape[0], dtype=np.float32)
+        return np.broadcast_to(rows[:, None, None], tile.shape).copy()
+
+    change = change_of(np.zeros((length, 1, 3), np.uint8), places, multiple)
+    np.testing.assert_allclose(change[:, 0, 0], np.arange(length), atol=2e-3)  # each at its place
+    assert multiple == 256 or length < 3000 or sum(done) < 1.17 * length + 600
+
+
+def test_memory_does_not_grow_with_the_square_of_the_picture() -> None:
+    photo = np.zeros((12000, 1500, 3), np.uint8)
+    tracemalloc.start()
+    for _ in tiles.corrected_strips(lambda tile, *_: np.zeros(tile.shape, "f4"), photo, 4):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 2048 * 1500 * 3 * 4
+
+
+@pytest.mark.parametrize("shape", [(300, 500), (301, 3), (5, 1030), (1030, 2000)])
+def test_a_survey_by_strips_equals_that_of_the_whole(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "SURVEY_PIXELS", 256 * 500)
+
+    def means(strip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = strip.shape[0] // 4, strip.shape[1] // 4
+        cells = strip[..., 0].reshape(rows, 4, columns, 4).mean((1, 3))
+        return cells, -cells
+
+    photo = np.random.default_rng(0).uniform(0, 1, (*shape, 3))
+    expected = means(np.pad(photo, [(0, -shape[0] % 4), (0, -shape[1] % 4), (0, 0)], "edge"))
+    for values, right in zip(tiles.survey(means, photo, 4), expected, strict=True):
+        np.testing.assert_allclose(values, right)

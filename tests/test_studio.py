@@ -20,6 +20,7 @@ from helpers.studio import RunningStudio, write_places
 from PIL import Image
 
 from prepare.records.files import only_writer
+from train.export import write_onnx_file
 
 BLUR = {"radius_px": 60, "blades": 5, "noise": 2, "linear": True}
 
@@ -77,6 +78,7 @@ def test_a_result_is_what_deblur_writes(studio: RunningStudio, folder: Path) -> 
     assert "IMG%201.png" in answered.headers["Content-Disposition"]
     assert answered.body == (folder / "restored" / "IMG 1.png").read_bytes()
     where = ["--runs-dir", folder / "runs", "--out", folder / "again", "--strength", 0.5]
+    where += ["--run", "run-01"]
     run("deblur", folder / "IMG 1.jpg", *where)
     assert answered.body == (folder / "again" / "IMG 1.png").read_bytes()
     with Image.open(io.BytesIO(answered.body)) as result:
@@ -97,7 +99,8 @@ def test_detail_is_that_of_deblur_and_for_runs_with_two_networks(
     assert b"one network, not two" in refused.body
     assert b"data-both" not in studio.ask("GET", "").body
     export = folder / "runs" / "run-01" / "export"
-    other = shutil.copyfile(export / "generator.onnx", export / "generator-detail50.onnx")
+    other = export / "generator-detail50.onnx"
+    write_onnx_file(other, (export / "generator.onnx").read_bytes())
     assert studio.post("restore/preview", asked).json["ready"]
     started = studio.post("restore/start", asked | {"strength": 1})
     assert "DETAIL=0.5 MAP=1" in started.json["command"]

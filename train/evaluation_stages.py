@@ -131,7 +131,7 @@ def evaluate_on_real_pairs(run_dir: Path, data: DataFolder, real_dir: Path, dry_
     print(f"{run_dir.name}: {len(examples)} real pairs of {real_dir}")
     if dry_run:
         return
-    engine, record = open_engine(run_dir), Run(run_dir).record
+    engine, record = open_engine(Run(run_dir)), Run(run_dir).record
     name = f"real-{real_dir.resolve().name}"
     context = {"kernel": name, "folder": str(real_dir), "step": int(engine.notes["step"])}
     context |= {"weights": engine.notes["weights"], "seed": record.settings.seed if record else 0}

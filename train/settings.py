@@ -39,11 +39,10 @@ class TrainSettings:
         64, "of the residual generator; more gain more in runs of an hour or more"
     )
     blocks: int = setting(12, "of the residual generator")
-    start: Literal["lenses", "pooled", "real", "photographs", "discs"] = setting(
+    start: Literal["lenses", "pooled"] = setting(
         "lenses",
-        "blurs that the residual generator starts from inverses of; pooled guesses them by all "
-        "around a place and, once trained, by what holds for any picture; real, photographs and "
-        "discs are of runs of before",
+        "how the residual generator estimates the blur that it starts from the inverse of; pooled "
+        "does by all around a place and, once trained, by what holds for any picture",
     )
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"

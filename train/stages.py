@@ -5,7 +5,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from prepare.records.data_folder import DataFolder
@@ -13,7 +12,7 @@ from prepare.records.files import named_errors, only_writer
 from prepare.records.sets import choose_sets, the_only_set
 from train.dataset import find_pairs, is_cached, read_picture, read_split
 from train.devices import is_chief, load_tensorflow
-from train.run import RunRecord, StartPlan, folder_words
+from train.run import Run, RunRecord, StartPlan, folder_words
 
 LEARNED_ON = ("train", "validation")
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
@@ -76,18 +75,18 @@ def export_run(
 
     Args:
         run_dir: holds the run; gets the folder `export`.
-        formats: some of those of `train.export.export.NEEDED`.
+        formats: see `train.export.export.export`.
 
     Raises:
         TrainError: if the run has no checkpoint, or a format is not written right.
     """
     load_tensorflow()
     from train.checkpoints import load_generator
-    from train.export.export import export, sweep
-    from train.export.small_run import write_small_run
-    from train.restore.onnx_file import notes_of, weights_note
+    from train.export import notes_of
+    from train.export.export import export, remove_leftovers
 
-    weights = weights_note(run_dir)
+    run = Run(run_dir)
+    weights = run.weights_hash
     generator, step, record = load_generator(run_dir)
     blurred_dirs = [data.blurred / name for name in choose_sets(data.blurred, record.kernels[:1])]
     ids = read_split(data.manifest)["test"][:NUM_EXPORT_PICTURES]
@@ -98,8 +97,6 @@ def export_run(
         return
     pictures = [read_picture(path) for path in pairs.blurred[0]]
     with only_writer(out_dir, "make export"):
-        sweep(out_dir)
-        kind = record.settings.generator
-        small = partial(write_small_run, run_dir=run_dir, step=step, kind=kind)
-        notes = notes_of(weights, step, kind)
-        export(generator, out_dir, pictures, formats, notes, run=small)
+        remove_leftovers(out_dir)
+        notes = notes_of(weights, step, record.settings.generator)
+        export(generator, out_dir, pictures, formats, notes, run)

@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from train.devices import finite_on_all
 from train.losses import adversarial_loss, discriminator_loss, grid_loss, l1_loss
-from train.networks.discriminator import build_patchgan
-from train.networks.generators import build_generator
+from train.networks.generators import build_generator, build_patchgan
 from train.optimizers import ConvolutionMuon, FusedAdam
 from train.settings import TrainSettings
 

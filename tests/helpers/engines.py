@@ -1,15 +1,22 @@
 """Generators in ONNX Runtime, without a run about them."""
 
-from pathlib import Path
+import functools
 
 import keras
 
-from train.export.export import onnx_bytes
+from train.export import notes_of
+from train.export.onnx import onnx_of
 from train.restore.engine import Engine
-from train.restore.onnx_file import notes_of
 
 
-def engine_of(generator: keras.Model, path: Path) -> Engine:
-    """The generator as the command line would load it, written to `path`."""
-    path.write_bytes(onnx_bytes(generator, notes_of("", 7, generator.name)))
-    return Engine(path)
+def engine_of(generator: keras.Model) -> Engine:
+    """The generator as the command line would load it."""
+    return Engine(onnx_of(generator, notes_of("", 7, generator.name)).SerializeToString())
+
+
+@functools.cache
+def untrained_engine(pooled: bool) -> Engine:
+    """The classical inverse alone, as the residual generator is before any training."""
+    from train.networks.generators import build_residual
+
+    return engine_of(build_residual(8, 1, 0, pooled))

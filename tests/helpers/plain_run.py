@@ -6,7 +6,8 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from train.restore.onnx_file import notes_of
+from train.export import notes_of, write_onnx_file
+from train.run import Run
 
 FLOAT = TensorProto.FLOAT
 CELLS = {"kernel_shape": [4, 4], "strides": [4, 4]}
@@ -38,8 +39,7 @@ def write_plain_run(run_dir: Path, radius_px: float = 3.0) -> Path:
     notes = notes_of("", 7, "residual")
     notes["radius_model"] = base64.b64encode(teller.SerializeToString()).decode()
     helper.set_model_props(model, notes)
-    (run_dir / "export").mkdir(parents=True)
-    (run_dir / "export" / "generator.onnx").write_bytes(model.SerializeToString())
+    write_onnx_file(Run(run_dir).exported, model.SerializeToString())
     return run_dir
 
 

@@ -1,1 +1,49 @@
-"""The trained generator in other formats."""
+"""The trained generator in formats of other programs.
+
+What an ONNX file says of itself stands here, for who reads one without TensorFlow.
+"""
+
+import hashlib
+from pathlib import Path
+
+from prepare.records.files import write_bytes, write_text
+from train.settings import SIZE_MULTIPLES
+
+ONNX_FORMAT = "1"  # of what the file holds: outputs and notes
+RADIUS_MODEL = "radius_model"  # the note that holds the part that estimates the radius, base64
+POOLED = "pooled"  # the note that a place's radius is told by all around it
+
+
+def notes_of(weights: str, step: int, generator: str) -> dict[str, str]:
+    """What an ONNX file says of itself.
+
+    Args:
+        weights: see `Run.weights_hash`, of before the generator was loaded.
+        step: the step that it was saved at.
+        generator: its kind, as in the settings.
+    """
+    multiple = str(SIZE_MULTIPLES[generator])
+    return {"format": ONNX_FORMAT, "weights": weights, "step": str(step), "multiple": multiple}
+
+
+def write_onnx_file(path: Path, content: bytes) -> None:
+    """Writes an ONNX file, and beside it the hash by which changed bytes are noticed."""
+    write_bytes(path, content)
+    write_text(hash_path(path), hash_line(path, content))
+
+
+def read_onnx_file(path: Path) -> bytes | None:
+    """The content of an ONNX file; None if it is missing, or not as it was written."""
+    if not (path.is_file() and hash_path(path).is_file()):
+        return None
+    content = path.read_bytes()
+    return content if hash_path(path).read_bytes() == hash_line(path, content).encode() else None
+
+
+def hash_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def hash_line(path: Path, content: bytes) -> str:
+    """As `sha256sum -c` reads it."""
+    return f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"

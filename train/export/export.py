@@ -3,30 +3,31 @@
 Every exported model maps "blurred" to "restored": float32, (1, height, width, 3), RGB, -1..1.
 """
 
-import importlib.util
+import contextlib
+import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
+import onnxruntime
 import tensorflow as tf
 
 from prepare.records.files import named_errors, remove_old_parts, write_bytes
 from train import TrainError
-from train.networks.blurs import BANKS, RADIUS_LAYER
-from train.restore.engine import Engine
-from train.run import ONNX_NAME
+from train.checkpoints import save_generator
+from train.export import write_onnx_file
+from train.export.onnx import onnx_of
+from train.run import ONNX_NAME, Run
 
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
-NEEDED = {"savedmodel": (), "onnx": ("onnx", "onnxruntime"), "tflite": ()}
-NEEDED |= {"run": NEEDED["onnx"]}
+FOLDERS = ("savedmodel", "run")  # what is written as a folder
+RECORDS = ("settings.json", "log.csv")  # of a run that is handed on
 
 Forward = Callable[[np.ndarray], np.ndarray]  # (1, height, width, 3), -1..1, to the same
-Write = Callable[[keras.Model, Path, tuple], Forward]  # of a generator, a folder, a picture's shape
 
 
 class ExportError(TrainError):
@@ -38,42 +39,40 @@ def export(
     out_dir: Path,
     pictures: Sequence[np.ndarray],
     formats: Sequence[str],
-    notes: Mapping[str, str] | None = None,
-    **others: Write,
+    notes: Mapping[str, str],
+    run: Run,
 ) -> dict[str, float]:
     """Writes the generator in each format, loads it again in its own runtime, and compares.
 
     Args:
         generator: the trained network.
-        out_dir: gets `savedmodel/`, `generator.onnx` and `generator.tflite`.
+        out_dir: gets `savedmodel/`, `generator.onnx`, `generator.tflite` and `run/`.
         pictures: blurred test pictures, uint8, (height, width, 3), of one size.
-        formats: some of "savedmodel", "onnx", "tflite" and the names of `others`.
-        notes: what ONNX says of itself, see `train.restore.onnx_file.notes_of`.
-        **others: what writes and loads further formats, by name.
+        formats: some of "savedmodel", "onnx", "tflite" and "run".
+        notes: what ONNX says of itself, see `train.export.notes_of`.
+        run: that the generator is of; "run" has its records.
 
     Returns:
         for each format, its largest difference from the original over all pixels, of 0..1.
 
     Raises:
-        ExportError: before anything is written if a package is missing; after all formats if one
-            differs by more than 1/255.
+        ExportError: if a format cannot be written; after all, if one differs by more than 1/255.
     """
-    _check_packages(formats)
     signed = [picture[None].astype(np.float32) / 127.5 - 1 for picture in pictures]
     expected = [generator(picture, training=False).numpy() for picture in signed]
-    writers: dict[str, Write] = {
-        "savedmodel": write_savedmodel,
-        "onnx": partial(write_onnx, notes=notes or {}),
-        "tflite": write_tflite,
-        **others,
+    writers: dict[str, Callable[[], Forward]] = {
+        "savedmodel": lambda: write_savedmodel(generator, out_dir / "savedmodel"),
+        "onnx": lambda: write_onnx(generator, out_dir / ONNX_NAME, notes),
+        "tflite": lambda: write_tflite(generator, out_dir / "generator.tflite", signed[0].shape),
+        "run": lambda: write_small_run(generator, out_dir / "run", notes, run),
     }
     differences = {}
     for name in formats:
         try:
             with named_errors(out_dir):
-                forward = writers[name](generator, out_dir, signed[0].shape)
+                forward = writers[name]()
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
+            reason = re.sub(r"\{\{.*?\}\} ?", "", error.message.splitlines()[0])
             raise ExportError(f"{name} cannot be written into {out_dir} ({reason})") from error
         pairs = zip(signed, expected, strict=True)
         differences[name] = max(float(np.abs(forward(x) - y).max()) / 2 for x, y in pairs)
@@ -84,38 +83,35 @@ def export(
     return differences
 
 
-def sweep(out_dir: Path) -> None:
+def remove_leftovers(out_dir: Path) -> None:
     """Removes what a killed export left half written; for who holds the lock of its folder."""
     remove_old_parts(out_dir)
-    for path in [*out_dir.glob(".savedmodel-*"), *out_dir.glob(".run-*")]:
-        shutil.rmtree(path)
+    for name in FOLDERS:
+        for path in filter(Path.is_dir, out_dir.glob(f".{name}-*")):
+            shutil.rmtree(path)
 
 
-def _check_packages(formats: Sequence[str]) -> None:
-    needed = [package for name in formats for package in NEEDED[name]]
-    missing = [package for package in needed if importlib.util.find_spec(package) is None]
-    if missing:
-        raise ExportError(
-            f"{' and '.join(missing)} missing for ONNX; run `.venv/bin/pip install "
-            f'{" ".join(missing)}`, or leave it out with FORMATS="savedmodel tflite"'
-        )
-
-
-def write_savedmodel(generator: keras.Model, out_dir: Path, _shape: tuple) -> Forward:
-    """Writes TensorFlow's SavedModel, for any picture size, and loads it again."""
-    path = out_dir / "savedmodel"
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_dir, prefix=".savedmodel-") as folder:
-        part_path = Path(folder) / "savedmodel"
-        _save(generator, part_path, (1, None, None, 3))
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to make and fill, which takes the place of `path` once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        part = Path(folder) / path.name
+        yield part
         shutil.rmtree(path, ignore_errors=True)
-        part_path.rename(path)
+        part.rename(path)
+
+
+def write_savedmodel(generator: keras.Model, path: Path) -> Forward:
+    """Writes TensorFlow's SavedModel, for any picture size, and loads it again."""
+    with whole_folder(path) as part:
+        save_function(generator, part, (1, None, None, 3))
     loaded = tf.saved_model.load(str(path))
     serve = loaded.signatures["serving_default"]
     return lambda blurred: serve(blurred=tf.constant(blurred))["restored"].numpy()
 
 
-def _save(generator: keras.Model, path: Path, shape: tuple, frozen: bool = False) -> None:
+def save_function(generator: keras.Model, path: Path, shape: tuple, frozen: bool = False) -> None:
     """Saves the generator's function; `frozen` makes its weights constants of the graph.
 
     TFLite's converter leaves the weights of layers built by hand as variables, which its runtime
@@ -138,43 +134,40 @@ def _save(generator: keras.Model, path: Path, shape: tuple, frozen: bool = False
 
 
 def write_onnx(
-    generator: keras.Model, out_dir: Path, _shape: tuple, notes: Mapping[str, str]
+    generator: keras.Model, path: Path, notes: Mapping[str, str], half: bool = False
 ) -> Forward:
     """Writes ONNX, for any picture size, and loads it again in ONNX Runtime."""
-    path = out_dir / ONNX_NAME
-    write_bytes(path, onnx_bytes(generator, notes))
-    return _forward_onnx(path)
+    write_onnx_file(path, onnx_of(generator, notes, half).SerializeToString())
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda blurred: session.run(["restored"], {"blurred": blurred})[0]
 
 
-def onnx_bytes(generator: keras.Model, notes: Mapping[str, str], half: bool = False) -> bytes:
-    """The generator as the content of an ONNX file; see `train.export.onnx_graph.onnx_of`."""
-    from train.export.onnx_graph import onnx_of
-
-    return onnx_of(generator, radii_told(generator), notes, half).SerializeToString()
-
-
-def radii_told(generator: keras.Model) -> tuple[float, ...]:
-    """The radii, pixels, that a generator tells the probabilities of; none if it tells none."""
-    for layer in generator.layers:
-        if layer.name == RADIUS_LAYER:
-            number = layer.output.shape[-1]
-            return next(bank.radii for bank in BANKS.values() if len(bank.radii) == number)
-    return ()
-
-
-def _forward_onnx(path: Path) -> Forward:
-    engine = Engine(path)
-    return lambda blurred: blurred + engine.correction(blurred[0])
-
-
-def write_tflite(generator: keras.Model, out_dir: Path, shape: tuple) -> Forward:
+def write_tflite(generator: keras.Model, path: Path, shape: tuple) -> Forward:
     """Writes TFLite for pictures of one size, which its runtime needs, and loads it again."""
     with tempfile.TemporaryDirectory() as folder:
-        _save(generator, Path(folder), shape, frozen=True)
+        save_function(generator, Path(folder), shape, frozen=True)
         content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-    path = out_dir / "generator.tflite"
     write_bytes(path, content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the interpreter announces its move to another package
         runner = tf.lite.Interpreter(str(path)).get_signature_runner()
     return lambda blurred: runner(blurred=blurred)["restored"].copy()
+
+
+def write_small_run(
+    generator: keras.Model, path: Path, notes: Mapping[str, str], run: Run
+) -> Forward:
+    """Writes a run that is small enough to be handed on, and loads its network again.
+
+    It holds the record, the log, the checkpoint of the averaged generator, which other runs start
+    from, and the ONNX file, in half precision. The same weights give the same files.
+    """
+    with whole_folder(path) as part:
+        small = Run(part)
+        small.best_dir.mkdir(parents=True)
+        for name in RECORDS:
+            shutil.copyfile(run.path / name, part / name)
+        save_generator(generator, small.best_dir, int(notes["step"]))
+        (small.best_dir / "checkpoint").unlink()  # holds times, and tells no more than the folder
+        own_notes = {**notes, "weights": small.weights_hash}
+        return write_onnx(generator, small.exported, own_notes, half=True)

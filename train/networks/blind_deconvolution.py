@@ -1,101 +1,101 @@
 """Takes a blur of unknown size and edge out of a picture, as far as linear filters can.
 
-Layers for the front of a generator: a guess of the blur at each place, from what it leaves of each
-ring of the spectrum, and the inverse filter for it. They are known before any training.
+Layers for the front of a generator: an estimate of the blur at each place, from what it leaves of
+each ring of the spectrum, and the inverse filter for it. They are known before any training.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from prepare.records.srgb import LUMA
-from train.networks import pooling
-from train.networks.blurs import RADIUS_LAYER, Bank, Blur, Guess
-from train.networks.deconvolution_filters import (
-    FINE_REACH,
-    FINE_RINGS,
-    FLOOR,
-    FULL_RES_NOISE,
-    FULL_RES_REACH,
-    HALF_RES_NOISE,
-    HALF_RES_REACH,
-    RING_REACH,
-    RINGS,
-    inverse_filter,
-    radius_discriminant,
-    ring_filters,
-    space_to_depth_kernel,
-)
+from train.networks import deconvolution_filters as filters
 from train.networks.layers import (
     DepthToSpace,
     EdgePad,
     SpaceToDepth,
-    Trained,
+    TrainTestSwitch,
     WeightedSum,
 )
 
-ENERGY_WINDOW = 32  # side that energies are averaged over if not pooled, cells of 4 pixels
+RADIUS_LAYER = "radius_probs"  # gives the probability of each of RADII
+
+# A checkpoint names its weights by their place in this graph, and holds none of these numbers: a
+# change of one wants a start of another name. All sides are of windows, in cells of 4 pixels.
+ENERGY_WINDOW = 32  # over which energies are averaged, where each place is told by itself
+# The energy of a wide window is that of the sharpest place in it, so where places are pooled
+# afterwards, each has a view of its own of 32 pixels.
+POOLED_ENERGY_WINDOW = 8
+# The far window is gone over twice: one of 64 would be all of a picture of 256 pixels, and mix what
+# lies at two depths.
+NEAR_WINDOW, FAR_WINDOW = 12, 32
+# Of the energy of MIDDLE_RINGS: a flat place says a larger blur than an edge does of the same.
+CONTRAST_POWER = 1 / 3
+POOLED_TRUST = 1.8  # that many places may be trusted more than one, by trial on real pairs
+LEAST_WEIGHT = 1e-3  # so that nothing is divided by 0 where all is sharp
+ROUNDING = 1e-6  # likewise, of probabilities
 
 
-def blind_inverse(blurred: tf.Tensor, bank: Bank) -> tuple[tf.Tensor, tf.Tensor]:
+def blind_inverse(blurred: tf.Tensor, pooled: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """What linear filters would add to blurred pictures, and the radii they were chosen by.
 
     Args:
         blurred: symbolic, float32, shape (batch, height, width, 3), RGB, -1..1; sides divisible
             by 4.
-        bank: the blurs that it knows.
+        pooled: estimates the blur of a place by all around it and by the finest rings, too; and, at
+            inference, by a prior that holds for any picture in place of the one that learns.
 
     Returns:
         the correction of the luma, (batch, height, width, 1), in the units of the pictures, and
-        clues, (batch, height / 4, width / 4, channels): the probability of each of the bank's radii
-        and, where it hands them on, the corrections for each, folded.
+        clues, (batch, height / 4, width / 4, channels): the probability of each of RADII, and the
+        corrections for each, folded.
     """
-    luma = _fixed(LUMA.reshape(1, 1, 3, 1))(blurred)
+    luma = fixed_conv(LUMA.reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)
-    radius_probs = _radius_probs(luma, halved, bank)
-    num_fine, num_coarse = len(bank.full_res), len(bank.half_res)
-    fines = _inverted(luma, 4, bank.full_res, FULL_RES_REACH, FULL_RES_NOISE)
-    halved_blurs = [blur.halved for blur in bank.half_res]
-    coarses = _inverted(halved, 2, halved_blurs, HALF_RES_REACH, HALF_RES_NOISE)
+    radius_probs = estimate_radius(luma, halved, pooled)
+    fines = corrections_of(luma, filters.FULL_RES)
+    coarses = corrections_of(halved, filters.HALF_RES)
+    num_fine, num_coarse = len(filters.FULL_RES.blurs), len(filters.HALF_RES.blurs)
     fine = WeightedSum(1, num_fine)([fines, radius_probs])
     coarse = WeightedSum(1 + num_fine, num_coarse)([coarses, radius_probs])
     fine = DepthToSpace(4, dtype="float32")(fine)
-    coarse = _doubled(DepthToSpace(2, dtype="float32")(coarse))
+    coarse = doubled(DepthToSpace(2, dtype="float32")(coarse))
     inverse = layers.Add(dtype="float32")([fine, coarse])
-    if not bank.hands_on:
-        return inverse, radius_probs
     return inverse, layers.Concatenate()([radius_probs, fines, coarses])
 
 
-def _radius_probs(luma: tf.Tensor, halved: tf.Tensor, bank: Bank) -> tf.Tensor:
-    window = pooling.ENERGY_WINDOW if bank.pooled else ENERGY_WINDOW
-    logs = _ring_logs(halved, RINGS, RING_REACH, 2, window)
-    if bank.fine:
-        fine_logs = _ring_logs(luma, FINE_RINGS, FINE_REACH, 4, window)
-        logs = layers.Concatenate(dtype="float32")([logs, fine_logs])
-    logits = _discriminant(bank, bank.guess)(logs)
-    if bank.later:
-        logits = Trained()([logits, _discriminant(bank, bank.later, trainable=False)(logs)])
-    if not bank.pooled:
+def estimate_radius(luma: tf.Tensor, halved: tf.Tensor, pooled: bool) -> tf.Tensor:
+    """Probabilities of each of RADII at each cell, by the layer of the name RADIUS_LAYER."""
+    window = POOLED_ENERGY_WINDOW if pooled else ENERGY_WINDOW
+    logs = ring_logs(halved, filters.RINGS, filters.RING_REACH, 2, window)
+    if not pooled:
+        logits = radius_logits(filters.TRAINING_PRIOR, fine=False)(logs)
         return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(logits)
-    return pooling.pooled_probs(logits, logs)
+    fine_logs = ring_logs(luma, filters.FINE_RINGS, filters.FINE_REACH, 4, window)
+    logs = layers.Concatenate(dtype="float32")([logs, fine_logs])
+    # An estimate that learns knows the spectra of its training pictures, so the network learns to
+    # believe it. On other pictures, smoother and noisier, it misleads.
+    logits = radius_logits(filters.TRAINING_PRIOR, fine=True)(logs)
+    for_any = radius_logits(filters.INFERENCE_PRIOR, fine=True, trainable=False)(logs)
+    return pooled_probs(TrainTestSwitch()([logits, for_any]), logs)
 
 
-def _ring_logs(
+def ring_logs(
     picture: tf.Tensor, rings: np.ndarray, reach: int, strides: int, window: int
 ) -> tf.Tensor:
     """Log energies of a picture on rings of its spectrum, around each cell of 4 pixels."""
-    filters = ring_filters(rings, reach)[:, :, None]
-    answers = _fixed(filters, strides)(EdgePad(reach)(picture))
-    energies = pooling.window_means(layers.Multiply(dtype="float32")([answers, answers]), window)
-    return keras.ops.log(layers.Rescaling(1.0, FLOOR, dtype="float32")(energies))
+    kernels = filters.ring_filters(rings, reach)[:, :, None]
+    answers = fixed_conv(kernels, strides)(EdgePad(reach)(picture))
+    energies = window_means(layers.Multiply(dtype="float32")([answers, answers]), window)
+    return ops.log(layers.Rescaling(1.0, filters.FLOOR, dtype="float32")(energies))
 
 
-def _discriminant(bank: Bank, guess: Guess, trainable: bool = True) -> layers.Layer:
-    weights, offsets = radius_discriminant(bank, guess)
+def radius_logits(prior: filters.Prior, fine: bool, trainable: bool = True) -> layers.Layer:
+    """The layer that tells log odds of each of RADII from log energies."""
+    weights, offsets = filters.radius_discriminant(prior, fine)
     return layers.Conv2D(
         len(offsets),
         1,
@@ -106,34 +106,75 @@ def _discriminant(bank: Bank, guess: Guess, trainable: bool = True) -> layers.La
     )
 
 
-def _inverted(
-    luma: tf.Tensor, block: int, blurs: Sequence[Blur], reach: int, noise: float
-) -> tf.Tensor:
+def pooled_probs(logits: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
+    """Probabilities of each radius, told by all around a place.
+
+    A subject has its own spectrum, and what one place tells of its blur is often wrong. But errors
+    of many places differ, and their blur hardly does. Which blur it is, is told by a mean of log
+    odds, weighted by how near a place is, by its contrast, and by how sure it is to be blurred at
+    all. Whether it is blurred, is told by two means of its probability, one of what is near and one
+    of what is far, taken for two witnesses.
+
+    Args:
+        logits: symbolic, float32, (batch, h, w, radii): log odds, the first of "no blur".
+        logs: log energies that these were told by, float32, (batch, h, w, rings), RINGS first.
+
+    Returns:
+        as many probabilities as log odds, of sum 1, by the layer of the name RADIUS_LAYER.
+    """
+    odds = logits[..., 1:]
+    sharp = layers.Softmax(dtype="float32")(logits)[..., :1]
+    contrast = ops.exp(
+        CONTRAST_POWER * ops.mean(logs[..., filters.MIDDLE_RINGS], -1, keepdims=True)
+    )
+    weight = ((1 + LEAST_WEIGHT) - sharp) * contrast
+    kinds = far_means(weight * odds) / far_means(weight)
+    kinds = layers.Softmax(dtype="float32")(POOLED_TRUST * kinds)
+    near = window_means(sharp * contrast, NEAR_WINDOW) / window_means(contrast, NEAR_WINDOW)
+    far = far_means(sharp * contrast) / far_means(contrast)
+    both, neither = near * far, (1 - near) * (1 - far)
+    sharp = both / (both + neither + ROUNDING)
+    join = layers.Concatenate(name=RADIUS_LAYER, dtype="float32")
+    return join([sharp, (1 - sharp) * kinds])
+
+
+def window_means(x: tf.Tensor, side: int) -> tf.Tensor:
+    """Means over the part of a square window around each place that lies within the picture."""
+    for window in ((1, side), (side, 1)):
+        x = layers.AveragePooling2D(window, 1, "same", dtype="float32")(x)
+    return x
+
+
+def far_means(x: tf.Tensor) -> tf.Tensor:
+    """Means over the far window, twice, so that what is farther weighs less."""
+    return window_means(window_means(x, FAR_WINDOW), FAR_WINDOW)
+
+
+def corrections_of(luma: tf.Tensor, inverses: filters.Inverses) -> tf.Tensor:
     """What the inverse of each blur adds, folded: (batch, h, w, block**2 * number of blurs).
 
     Many filters over one channel leave a processor idle; folded, they are few over many channels.
     """
-    filters = np.stack([inverse_filter(blur, reach, noise) for blur in blurs], -1)
+    blurs, block, reach, noise = inverses
+    kernels = np.stack([filters.inverse_filter(blur, reach, noise) for blur in blurs], -1)
     folded = SpaceToDepth(block, dtype="float32")(EdgePad(reach)(luma))
-    return _fixed(space_to_depth_kernel(filters, block))(folded)
+    return fixed_conv(filters.space_to_depth_kernel(kernels, block))(folded)
 
 
-def _fixed(kernel: np.ndarray, strides: int = 1) -> layers.Layer:
+def fixed_conv(kernel: np.ndarray, strides: int = 1) -> layers.Layer:
     """A convolution that is never trained, only where the whole kernel fits."""
-    return layers.Conv2D(
-        kernel.shape[-1], kernel.shape[0], strides, **_never_trained(kernel), use_bias=False
-    )
+    return layers.Conv2D(kernel.shape[-1], kernel.shape[0], strides, **untrained(kernel))
 
 
-def _doubled(picture: tf.Tensor) -> tf.Tensor:
+def doubled(picture: tf.Tensor) -> tf.Tensor:
     """One channel at twice the size, interpolated linearly."""
     shares = np.array([0.25, 0.75, 0.75, 0.25])
     kernel = np.outer(shares, shares)[:, :, None, None]
-    return layers.Conv2DTranspose(1, 4, 2, "same", **_never_trained(kernel), use_bias=False)(
-        picture
-    )
+    return layers.Conv2DTranspose(1, 4, 2, "same", **untrained(kernel))(picture)
 
 
-def _never_trained(kernel: np.ndarray) -> dict:
+def untrained(kernel: np.ndarray) -> dict[str, Any]:
+    """What a convolution that keeps its kernel is made with."""
     initializer = keras.initializers.Constant(kernel)
-    return {"kernel_initializer": initializer, "trainable": False, "dtype": "float32"}
+    kept = {"kernel_initializer": initializer, "trainable": False}
+    return kept | {"dtype": "float32", "use_bias": False}

@@ -1,19 +1,71 @@
-"""Filters that tell one blur from another, and filters that take it back.
+"""The blurs that the residual generator knows, and the filters that tell and invert them.
 
-All are computed from theory alone.
+Real lenses blur with anything from a hard-edged disc to a Gaussian. So a blur stands for several
+apertures of equal variance, and is named by the radius of the disc of that variance, in pixels of
+the picture itself: a quarter of `radius_px` at 256 pixels. All filters are computed from theory.
 """
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import j0, j1
 
-from train.networks.blurs import Bank, Blur, Guess
 
-FULL_RES_REACH, HALF_RES_REACH = 12, 24  # of the filters, pixels of the full and halved picture
-# Energy of noise over that of detail at one cycle a pixel, in either: what restored faces best.
-FULL_RES_NOISE, HALF_RES_NOISE = 0.04, 0.0025
+class Blur(NamedTuple):
+    """Blurs of one size: apertures whose edges differ, all of a disc's variance."""
+
+    radius: float  # of that disc, pixels
+    softness: tuple[float, ...]  # of each edge: sigma of a Gaussian, in radii of the aperture
+    step: float  # to the next radius, roughly, pixels
+
+    def with_radius(self, radius: float) -> "Blur":
+        """The same at another size."""
+        return self._replace(radius=radius)
+
+
+class Inverses(NamedTuple):
+    """The blurs that have an inverse filter at one resolution."""
+
+    blurs: tuple[Blur, ...]
+    block: int  # side of a cell of 4 pixels there
+    reach: int  # of the filters to each side, pixels
+    noise: float  # energy over that of detail at one cycle a pixel: what restored faces best
+
+
+class Prior(NamedTuple):
+    """What the estimate of the radius expects of pictures, before it sees one."""
+
+    slopes: tuple[float, ...]  # powers of the frequency that energies of sharp pictures fall with
+    noise: float  # that blur does not take, in energies of rounding and JPEG at quality 95
+    trust: float  # in the evidence: below 1, as rings side by side tell the same twice
+    sharp_log_odds: float  # that a place is sharp
+
+
+# A start for training, which the estimate then improves. Log odds of 1.5 spare soft subjects,
+# which look like a small blur.
+TRAINING_PRIOR = Prior((1.9, 2.3, 2.7), 3.0, 1.0, 1.5)
+# For pictures of any kind. At log odds of 6 what is sharp comes back at 47 dB, at 7 at 51; at 8
+# real blurred scenes gain less.
+INFERENCE_PRIOR = Prior((2.0, 2.6, 3.2), 10.0, 0.4, 7.0)
+
+_HARD_RADII = (4.0, 4.5, 5.0, 5.5, 6.0, 6.7, 7.4, 8.2, 9.0, 10.0, 11.0, 12.0)
+_SOFT_RADII = (4.0, 5.0, 6.3, 7.8, 9.7, 12.0)
+_ANY_EDGE = (0.0, 0.15, 0.35, 0.7)  # below 4 pixels, edges are not told apart
+SHARP = tuple(Blur(radius, _ANY_EDGE, 0.0) for radius in (0.0, 0.5, 1.0))  # counts as no blur
+BLURS = (
+    *(Blur(radius, _ANY_EDGE, radius / 10) for radius in (1.5, 2.0, 2.5, 3.0, 3.5)),
+    *(Blur(radius, (0.0, 0.1), 0.25) for radius in _HARD_RADII),
+    *(Blur(radius, (0.25, 0.45, 0.8), radius / 10) for radius in _SOFT_RADII),
+)
+RADII = (0.0, *(blur.radius for blur in BLURS))  # of each class, pixels; the first is no blur
+FULL_RES = Inverses(tuple(blur for blur in BLURS if blur.radius < 4), 4, 12, 0.04)
+# In the halved picture, where blurs of 4 pixels and more lose nothing.
+HALF_RES = Inverses(
+    tuple(blur.with_radius(blur.radius / 2) for blur in BLURS if blur.radius >= 4), 2, 24, 0.0025
+)
+
 # Frequencies looked at, cycles a pixel of the halved picture and of the picture itself, and reach
 # of the filters. Without the latter a blur of one pixel is taken for one of two.
 RINGS, RING_REACH = np.linspace(0.04, 0.48, 16), 16
@@ -32,15 +84,7 @@ def disc_transfer(radius: float, frequency: np.ndarray) -> np.ndarray:
 
 
 def lens_transfers(blur: Blur, frequency: np.ndarray) -> np.ndarray:
-    """Transfer functions of the apertures of a blur.
-
-    Args:
-        blur: their size and softness.
-        frequency: cycles a pixel, any shape.
-
-    Returns:
-        shape (number of apertures,) and that of the frequencies.
-    """
+    """Transfer function of each aperture of a blur, at frequencies in cycles a pixel."""
     transfers = []
     for softness in blur.softness:
         # The variance of a disc is radius^2 / 4.
@@ -66,10 +110,10 @@ def inverse_filter(blur: Blur, reach: int, noise: float) -> np.ndarray:
     Returns:
         float32, shape (2 * reach + 1,) * 2, sums to 0.
     """
-    frequency = _frequencies(128).ravel()
+    frequency = frequencies(128).ravel()
     transfers, signal = lens_transfers(blur, frequency), frequency**-2.0  # of natural pictures
     energy = signal * (transfers**2).mean(0) + noise / frequency  # of what is seen
-    tents, answers = _tent_basis(reach)
+    tents, answers = tent_basis(reach)
     # Sums as numpy does them itself: threads of a matrix product would wait for busy cores.
     products = np.einsum("af,bf->ab", answers * energy, answers)
     wanted = np.einsum("af,f->a", answers, signal * transfers.mean(0))
@@ -80,64 +124,71 @@ def inverse_filter(blur: Blur, reach: int, noise: float) -> np.ndarray:
 
 
 @functools.cache
-def _tent_basis(reach: int) -> tuple[np.ndarray, np.ndarray]:
+def tent_basis(reach: int) -> tuple[np.ndarray, np.ndarray]:
     """What round filters are put together of, and the transfer function of each, flat."""
-    distance = _distances(reach)
+    distance = distances(reach)
     tents = np.array([np.maximum(0, 1 - np.abs(distance - radius)) for radius in range(reach + 1)])
-    return tents, np.array([_spectrum(tent, 128).real.ravel() for tent in tents])
+    return tents, np.array([spectrum(tent, 128).real.ravel() for tent in tents])
 
 
 def ring_filters(rings: np.ndarray, reach: int) -> np.ndarray:
-    """Band-pass filters, each of one ring of a picture's spectrum.
+    """Band-pass filters, each of one ring of a picture's spectrum, of sum 0 and energy 1.
 
     Args:
         rings: their frequencies, cycles a pixel.
         reach: of the filters to each side, pixels.
 
     Returns:
-        float32, shape (2 * reach + 1, 2 * reach + 1, number of rings), each of sum 0 and energy 1.
+        float32, shape (2 * reach + 1, 2 * reach + 1, number of rings).
     """
-    distance = _distances(reach)
+    distance = distances(reach)
     window = np.cos(np.pi / 2 * np.minimum(1, distance / (reach + 1))) ** 2
     filters = j0(2 * np.pi * rings * distance[..., None]) * window[..., None]
     filters -= window[..., None] * (filters.sum((0, 1)) / window.sum())
     return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
 
 
-def radius_discriminant(bank: Bank, guess: Guess) -> tuple[np.ndarray, np.ndarray]:
+def radius_discriminant(prior: Prior, fine: bool) -> tuple[np.ndarray, np.ndarray]:
     """The linear function of a blurred picture's log energies on rings that tells its radius.
 
     Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
-    whose energy falls with the guess's powers of the frequency, blurred by each of the bank.
+    whose energy falls with the prior's powers of the frequency, blurred by each of BLURS, a little
+    less and a little more.
+
+    Args:
+        prior: what is expected.
+        fine: looks at FINE_RINGS, too, after RINGS.
 
     Returns:
-        weights, float32, shape (number of rings, 1 + number of blurs), and offsets. Their softmax
-        is the probability of "no blur to speak of", and of each blur. The rings are RINGS and, of a
-        bank that is fine, FINE_RINGS.
+        weights, float32, shape (number of rings, number of RADII), and offsets. Their softmax is
+        the probability of "no blur to speak of", and of each blur.
     """
-    spreads = [bank.sharp, *(blur.with_neighbors for blur in bank.blurs)]
-    halved = [[blur.halved for blur in spread] for spread in spreads]
-    groups = _expected_logs(halved, guess, ring_filters(RINGS, RING_REACH), 1)
-    if bank.fine:
-        fine = _expected_logs(spreads, guess, ring_filters(FINE_RINGS, FINE_REACH), 2)
-        groups = [np.concatenate(both, -1) for both in zip(groups, fine, strict=True)]
+    spreads = [
+        SHARP,
+        *([blur.with_radius(blur.radius + by * blur.step) for by in (-1, 0, 1)] for blur in BLURS),
+    ]
+    halved = [[blur.with_radius(blur.radius / 2) for blur in spread] for spread in spreads]
+    groups = expected_log_energies(halved, prior, ring_filters(RINGS, RING_REACH), 1)
+    if fine:
+        others = expected_log_energies(spreads, prior, ring_filters(FINE_RINGS, FINE_REACH), 2)
+        groups = [np.concatenate(both, -1) for both in zip(groups, others, strict=True)]
     means = np.array([group.mean(0) for group in groups])
     covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(means.shape[1])
     weights = np.linalg.solve(covariance, means.T)
     offsets = -np.einsum("ij,ji->i", means, weights) / 2
-    weights, offsets = guess.trust * weights, guess.trust * offsets
-    offsets[0] += guess.prior_of_sharp
+    weights, offsets = prior.trust * weights, prior.trust * offsets
+    offsets[0] += prior.sharp_log_odds
     return weights.astype(np.float32), offsets.astype(np.float32)
 
 
-def _expected_logs(
-    spreads: Sequence[Sequence[Blur]], guess: Guess, rings: np.ndarray, scale: int
+def expected_log_energies(
+    spreads: Sequence[Sequence[Blur]], prior: Prior, rings: np.ndarray, scale: int
 ) -> list[np.ndarray]:
     """Log energies that theory expects behind ring filters, of any blur, contrast and slope.
 
     Args:
         spreads: groups of blurs, in pixels of the picture that the filters look at.
-        guess: what is expected.
+        prior: what is expected.
         rings: the filters.
         scale: 1 if they look at the halved picture, 2 if at the picture itself: a frequency there
             is twice as high in the halved one, and holds four times as much.
@@ -145,35 +196,35 @@ def _expected_logs(
     Returns:
         of each group, shape (number of combinations, number of rings).
     """
-    frequency = _frequencies(64)
-    passed = np.array([np.abs(_spectrum(ring, 64)) ** 2 for ring in rings.T])
-    slopes = np.array([frequency**-slope for slope in guess.slopes])
+    frequency = frequencies(64)
+    passed = np.array([np.abs(spectrum(ring, 64)) ** 2 for ring in rings.T])
+    slopes = np.array([frequency**-slope for slope in prior.slopes])
     slopes[:, 0, 0] = 0
     shares = 1 / slopes.sum((1, 2))  # of the energy of the halved picture
-    slopes *= (shares * [scale ** (2 - slope) for slope in guess.slopes])[:, None, None]
+    slopes *= (shares * [scale ** (2 - slope) for slope in prior.slopes])[:, None, None]
     energies = 0.1 * np.exp([-1.5, 0.0, 1.5])  # of a picture in -1..1
     groups = []
     for blurs in spreads:
         transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in blurs])
         seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
-        logs = np.log(seen[:, :, None] * energies[:, None] + guess.noise * FLOOR)
+        logs = np.log(seen[:, :, None] * energies[:, None] + prior.noise * FLOOR)
         groups.append(logs.reshape(-1, rings.shape[-1]))
     return groups
 
 
-def _distances(reach: int) -> np.ndarray:
+def distances(reach: int) -> np.ndarray:
     """Distance of each pixel of a filter from its middle."""
     offsets = np.arange(-reach, reach + 1)
     return np.hypot(offsets[:, None], offsets)
 
 
-def _frequencies(side: int) -> np.ndarray:
+def frequencies(side: int) -> np.ndarray:
     """Distance from 0 of each frequency of a picture, in cycles a pixel; of 0 itself, a little."""
     along = np.fft.fftfreq(side)
     return np.maximum(np.hypot(along[:, None], along), 1 / side)
 
 
-def _spectrum(filter_: np.ndarray, side: int) -> np.ndarray:
+def spectrum(filter_: np.ndarray, side: int) -> np.ndarray:
     """Transfer function of a filter about its middle, at the frequencies of a picture."""
     reach = len(filter_) // 2
     padded = np.zeros((side, side))

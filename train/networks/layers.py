@@ -66,8 +66,8 @@ class WeightedSum(layers.Layer):
         return tf.reduce_sum(tf.reshape(pictures, shape) * radius_probs, axis=-1)
 
 
-class Trained(layers.Layer):
-    """Of two inputs the first while training, and the second once trained."""
+class TrainTestSwitch(layers.Layer):
+    """Of two inputs the first while training, and the second at inference."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)

@@ -2,49 +2,46 @@
 
 import base64
 import os
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import onnxruntime.capi.onnxruntime_pybind11_state as ort
 
-RADIUS_MODEL = "radius_model"  # the note that holds the part that tells the radius, base64
-POOLED = "pooled"  # the note that each place is told by all around it, see `Bank.pooled`
-CELL_PX = 4  # side of the places that a radius is told for
+from train.export import POOLED, RADIUS_MODEL
+
+CELL_PX = 4  # side of the places that a radius is estimated for
 
 
 class Engine:
     """A generator, loaded.
 
     Attributes:
-        notes: what the file says of itself, see `train.restore.onnx_file`.
+        notes: what the file says of itself, see `train.export.notes_of`.
     """
 
-    def __init__(self, model: Path | bytes) -> None:
-        """Loads a file, or its content; raises what ONNX Runtime does if it is none."""
+    def __init__(self, model: bytes) -> None:
+        """Loads the content of an ONNX file."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_cores()
         options.log_severity_level = 4  # what it says is also in its exceptions
-        self._restorer = self._loaded(model if isinstance(model, bytes) else str(model), options)
+        providers = ["CPUExecutionProvider"]
+        self._restorer = onnxruntime.InferenceSession(model, options, providers=providers)
         self.notes: dict[str, str] = dict(self._restorer.get_modelmeta().custom_metadata_map)
-        # The runtime computes all outputs whichever are asked for, so what tells the radius alone
-        # is a model of its own.
+        # The runtime computes all outputs whichever are asked for, so what estimates the radius
+        # alone is a model of its own.
         part = base64.b64decode(self.notes.pop(RADIUS_MODEL, ""))
-        self._teller = self._loaded(part, options) if part else None
-
-    @staticmethod
-    def _loaded(
-        model: str | bytes, options: onnxruntime.SessionOptions
-    ) -> onnxruntime.InferenceSession:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._estimator = (
+            onnxruntime.InferenceSession(part, options, providers=providers) if part else None
+        )
 
     @property
-    def tells_radius(self) -> bool:
+    def estimates_radius(self) -> bool:
         """Whether it has `radius`, too."""
-        return self._teller is not None
+        return self._estimator is not None
 
     @property
-    def weighs_surroundings(self) -> bool:
-        """Whether its network is given radii told by all around a place, and so needs no guard."""
+    def uses_pooling(self) -> bool:
+        """Whether its radii are told by all around a place, and so need no guard."""
         return POOLED in self.notes
 
     def correction(self, blurred_signed: np.ndarray) -> np.ndarray:
@@ -56,7 +53,7 @@ class Engine:
         Returns:
             float32, the same shape, in the same units; 0 where nothing is to be changed.
         """
-        restored = self._restorer.run(["restored"], {"blurred": blurred_signed[None]})[0][0]
+        restored = run(self._restorer, ["restored"], blurred_signed)[0][0]
         return np.subtract(restored, blurred_signed, out=restored)
 
     def radius(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,10 +65,21 @@ class Engine:
         Returns:
             float32, (height / 4, width / 4), both.
         """
-        assert self._teller, "tells no radius"
-        inputs = {"blurred": blurred_signed[None]}
-        radius_px, certainty = self._teller.run(["radius_px", "certainty"], inputs)
+        assert self._estimator, "estimates no radius"
+        radius_px, certainty = run(self._estimator, ["radius_px", "certainty"], blurred_signed)
         return radius_px[0], certainty[0]
+
+
+def run(
+    session: onnxruntime.InferenceSession, names: list[str], blurred_signed: np.ndarray
+) -> list[np.ndarray]:
+    """Outputs of a session; where memory is full, the error is Python's own."""
+    try:
+        return session.run(names, {"blurred": blurred_signed[None]})
+    except (ort.Fail, ort.RuntimeException) as error:
+        if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
+            raise MemoryError from error
+        raise
 
 
 def num_cores() -> int:

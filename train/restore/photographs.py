@@ -1,20 +1,22 @@
 """Restores files and folders of photographs, and keeps what else is in them.
 
-Results note how they were made, so what was stopped goes on where it was.
-
-Memory is that of a few copies of the decoded photograph and of one row of tiles.
+Results note how they were made, so what was stopped goes on where it was. TensorFlow is needed only
+where a run's weights are new. Memory is that of a few copies of the decoded photograph and of one
+row of tiles.
 """
 
 import errno
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass
+from pathlib import Path
 
 from prepare.photographs.listing import shown_name
-from prepare.photographs.photograph import Photograph, UnusablePhotograph, rounded_to_8_bits
+from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
 from prepare.photographs.writer import write_photograph
+from prepare.records.files import named_errors, remove_old_parts
 from train.restore.engine import Engine
+from train.restore.onnx_file import open_engine
 from train.restore.radius_map import described, write_map
 from train.restore.restore import restore
 from train.restore.targets import (
@@ -22,11 +24,68 @@ from train.restore.targets import (
     Target,
     is_made,
     note_of,
+    plan,
+    result_file,
     write_comparison,
 )
+from train.run import find_run
 
 MOST_PIXELS = 400_000_000  # of a photograph; a larger one is taken for a decompression bomb
-WAY = 1  # of restoring; raised when the same network comes to give other results
+RESTORE_VERSION = 1  # raised when the same network comes to give other results
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is made of photographs."""
+
+    strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores, between is a blend
+    compare: bool = False  # also before and after side by side
+    radius_map: bool = False  # also a map of the blur
+    detail: float = 1.0  # 0 for nothing but what the pixels say, 1 for all that the run learned
+
+
+def deblur_photographs(
+    places: tuple[Path, str | None, Path],
+    inputs: Sequence[Path],
+    out_dir: Path,
+    wanted: Wanted,
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Restores photographs of any size and blur with a run's generator.
+
+    Args:
+        places: the runs, the name of one or None, the pretrained network; see `find_run`.
+        inputs: files and folders of photographs.
+        out_dir: of the results.
+        wanted: what is made.
+        dry_run: only says what would be done.
+
+    Raises:
+        TrainError: if there is no run to restore with, or a photograph could not be restored; all
+            others are done.
+    """
+    targets = plan(inputs, out_dir, wanted.compare, wanted.radius_map)
+    run = find_run(*places)
+    if dry_run:
+        print(f"{run.name}: {len(targets)} to restore into {out_dir}")
+        return
+    engine = open_engine(run, wanted.detail)
+    if sets := run.fixed_radius_sets:
+        learned = f"{run.name} learned {', '.join(sets)} alone"
+        print(f"{learned}, and can make other blur worse; RUN={places[2].name} is for any")
+    print(f"{run.name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
+    try:
+        with named_errors(out_dir):
+            remove_old_parts(out_dir, below=False)
+            deblur(engine, targets, strength=wanted.strength, detail=wanted.detail)
+    except BrokenPipeError:  # of what is printed
+        raise
+    except OSError as error:
+        raise NothingRestoredError(
+            f"{error.filename or out_dir} cannot be written ({error.strerror or error}); make room "
+            "or name another folder (OUT=...), then run the same command again: what is done stays"
+        ) from error
 
 
 def deblur(
@@ -49,29 +108,18 @@ def deblur(
         NothingRestoredError: if some could not be restored, after all others are done.
         OSError: if a result cannot be written.
     """
-    way = f"way {WAY}, strength {strength:g}, detail {detail:g}"
+    way = f"way {RESTORE_VERSION}, strength {strength:g}, detail {detail:g}"
     how = f"{way}, weights {engine.notes['weights']}"
     failed = []
     for target in targets:
         name = shown_name(target.source)
         try:
-            note = note_of(target.source, how)
-            if is_made(target, note):
-                print(f"{name}: restored before, in the same way")
-                continue
-            photograph = read_photograph(
-                target.source, max_pixels=MOST_PIXELS, alpha="keep", frames="first"
-            )
-        except (OSError, UnusablePhotograph) as error:
-            print(f"{name}: cannot be read ({error})")
+            deblur_one(engine, target, strength, how)
+        except NothingRestoredError as error:
+            print(f"{name}: {error}")
             failed.append(name)
-            continue
-        try:
-            _deblur_one(engine, target, photograph, strength, note)
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            print(f"{name}: the name of a result would be too long; rename the photograph")
+        except MemoryError:
+            print(f"{name}: takes more memory than there is; make it smaller, or free some")
             failed.append(name)
     if failed:
         others = "; the others are done" if len(failed) < len(targets) else ""
@@ -81,20 +129,40 @@ def deblur(
         )
 
 
-def _deblur_one(
-    engine: Engine, target: Target, photograph: Photograph, strength: float, note: str
-) -> None:
+def deblur_one(engine: Engine, target: Target, strength: float, how: str) -> None:
+    """Restores one photograph, unless it was before.
+
+    Raises:
+        NothingRestoredError: if it cannot be, for a reason of its own.
+        OSError: if a result cannot be written, nor could those of others.
+    """
     name = shown_name(target.source)
-    restored, seen = restore(engine, photograph.pixels, strength, name)
-    target.result.parent.mkdir(parents=True, exist_ok=True)
-    write_photograph(target.result, photograph, restored, note)
-    if target.comparison:
-        halves: list[np.ndarray] = [rounded_to_8_bits(p) for p in (photograph.pixels, restored)]
-        write_comparison(target.comparison, halves[0], halves[1], note)
-    if seen:
-        print(f"{name}: {described(seen)}")
-    if target.radius_map and seen:
-        write_map(target.radius_map, seen, note)
+    try:
+        note = note_of(target.source, how)
+        if is_made(target, note):
+            print(f"{name}: restored before, in the same way")
+            return
+        photograph = read_photograph(
+            target.source, max_pixels=MOST_PIXELS, alpha="keep", frames="first"
+        )
+    except (OSError, UnusablePhotograph) as error:
+        raise NothingRestoredError(f"cannot be read ({error})") from error
+    restored, blur = restore(engine, photograph.pixels, strength, name)
+    try:
+        with result_file(target.result, note) as file:
+            write_photograph(file, photograph, restored, note)
+        if target.comparison:
+            before, after = rounded_to_8_bits(photograph.pixels), rounded_to_8_bits(restored)
+            write_comparison(target.comparison, before, after, note)
+        if target.radius_map and blur:
+            write_map(target.radius_map, blur, note)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        reason = "the name of a result would be too long; rename the photograph"
+        raise NothingRestoredError(reason) from error
+    if blur:
+        print(f"{name}: {described(blur)}")
     elif target.radius_map:
         print(f"{name}: no map, as this run's network tells no radius")
     if photograph.dropped:

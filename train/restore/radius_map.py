@@ -1,14 +1,14 @@
-"""Shows what blur was seen in a photograph: a line, and a map with its scale."""
+"""Shows the estimated blur of a photograph: a line, and a map with its scale."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
-from prepare.photographs.writer import MARK
-from prepare.records.files import atomic_file
-from train.restore.scales import Seen
+from prepare.photographs.photograph import Photograph
+from prepare.photographs.writer import write_photograph
+from train.restore.scales import BlurMap
+from train.restore.targets import result_file
 
 LONGEST_PX, LEAST_PX = 1600, 480  # longest side of the map; a small photograph's is enlarged
 # Equal steps of lightness, told apart by the color-blind (viridis, by van der Walt and Smith, CC0).
@@ -16,42 +16,39 @@ COLORS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], np.float32
 )
 UNSURE_GRAY = np.float32(128)
-SURE = 0.5  # of a place that is half changed or more
+CONFIDENT = 0.5  # a place below is changed by less than half of what it would be
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 
 
-def described(seen: Seen) -> str:
+def described(blur: BlurMap) -> str:
     """One line: the range of the radius, and how much of the photograph is not certain."""
-    low, middle, high = np.percentile(seen.radius_px, (2, 50, 98))
+    low, middle, high = np.percentile(blur.radius_px, (2, 50, 98))
     text = f"blur of {low:.1f} to {high:.1f} pixels in radius, half of it above {middle:.1f}"
-    unsure = float(np.mean(seen.sureness < SURE))
-    if unsure >= 0.005:
+    unsure = float(np.mean(blur.confidence < CONFIDENT))
+    if unsure >= 0.005:  # rounds to 1 % at least
         text += f"; less changed where that is not certain ({100 * unsure:.0f} % of it)"
     return text
 
 
-def write_map(path: Path, seen: Seen, source: str) -> None:
+def write_map(path: Path, blur: BlurMap, note: str) -> None:
     """Writes the radius at each place as a PNG with its scale, marked as ours.
 
     Args:
         path: of the file.
-        seen: the blur.
-        source: what the file notes as its source, see `train.restore.targets.note_of`.
+        blur: the blur.
+        note: see `train.restore.targets.note_of`.
     """
-    notes = PngInfo()
-    software, ours = MARK.decode().split("\0")
-    notes.add_text(software, ours)
-    notes.add_text("Source", source)
-    with atomic_file(path) as file:
-        drawn(seen).save(file, "PNG", pnginfo=notes)
+    pixels = np.asarray(render_map(blur))
+    with result_file(path, note) as file:
+        write_photograph(file, Photograph(pixels), pixels, note)
 
 
-def drawn(seen: Seen) -> Image.Image:
+def render_map(blur: BlurMap) -> Image.Image:
     """The map above its scale in pixels; gray where it is not certain."""
-    highest = scale_end(float(seen.radius_px.max()))
-    places = colors_of(seen.radius_px / highest)
-    sureness = seen.sureness[..., None]
-    places = places * sureness + UNSURE_GRAY * (1 - sureness)
+    highest = scale_end(float(blur.radius_px.max()))
+    places = colors_of(blur.radius_px / highest)
+    confidence = blur.confidence[..., None]
+    places = places * confidence + UNSURE_GRAY * (1 - confidence)
     image = Image.fromarray(np.rint(places).astype(np.uint8))
     longest = max(image.size)
     factor = min(LONGEST_PX, max(LEAST_PX, 4 * longest)) / longest
@@ -59,7 +56,7 @@ def drawn(seen: Seen) -> Image.Image:
     image = image.resize((width, height), Image.Resampling.BILINEAR)
     page = Image.new("RGB", (max(width, LEAST_PX), height + 96), PAPER)
     page.paste(image, ((page.width - width) // 2, 0))
-    _draw_scale(page, height + 20, highest, bool(seen.sureness.min() < 1))
+    render_scale(page, height + 20, highest, bool(blur.confidence.min() < 1))
     return page
 
 
@@ -74,7 +71,8 @@ def colors_of(shares: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(shares, places, channel) for channel in COLORS.T], -1).astype("f4")
 
 
-def _draw_scale(page: Image.Image, top: int, highest: int, unsure: bool) -> None:
+def render_scale(page: Image.Image, top: int, highest: int, unsure: bool) -> None:
+    """Puts the scale of the map into a page, from `top` on."""
     left, right, font = 24, page.width - 24, ImageFont.load_default(15)
     bar = colors_of(np.linspace(0, 1, right - left))[None].repeat(18, 0)
     page.paste(Image.fromarray(np.rint(bar).astype(np.uint8)), (left, top))

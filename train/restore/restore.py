@@ -6,13 +6,13 @@ import numpy as np
 from tqdm import tqdm
 
 from train.restore.engine import CELL_PX, Engine, to_signed
-from train.restore.scales import Scale, Seen, enlarged, look
+from train.restore.scales import BlurMap, Scale, enlarged, estimate_blur
 from train.restore.tiles import corrected_strips, num_tiles
 
 
 def restore(
     engine: Engine, photo: np.ndarray, strength: float = 1.0, name: str = ""
-) -> tuple[np.ndarray, Seen | None]:
+) -> tuple[np.ndarray, BlurMap | None]:
     """A photograph restored.
 
     Each blur is taken back at the scale that fits it, and the change brought to the photograph's
@@ -25,14 +25,14 @@ def restore(
         name: of the photograph, beside the bar that counts tiles; without one there is no bar.
 
     Returns:
-        the same shape and type, and the blur that was seen, None for a generator that tells none.
+        the same shape and type, and the estimated blur, None for a generator that estimates none.
     """
     multiple = int(engine.notes["multiple"])
     cells = [-(-side // CELL_PX) for side in photo.shape[:2]]
-    seen: Seen | None = None
+    blur: BlurMap | None = None
     scales = [Scale(photo, np.ones(cells, np.float32))]
-    if engine.tells_radius:
-        scales, seen = look(engine, photo)
+    if engine.estimates_radius:
+        scales, blur = estimate_blur(engine, photo)
     while len(scales) > 1 and not scales[-1].share.any():
         scales.pop()  # nothing is blurred so much
     sizes = [scale.picture.shape for scale in scales]
@@ -40,28 +40,20 @@ def restore(
     restored = np.empty_like(photo)
     peak = np.iinfo(photo.dtype).max
     with tqdm(total=total, desc=name, unit="tile", disable=None if name else True) as progress:
-        coarse = _coarse_change(engine, scales[1:], multiple, progress)
-        for top, change in _changes(engine, scales[0], coarse, multiple, progress):
+        coarse: np.ndarray | None = None  # the change of all coarser scales
+        for scale in reversed(scales[1:]):
+            parts = [part for _, part in changes_of(engine, scale, coarse, multiple, progress)]
+            coarse = np.concatenate(parts)
+        for top, change in changes_of(engine, scales[0], coarse, multiple, progress):
             rows = slice(top, top + len(change))
             change *= np.float32(strength * peak / 2)
             change += photo[rows]
             np.rint(change, out=change)
             restored[rows] = np.clip(change, 0, peak, out=change)
-    return restored, seen
+    return restored, blur
 
 
-def _coarse_change(
-    engine: Engine, scales: list[Scale], multiple: int, progress: tqdm
-) -> np.ndarray | None:
-    """What all these scales change, at the size of the first of them; None if there are none."""
-    change: np.ndarray | None = None
-    for scale in reversed(scales):
-        parts = [part for _, part in _changes(engine, scale, change, multiple, progress)]
-        change = np.concatenate(parts)
-    return change
-
-
-def _changes(
+def changes_of(
     engine: Engine, scale: Scale, coarse: np.ndarray | None, multiple: int, progress: tqdm
 ) -> Iterator[tuple[int, np.ndarray]]:
     """What one scale and those coarser than it change, strip by strip; in -1..1, float32."""

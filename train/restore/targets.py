@@ -1,8 +1,13 @@
 """Where restored photographs go, and that nothing of the user's is overwritten there."""
 
-from collections.abc import Sequence
+import contextlib
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -14,6 +19,7 @@ from train import TrainError
 
 COMPARISON_PX = 1600  # widest half of a side-by-side picture
 SOFTWARE, DESCRIPTION = 0x0131, 0x010E  # EXIF tags that mark a comparison as ours
+OUR_NAME = MARK.decode().split("\0")[1]
 
 
 class NothingRestoredError(TrainError):
@@ -41,6 +47,9 @@ def plan(
 ) -> list[Target]:
     """Where the restored copy of each photograph goes: a PNG of the same name.
 
+    Of photographs that differ in their suffix alone, results have it in their names, too:
+    `IMG-jpg.png`, `IMG-heic.png`.
+
     Args:
         inputs: files, and folders whose photographs are taken without those of their subfolders.
         out_dir: of the results.
@@ -51,103 +60,36 @@ def plan(
         NothingRestoredError: if an input is missing, or a file would be overwritten that is no
             earlier result of the same photograph.
     """
-    targets = [
-        Target(
-            path,
-            out_dir / f"{path.stem}.png",
-            out_dir / f"{path.stem}-compare.jpg" if compare else None,
-            out_dir / f"{path.stem}-map.png" if radius_map else None,
-        )
-        for path in _photographs(inputs)
-    ]
-    sources = {_place(target.source) for target in targets}
+    photographs = find_photographs(inputs)
+    num_of_stem = Counter(path.stem.lower() for path in photographs)
+    targets = []
+    for path in photographs:
+        alone = num_of_stem[path.stem.lower()] == 1
+        stem = path.stem if alone else path.stem + path.suffix.replace(".", "-").lower()
+        comparison = out_dir / f"{stem}-compare.jpg" if compare else None
+        map_path = out_dir / f"{stem}-map.png" if radius_map else None
+        targets.append(Target(path, out_dir / f"{stem}.png", comparison, map_path))
+    sources = {path.resolve() for path in photographs}
     taken: dict[str, Path] = {}
     for target in targets:
         for path in target.files:
-            if _place(path) in sources:
+            if path.resolve() in sources:
                 raise NothingRestoredError(
                     f"{path} would be overwritten; name another folder (OUT=...)"
                 )
-            if (other := taken.setdefault(_place(path).lower(), target.source)) != target.source:
+            other = taken.setdefault(str(path.resolve()).lower(), target.source)
+            if other != target.source:
                 raise NothingRestoredError(
                     f"{other} and {target.source} have the same name, and so would their results; "
                     "rename one of them, or restore it from and into another folder (OUT=...)"
                 )
-            if path.exists() and not _is_earlier_result(path, target.source):
-                raise NothingRestoredError(
-                    f"{path} is there, and no earlier result of {target.source}; name another "
-                    "folder (OUT=...), or move it away"
-                )
+            if path.exists():
+                check_ours(path, note_of(target.source))
     return targets
 
 
-def fingerprint(path: Path) -> str:
-    """What results note of their source: a hash of the photograph's bytes."""
-    return f"sha256 {sha256_of(path)}"
-
-
-def note_of(path: Path, how: str) -> str:
-    """All that results note: their source, and how they were made of it."""
-    return f"{fingerprint(path)}; {how}"
-
-
-def is_made(target: Target, note: str) -> bool:
-    """Whether all that is to be made of a photograph is there, with this very note."""
-    return all(_noted(path) == note for path in target.files)
-
-
-def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, source: str) -> None:
-    """Writes both pictures beside each other if upright, else one above the other, as JPEG.
-
-    Args:
-        path: of the file, which notes that it is ours.
-        before_u8: uint8, (height, width, 3), RGB; reduced if large.
-        after_u8: the same, restored.
-        source: see `note_of`.
-    """
-    halves = []
-    for picture in (before_u8, after_u8):
-        image = Image.fromarray(picture)
-        image.thumbnail((COMPARISON_PX, COMPARISON_PX))
-        halves.append(np.asarray(image))
-    upright = halves[0].shape[0] >= halves[0].shape[1]
-    both = Image.fromarray(np.hstack(halves) if upright else np.vstack(halves))
-    exif = Image.Exif()
-    exif[SOFTWARE], exif[DESCRIPTION] = _mark(), source
-    with atomic_file(path) as file:
-        both.save(file, "JPEG", quality=95, subsampling=0, exif=exif)
-
-
-def _mark() -> str:
-    return MARK.decode().split("\0")[1]
-
-
-def _is_earlier_result(path: Path, source: Path) -> bool:
-    """Whether a file carries our mark, and was made from the same photograph, as far as it says."""
-    noted = _noted(path)
-    return noted == "" or (noted is not None and noted.split(";")[0] == fingerprint(source))
-
-
-def _noted(path: Path) -> str | None:
-    """What a result notes, "" for nothing; None if the file is not ours, or not there."""
-    return source_of(path) if path.suffix == ".png" else _source_of_comparison(path)
-
-
-def _source_of_comparison(path: Path) -> str | None:
-    try:
-        with Image.open(path) as image:
-            exif = image.getexif()
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
-        return None
-    return str(exif.get(DESCRIPTION, "")) if exif.get(SOFTWARE) == _mark() else None
-
-
-def _place(path: Path) -> str:
-    """Where a file lies, or would lie, whatever links lead there."""
-    return str(path.resolve())
-
-
-def _photographs(inputs: Sequence[Path]) -> list[Path]:
+def find_photographs(inputs: Sequence[Path]) -> list[Path]:
+    """The files among the inputs, and those in the folders among them, each once."""
     paths: list[Path] = []
     for path in inputs:
         if path.is_dir():
@@ -160,3 +102,79 @@ def _photographs(inputs: Sequence[Path]) -> list[Path]:
         else:
             raise NothingRestoredError(f"{path}: no such file or folder")
     return list(dict.fromkeys(paths))
+
+
+def note_of(source: Path, how: str = "") -> str:
+    """What results note: a hash of their photograph, and how they were made of it."""
+    return f"sha256 {sha256_of(source)}; {how}"
+
+
+def is_made(target: Target, note: str) -> bool:
+    """Whether all that is to be made of a photograph is there, with this very note."""
+    return all(noted(path) == note for path in target.files)
+
+
+def noted(path: Path) -> str | None:
+    """What a result notes, "" for nothing; None if the file is not ours, or not there."""
+    if path.suffix == ".png":
+        return source_of(path)
+    try:
+        with Image.open(path) as image:
+            exif = image.getexif()
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
+        return None
+    return str(exif.get(DESCRIPTION, "")) if exif.get(SOFTWARE) == OUR_NAME else None
+
+
+def check_ours(path: Path, note: str) -> None:
+    """Raises NothingRestoredError for a file that is no result of the photograph of a note."""
+    earlier = noted(path)
+    if earlier is None or (earlier and earlier.split(";")[0] != note.split(";")[0]):
+        raise NothingRestoredError(
+            f"{path} is there, and no earlier result of this photograph; name another folder "
+            "(OUT=...), or move it away"
+        )
+
+
+@contextlib.contextmanager
+def result_file(path: Path, note: str) -> Iterator[BinaryIO]:
+    """A result to fill; it appears once it is whole, and only over an earlier one of its own.
+
+    The folder is locked meanwhile: another process may be restoring a photograph of the same name.
+
+    Raises:
+        NothingRestoredError: if a file is there that is no earlier result; see `check_ours`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            check_ours(path, note)
+        with atomic_file(path) as file:
+            yield file
+    finally:
+        os.close(folder)
+
+
+def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, note: str) -> None:
+    """Writes both pictures beside each other if upright, else one above the other, as JPEG.
+
+    Args:
+        path: of the file, which notes that it is ours.
+        before_u8: uint8, (height, width, 3), RGB; reduced if large.
+        after_u8: the same, restored.
+        note: see `note_of`.
+    """
+    halves = []
+    for picture in (before_u8, after_u8):
+        image = Image.fromarray(picture)
+        image.thumbnail((COMPARISON_PX, COMPARISON_PX))
+        halves.append(np.asarray(image))
+    upright = halves[0].shape[0] >= halves[0].shape[1]
+    both = Image.fromarray(np.hstack(halves) if upright else np.vstack(halves))
+    exif = Image.Exif()
+    exif[SOFTWARE], exif[DESCRIPTION] = OUR_NAME, note
+    with result_file(path, note) as file:
+        both.save(file, "JPEG", quality=95, subsampling=0, exif=exif)

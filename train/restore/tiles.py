@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-TILE_PX = 2048  # longest side of what the network is given at once
-CONTEXT_PX = 128  # on each side of a tile: seen by the network, but thrown away
+TILE_PX = 2048  # longest side of what the network is given at once: bounds its memory
+CONTEXT_PX = 128  # on each side of a tile: seen by the network, which looks so far, but thrown away
 FEATHER_PX = 64  # over which two neighbors fade into each other
-SURVEY_PIXELS, SURVEY_CONTEXT_PX = 1 << 22, 256  # likewise, of a strip that is only looked at
+SURVEY_PIXELS, SURVEY_CONTEXT_PX = 1 << 22, 256  # likewise, of a strip whose blur is estimated
 
 Correct = Callable[[np.ndarray, int, int], np.ndarray]  # a tile, its top and left, to its change
-Guess = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Estimate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def corrected_strips(
@@ -22,7 +22,7 @@ def corrected_strips(
     Beyond, in tiles of one size that overlap; what a tile says near its own border is thrown away,
     and neighbors fade into each other over 64 pixels. A network that looks no further than 128
     pixels gives the same picture either way; so does the residual generator, but for a level or
-    two: the guess of its blur looks as far as 176 pixels, and at those beyond 128 little. The
+    two: the estimate of its blur looks as far as 176 pixels, and at those beyond 128 little. The
     U-Net normalizes over all it sees, so for it the tiles may differ in tone.
 
     Args:
@@ -35,23 +35,23 @@ def corrected_strips(
         the top of a strip, and its change, float32 (rows, width, 3).
     """
     height, width = photo.shape[:2]
-    tops, side_y = _starts(height, multiple)
-    lefts, side_x = _starts(width, multiple)
+    tops, side_y = tile_starts(height, multiple)
+    lefts, side_x = tile_starts(width, multiple)
     fading: np.ndarray | None = None  # the end of the strip above, to be mixed with this one
     for index, top in enumerate(tops):
-        strip = _strip(correct, photo, top, side_y, lefts, side_x)
-        begin, end = _core(tops, index, side_y, height)
+        strip = tile_row(correct, photo, top, side_y, lefts, side_x)
+        begin, end = tile_core(tops, index, side_y, height)
         strip = strip[begin - top :]
         if fading is not None:
-            ramp = _ramp(len(fading))[:, None, None]
+            ramp = fade_weights(len(fading))[:, None, None]
             strip[: len(fading)] = fading + ramp * (strip[: len(fading)] - fading)
         last = index == len(tops) - 1
-        stop = end if last else _core(tops, index + 1, side_y, height)[0]
+        stop = end if last else tile_core(tops, index + 1, side_y, height)[0]
         fading = None if last else strip[stop - begin : end - begin].copy()
         yield begin, strip[: stop - begin]
 
 
-def _strip(
+def tile_row(
     correct: Correct, photo: np.ndarray, top: int, side_y: int, lefts: list[int], side_x: int
 ) -> np.ndarray:
     """One row of tiles, blended across; float32, shape (side_y, width, 3)."""
@@ -59,12 +59,12 @@ def _strip(
     strip = np.empty((side_y, width, 3), np.float32)
     done = 0
     for index, left in enumerate(lefts):
-        tile = _continued(photo[top : top + side_y, left : left + side_x], side_y, side_x)
-        begin, end = _core(lefts, index, side_x, width)
+        tile = continued(photo[top : top + side_y, left : left + side_x], side_y, side_x)
+        begin, end = tile_core(lefts, index, side_x, width)
         change = correct(tile, top, left)[:, begin - left : end - left]
         overlap = done - begin
         if overlap > 0:
-            ramp = _ramp(overlap)[None, :, None]
+            ramp = fade_weights(overlap)[None, :, None]
             change[:, :overlap] = strip[:, begin:done] + ramp * (
                 change[:, :overlap] - strip[:, begin:done]
             )
@@ -73,11 +73,11 @@ def _strip(
     return strip
 
 
-def survey(guess: Guess, photo: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """What is guessed of each cell of a picture, strip by strip, seams cut where none is left.
+def survey(estimate: Estimate, photo: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is estimated of each cell of a picture, strip by strip, seams cut where none is left.
 
     Args:
-        guess: from (height, width, 3), both divisible by `cell`, to two arrays of one value a cell.
+        estimate: from (height, width, 3), both divisible by `cell`, to two arrays, a value a cell.
         photo: shape (height, width, 3), of any type.
         cell: side of a cell, pixels; divides 256.
 
@@ -90,20 +90,21 @@ def survey(guess: Guess, photo: np.ndarray, cell: int) -> tuple[np.ndarray, np.n
     for top in range(0, height, step):
         start = max(0, top - SURVEY_CONTEXT_PX)
         strip = photo[start : min(height, top + step + SURVEY_CONTEXT_PX)]
-        guessed = guess(_continued(strip, -(-len(strip) // cell) * cell, -(-width // cell) * cell))
+        sides = (side + -side % cell for side in strip.shape[:2])
+        estimated = estimate(continued(strip, *sides))
         rows = slice((top - start) // cell, (min(top + step, height) - start + cell - 1) // cell)
-        parts.append([values[rows] for values in guessed])
+        parts.append([values[rows] for values in estimated])
     first, second = zip(*parts, strict=True)
     return np.concatenate(first), np.concatenate(second)
 
 
-def _continued(tile: np.ndarray, height: int, width: int) -> np.ndarray:
+def continued(tile: np.ndarray, height: int, width: int) -> np.ndarray:
     """The tile, continued by its edge pixels at its end."""
     missing = [(0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0)]
     return np.pad(tile, missing, "edge") if any(end for _, end in missing) else tile
 
 
-def _starts(length: int, multiple: int) -> tuple[list[int], int]:
+def tile_starts(length: int, multiple: int) -> tuple[list[int], int]:
     """Where tiles begin along a side, and their length; both multiples of `multiple`."""
     if length <= TILE_PX:
         return [0], length + -length % multiple
@@ -119,7 +120,7 @@ def _starts(length: int, multiple: int) -> tuple[list[int], int]:
     return [min(index * stride, last) for index in range(num_tiles)], side
 
 
-def _core(starts: list[int], index: int, side: int, length: int) -> tuple[int, int]:
+def tile_core(starts: list[int], index: int, side: int, length: int) -> tuple[int, int]:
     """The part of a tile that is used: without its context, but for the picture's own edges."""
     begin = 0 if index == 0 else starts[index] + CONTEXT_PX
     if index and begin < starts[index - 1] + side - CONTEXT_PX - FEATHER_PX:
@@ -128,11 +129,11 @@ def _core(starts: list[int], index: int, side: int, length: int) -> tuple[int, i
     return begin, end
 
 
-def _ramp(length: int) -> np.ndarray:
+def fade_weights(length: int) -> np.ndarray:
     """Weights of the newer of two overlapping parts, from near 0 to near 1."""
     return ((np.arange(length) + 0.5) / length).astype(np.float32)
 
 
 def num_tiles(height: int, width: int, multiple: int) -> int:
     """How many tiles a picture of this size has."""
-    return len(_starts(height, multiple)[0]) * len(_starts(width, multiple)[0])
+    return len(tile_starts(height, multiple)[0]) * len(tile_starts(width, multiple)[0])

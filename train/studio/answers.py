@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from train.report.template import template
-from train.restore.onnx_file import keeps_both
+from train.run import Run
 from train.studio import Refused, blur, runs
 from train.studio.checks import PAGE_POLICY, RUN_POLICY, length_of, read_json, share_in
 from train.studio.jobs import Jobs
@@ -115,7 +115,7 @@ class Studio:
             originals=self.photographs.named_originals(),
             size=blur.written_as(data).size,
             restorers=[
-                (name, said, keeps_both(run_dir))
+                (name, said, Run(run_dir).pixel is not None)
                 for name, (run_dir, said) in self.restorer.runs.items()
             ],
             out_dir=self.places.out_dir,

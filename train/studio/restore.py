@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from train.restore.engine import Engine
-from train.restore.onnx_file import NoWeightsError, weights_note, written_engine
+from train.restore.onnx_file import NoWeightsError, written_engine
 from train.restore.radius_map import described
 from train.restore.restore import restore
 from train.restore.targets import NothingRestoredError, Target, plan
@@ -96,11 +96,11 @@ class Restorer:
 
     def _engine(self, run_dir: Path, detail: float) -> Engine | None:
         """The run's generator, loaded once; None if its file is still to be written."""
-        wanted = run_dir, detail, weights_note(run_dir)
+        wanted = run_dir, detail, Run(run_dir).weights_hash
         if self.loaded is None or self.loaded[:3] != wanted:
             self.loaded = None
             try:
-                engine = written_engine(run_dir, detail)
+                engine = written_engine(Run(run_dir), detail)
             except NoWeightsError as error:
                 raise Refused(HTTPStatus.CONFLICT, str(error)) from error
             self.loaded = (*wanted, engine) if engine else None
