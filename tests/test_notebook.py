@@ -72,7 +72,7 @@ def test_it_runs_from_top_to_bottom(checkout):
     rows = json.loads((evaluation / "metrics.json").read_text())["rows"]
     told = re.findall(r"^(\w+) +(-?[\d.]+) dB", text_of(by_id["figures"]), re.MULTILINE)
     assert told == [(name, f"{row['psnr_db']:.2f}") for name, row in rows.items()]
-    assert "pretrained (the network in the box)" in text_of(by_id["restore"])
+    assert "pretrained, step" in text_of(by_id["restore"])
     assert len(list((checkout / "restored").glob("*-compare.jpg"))) == 1
     for name in ("pictures", "compare"):
         assert any("<img" in output["data"]["text/html"] for output in by_id[name].outputs)
