@@ -57,7 +57,7 @@ class JsonLines(Generic[Record]):
         if not self.skip_damaged:
             with explain_damage(self.path, self.hint):
                 records = self._decoder.decode_lines(whole)
-        for line in [*whole.split(b"\n"), last] if self.skip_damaged else [last]:
+        for line in io.BytesIO(content) if self.skip_damaged else [last]:
             with contextlib.suppress(ValueError, RecursionError):
                 records.append(self._decoder.decode(line))
         return records
@@ -137,11 +137,7 @@ def read_whole(path: Path, hint: str, max_bytes: int = MAX_LOG_BYTES) -> bytes |
 
 
 def read_object(path: Path, hint: str) -> dict:
-    """The object in a JSON file, of anything; empty where there is no file.
-
-    Raises:
-        DamagedRecordError: as `read_json`.
-    """
+    """The object in a JSON file, of anything; empty where there is no file; see `read_json`."""
     return read_json(path, dict, hint) or {}
 
 
