@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from tqdm import tqdm
 
 from prepare import PrepareError
-from prepare.drawing.sample import drawn
+from prepare.drawing.sample import sample_picture
 from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
 from prepare.ffhq.metadata import (
     FACIAL_RECOGNITION_NOTICE,
@@ -245,5 +245,5 @@ def draw_sample(path: Path, index: int, seed: int) -> None:
     """Draws a picture and writes it, unless it is there."""
     if not path.exists():
         buffer = io.BytesIO()
-        PillowImage.fromarray(drawn(index, seed)).save(buffer, "PNG", compress_level=1)
+        PillowImage.fromarray(sample_picture(index, seed)).save(buffer, "PNG", compress_level=1)
         write_bytes(path, buffer.getvalue())

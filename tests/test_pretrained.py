@@ -11,7 +11,7 @@ from helpers.pair_files import ROOT
 
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
-from prepare.drawing.sample import drawn
+from prepare.drawing.sample import sample_picture
 from prepare.records.blur import LensBlur
 from train.checkpoints import load_generator, restore_picture, weights_sha256
 from train.evaluation.metrics import psnr_db
@@ -48,7 +48,7 @@ def test_it_restores_where_nothing_is_trained_and_without_tensorflow(tmp_path, m
 
 
 def test_a_checked_picture_comes_back_as_well_as_the_card_says():
-    photo = drawn(**CHECKED)
+    photo = sample_picture(**CHECKED)
     sharp = reduce_photo(photo, SIZE)
     (blurred,) = blur_and_reduce(photo, [LensBlur(30, linear=True)], SIZE, "checked")
     told = re.search(r"drawn portrait of (\d+\.\d+) dB comes back at (\d+\.\d+)", CARD)

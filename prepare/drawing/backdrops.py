@@ -4,7 +4,15 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prepare.drawing.canvas import ellipse, fill, shade, smooth_noise, stroke
+from prepare.drawing.canvas import (
+    direction,
+    ellipse,
+    fill,
+    levels,
+    shade,
+    smooth_noise,
+    stroke,
+)
 
 WORDS = [
     "OPEN",
@@ -22,19 +30,19 @@ WORDS = [
 ]
 
 
-def _gradient(canvas: np.ndarray, top: ArrayLike, bottom: ArrayLike) -> None:
+def gradient(canvas: np.ndarray, top: ArrayLike, bottom: ArrayLike) -> None:
     """Fills the canvas in place from one RGB color, 0..255, at the top to another."""
     part = np.linspace(0, 1, canvas.shape[0])[:, None, None]
     canvas[:] = np.clip(np.asarray(top) * (1 - part) + np.asarray(bottom) * part, 0, 255)
 
 
-def _rectangle(left: float, top: float, width: float, height: float) -> np.ndarray:
+def rectangle(left: float, top: float, width: float, height: float) -> np.ndarray:
     return np.array(
         [(left, top), (left + width, top), (left + width, top + height), (left, top + height)]
     )
 
 
-def _muted(rng: np.random.Generator, low: float = 60, high: float = 200) -> np.ndarray:
+def muted_color(rng: np.random.Generator, low: float = 60, high: float = 200) -> np.ndarray:
     """A random color of moderate saturation, RGB 0..255."""
     gray = rng.uniform(low, high)
     return np.clip(gray + rng.normal(0, 0.13 * gray, 3), 0, 255)
@@ -43,7 +51,7 @@ def _muted(rng: np.random.Generator, low: float = 60, high: float = 200) -> np.n
 def bokeh(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """City lights at night: translucent discs with bright rims."""
     side = canvas.shape[0]
-    _gradient(canvas, (18, 22, 44), (60, 38, 46))
+    gradient(canvas, (18, 22, 44), (60, 38, 46))
     lamps = [(255, 190, 96), (255, 120, 80), (140, 200, 255), (255, 236, 190), (170, 255, 200)]
     for _ in range(4):
         layer = canvas.copy()
@@ -65,7 +73,7 @@ def bricks(rng: np.random.Generator, canvas: np.ndarray) -> None:
     width, joint = height * 2.8, height * 0.12
     for row in range(int(side / height) + 1):
         for left in np.arange(-(row % 2) * width / 2, side, width):
-            box = _rectangle(left, row * height, width - joint, height - joint)
+            box = rectangle(left, row * height, width - joint, height - joint)
             color = base * rng.uniform(0.72, 1.15) + rng.normal(0, 5, 3)
             fill(canvas, box + joint * 0.3, color * 0.5)
             fill(canvas, box + rng.normal(0, side * 0.0012, (4, 2)), color)
@@ -75,11 +83,11 @@ def bricks(rng: np.random.Generator, canvas: np.ndarray) -> None:
 def foliage(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """Leaves, the lit ones in front, with midribs."""
     side = canvas.shape[0]
-    _gradient(canvas, (34, 56, 30), (14, 26, 16))
+    gradient(canvas, (34, 56, 30), (14, 26, 16))
     tint = np.array([(104, 150, 60), (70, 130, 80), (170, 130, 50)][rng.integers(3)])
     for depth in np.linspace(0.25, 1.25, 750):
         angle, length = rng.uniform(0, 2 * np.pi), side * rng.uniform(0.03, 0.07)
-        axis = np.array([np.cos(angle), np.sin(angle)])
+        axis = direction(angle)
         normal = axis[::-1] * (-1, 1) * rng.uniform(0.18, 0.32)
         root = rng.uniform(-0.03, 1.03, 2) * side
         sides = [(0, 0), (0.3, 0.8), (0.6, 0.8), (1, 0), (0.6, -0.8), (0.3, -0.8)]
@@ -98,38 +106,34 @@ def bookshelf(rng: np.random.Generator, canvas: np.ndarray) -> None:
         bottom, left = (row + 1) * shelf - side * 0.02, -rng.uniform(0, side * 0.03)
         while left < side:
             width, height = side * rng.uniform(0.022, 0.05), shelf * rng.uniform(0.6, 0.88)
-            _book(rng, canvas, left, bottom - height, width, height)
+            draw_book(rng, canvas, (left, bottom - height), width, height)
             left += width + side * 0.002
-        fill(canvas, _rectangle(0, bottom, side, side * 0.02), (126, 86, 52))
-        fill(canvas, _rectangle(0, bottom, side, side * 0.004), (176, 132, 88))
+        fill(canvas, rectangle(0, bottom, side, side * 0.02), (126, 86, 52))
+        fill(canvas, rectangle(0, bottom, side, side * 0.004), (176, 132, 88))
 
 
-def _book(
-    rng: np.random.Generator,
-    canvas: np.ndarray,
-    left: float,
-    top: float,
-    width: float,
-    height: float,
+def draw_book(
+    rng: np.random.Generator, canvas: np.ndarray, corner: tuple, width: float, height: float
 ) -> None:
-    color = _muted(rng, 40, 190)
+    left, top = corner
+    color = muted_color(rng, 40, 190)
     ink = color * 0.3 if color.mean() > 120 else color * 0.5 + 130
-    fill(canvas, _rectangle(left, top, width, height), color)
-    fill(canvas, _rectangle(left, top, width * 0.14, height), color * 1.2)
-    fill(canvas, _rectangle(left + width * 0.9, top, width * 0.1, height), color * 0.6)
+    fill(canvas, rectangle(left, top, width, height), color)
+    fill(canvas, rectangle(left, top, width * 0.14, height), color * 1.2)
+    fill(canvas, rectangle(left + width * 0.9, top, width * 0.1, height), color * 0.6)
     for at in (0.08, 0.11, 0.88):
-        fill(canvas, _rectangle(left, top + at * height, width, height * 0.012), ink)
+        fill(canvas, rectangle(left, top + at * height, width, height * 0.012), ink)
     # OpenCV writes along rows only: write on a strip, then turn it.
     strip = np.zeros((round(width), round(height * 0.7), 3), np.uint8)
     strip[:] = np.clip(color, 0, 255)
     text = " ".join(rng.choice(WORDS, 2))
-    _write(strip, text, (strip.shape[1] * 0.03, strip.shape[0] * 0.7), strip.shape[0] * 0.42, ink)
+    write(strip, text, (strip.shape[1] * 0.03, strip.shape[0] * 0.7), strip.shape[0] * 0.42, ink)
     turned = np.rot90(strip[2:-2], -1)
     x, y = round(left + 2), round(top + height * 0.15)
-    _paste(canvas, turned, x, y)
+    paste(canvas, turned, x, y)
 
 
-def _paste(canvas: np.ndarray, patch: np.ndarray, left: int, top: int) -> None:
+def paste(canvas: np.ndarray, patch: np.ndarray, left: int, top: int) -> None:
     """Copies the part of the patch that falls on the canvas, in place."""
     right = min(left + patch.shape[1], canvas.shape[1])
     bottom = min(top + patch.shape[0], canvas.shape[0])
@@ -138,29 +142,28 @@ def _paste(canvas: np.ndarray, patch: np.ndarray, left: int, top: int) -> None:
         canvas[y:bottom, x:right] = patch[y - top : bottom - top, x - left : right - left]
 
 
-def _write(
+def write(
     canvas: np.ndarray, text: str, corner_px: ArrayLike, height_px: float, color: ArrayLike
 ) -> None:
     """Writes in place; the corner is the lower left one of the first letter, x and y in pixels."""
     corner = tuple(round(float(c)) for c in np.asarray(corner_px))
-    ink = tuple(int(c) for c in np.clip(np.asarray(color), 0, 255))
     thickness = max(1, round(height_px / 7))
-    font = cv2.FONT_HERSHEY_DUPLEX
-    cv2.putText(canvas, text, corner, font, height_px / 22, ink, thickness, cv2.LINE_AA)
+    font, scale = cv2.FONT_HERSHEY_DUPLEX, height_px / 22
+    cv2.putText(canvas, text, corner, font, scale, levels(color), thickness, cv2.LINE_AA)
 
 
 def signs(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """A wall of posters with large and small letters."""
     side = canvas.shape[0]
-    canvas[:] = np.clip(_muted(rng, 90, 170), 0, 255)
+    canvas[:] = np.clip(muted_color(rng, 90, 170), 0, 255)
     shade(canvas, 1 + 0.12 * smooth_noise(rng, side, 0.03, 4))
     for _ in range(16):
-        paper = _muted(rng, 50, 235)
+        paper = muted_color(rng, 50, 235)
         ink = paper * 0.2 if paper.mean() > 130 else paper * 0.3 + 170
         left, top = rng.uniform(-0.1, 0.95, 2) * side
         width, height = rng.uniform(0.2, 0.34, 2) * side
-        fill(canvas, _rectangle(left + 4, top + 5, width, height), (30, 28, 28))
-        fill(canvas, _rectangle(left, top, width, height), paper)
+        fill(canvas, rectangle(left + 4, top + 5, width, height), (30, 28, 28))
+        fill(canvas, rectangle(left, top, width, height), paper)
         line = top
         while True:
             size = side * rng.choice([0.014, 0.022, 0.045])
@@ -169,34 +172,34 @@ def signs(rng: np.random.Generator, canvas: np.ndarray) -> None:
                 break
             fits = int(width / size / 1.05)
             text = " ".join(rng.choice(WORDS, 6))[:fits]
-            _write(canvas, text, (left + side * 0.01, line), size, ink)
+            write(canvas, text, (left + side * 0.01, line), size, ink)
 
 
 def window(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """A window over a street of houses with lit rooms."""
     side = canvas.shape[0]
-    _gradient(canvas, (150, 186, 222), (236, 214, 190))
+    gradient(canvas, (150, 186, 222), (236, 214, 190))
     for left in np.arange(-0.05, 1, 0.13) * side:
-        wall = _muted(rng, 60, 170)
+        wall = muted_color(rng, 60, 170)
         top, width = side * rng.uniform(0.15, 0.5), side * rng.uniform(0.1, 0.16)
-        fill(canvas, _rectangle(left, top, width, side), wall)
+        fill(canvas, rectangle(left, top, width, side), wall)
         pane = width / 5
         for y in np.arange(top + pane, side, pane * 1.6):
             for x in left + pane * (0.6 + 1.4 * np.arange(3)):
                 lit = (250, 222, 150) if rng.random() < 0.35 else wall * 0.6
-                fill(canvas, _rectangle(x, y, pane * 0.9, pane * 1.1), lit)
+                fill(canvas, rectangle(x, y, pane * 0.9, pane * 1.1), lit)
     frame = np.array([(222, 218, 210), (104, 80, 60), (66, 70, 76)][rng.integers(3)])
     for at in (0.0, rng.uniform(0.22, 0.3), rng.uniform(0.7, 0.78), 0.97):
-        fill(canvas, _rectangle(at * side, 0, side * 0.034, side), frame * 0.6)
-        fill(canvas, _rectangle(at * side, 0, side * 0.024, side), frame)
-    fill(canvas, _rectangle(0, side * 0.3, side, side * 0.028), frame * 0.6)
-    fill(canvas, _rectangle(0, side * 0.3, side, side * 0.018), frame)
+        fill(canvas, rectangle(at * side, 0, side * 0.034, side), frame * 0.6)
+        fill(canvas, rectangle(at * side, 0, side * 0.024, side), frame)
+    fill(canvas, rectangle(0, side * 0.3, side, side * 0.028), frame * 0.6)
+    fill(canvas, rectangle(0, side * 0.3, side, side * 0.018), frame)
 
 
 def tiles(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """Patterned wallpaper: diamonds with dots."""
     side = canvas.shape[0]
-    ground = _muted(rng, 70, 180)
+    ground = muted_color(rng, 70, 180)
     ink, dot = ground * rng.choice([0.6, 1.4]), ground * 0.4 + 120
     canvas[:] = np.clip(ground, 0, 255)
     pitch = side / rng.integers(6, 11)
@@ -212,20 +215,20 @@ def tiles(rng: np.random.Generator, canvas: np.ndarray) -> None:
 def studio(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """A painted studio wall: broad brush strokes over a gradient."""
     side = canvas.shape[0]
-    color = _muted(rng, 70, 190)
-    _gradient(canvas, color * 1.15, color * 0.6)
+    color = muted_color(rng, 70, 190)
+    gradient(canvas, color * 1.15, color * 0.6)
     layer = canvas.copy()
     for _ in range(900):
         start, heading = rng.uniform(-0.1, 1.1, 2) * side, rng.normal(0.6, 0.5)
-        run = side * rng.uniform(0.03, 0.15) * np.array([np.cos(heading), np.sin(heading)])
+        run = side * rng.uniform(0.03, 0.15) * direction(heading)
         stroke(layer, np.stack([start, start + run]), color * rng.uniform(0.5, 1.3), side * 0.006)
     canvas[:] = cv2.addWeighted(layer, 0.4, canvas, 0.6, 0)
 
 
 def wall(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """A plain wall, unevenly lit."""
-    color = _muted(rng, 50, 225)
-    _gradient(canvas, color * rng.uniform(0.7, 1.2), color * rng.uniform(0.6, 1))
+    color = muted_color(rng, 50, 225)
+    gradient(canvas, color * rng.uniform(0.7, 1.2), color * rng.uniform(0.6, 1))
     along = np.linspace(-1, 1, canvas.shape[1], dtype=np.float32)
     fall = (1 + rng.normal(0, 0.15) * along)[None, :].repeat(len(canvas), axis=0)
     shade(canvas, fall * (1 + 0.1 * smooth_noise(rng, canvas.shape[0], 0.4, 1)))

@@ -1,4 +1,8 @@
-"""Drawing on uint8 RGB canvases: anti-aliased shapes and strokes, blending, smooth noise."""
+"""Drawing on uint8 RGB canvases, (height, width, 3): shapes and strokes, blending, smooth noise.
+
+Points are (..., 2), x and y in pixels. Colors are RGB or gray levels 0..255, and are clipped. What
+draws changes the canvas in place.
+"""
 
 import cv2
 import numpy as np
@@ -8,52 +12,42 @@ from scipy.interpolate import CubicSpline
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates in 1/16 pixel
 
 
-def check_side(side: int) -> None:
-    """Refuses pictures too small to draw.
-
-    Args:
-        side: width and height, in pixels.
+def blank_canvas(side: int) -> np.ndarray:
+    """A black canvas, uint8, (side, side, 3).
 
     Raises:
         ValueError: if the side is odd or smaller than 64.
     """
     if side < 64 or side % 2:
         raise ValueError(f"side must be an even number of at least 64 pixels, got {side}")
+    return np.zeros((side, side, 3), np.uint8)
 
 
-def _fixed_point(points_px: np.ndarray) -> np.ndarray:
+def fixed_point(points_px: np.ndarray) -> np.ndarray:
     return np.rint(np.asarray(points_px) * (1 << SUBPIXEL_BITS)).astype(np.int32, order="C")
 
 
-def _u8(color: ArrayLike) -> tuple[int, ...]:
+def levels(color: ArrayLike) -> tuple[int, ...]:
     return tuple(int(level) for level in np.clip(np.asarray(color), 0, 255))
 
 
 def fill(canvas: np.ndarray, points_px: np.ndarray, color: ArrayLike) -> None:
-    """Fills a polygon in place.
-
-    Args:
-        canvas: uint8, (height, width, 3) RGB or (height, width).
-        points_px: (num_points, 2), x and y in pixels.
-        color: RGB or gray levels, 0..255; clipped.
-    """
-    cv2.fillPoly(canvas, [_fixed_point(points_px)], _u8(color), cv2.LINE_AA, SUBPIXEL_BITS)
+    """Fills a polygon; the canvas may also be (height, width)."""
+    cv2.fillPoly(canvas, [fixed_point(points_px)], levels(color), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def stroke(
     canvas: np.ndarray, curves_px: np.ndarray, color: ArrayLike, thickness_px: float = 1
 ) -> None:
-    """Draws open curves of one color in place.
+    """Draws open curves of one color; thickness is rounded, and at least 1.
 
     Args:
-        canvas: uint8, (height, width, 3) RGB or (height, width).
-        curves_px: (num_curves, num_points, 2) or (num_points, 2), x and y in pixels.
-        color: RGB or gray levels, 0..255; clipped.
-        thickness_px: rounded, at least 1.
+        canvas: may also be (height, width).
+        curves_px: (num_curves, num_points, 2) or (num_points, 2).
     """
-    curves = _fixed_point(curves_px).reshape(-1, *np.shape(curves_px)[-2:])
+    curves = fixed_point(curves_px).reshape(-1, *np.shape(curves_px)[-2:])
     thickness = max(1, round(thickness_px))
-    cv2.polylines(canvas, list(curves), False, _u8(color), thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+    cv2.polylines(canvas, list(curves), False, levels(color), thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def strands(
@@ -65,14 +59,12 @@ def strands(
     num_shades: int = 16,
     num_layers: int = 3,
 ) -> None:
-    """Draws many hairs in place, in layers, each from its dark hairs to its lit ones.
+    """Draws many hairs, in layers, each from its dark hairs to its lit ones.
 
     Args:
-        canvas: uint8, (height, width, 3) RGB.
-        curves_px: (num_curves, num_points, 2), x and y in pixels.
-        color: RGB levels of a hair of brightness 1, 0..255.
+        curves_px: (num_curves, num_points, 2).
+        color: of a hair of brightness 1.
         brightness: (num_curves,), factors on the color, about 0.2..1.6.
-        thickness_px: rounded, at least 1.
         num_shades: brightnesses of a layer are gathered into this many groups, each of them drawn
             by one OpenCV call.
         num_layers: layer k takes every num_layers-th hair, from the k-th.
@@ -86,15 +78,9 @@ def strands(
 
 
 def coverage(side: int, points_px: np.ndarray, softness_px: float = 0.0) -> np.ndarray:
-    """How much of every pixel lies inside a polygon.
+    """How much of every pixel lies inside a polygon, float32, (side, side), 0..1.
 
-    Args:
-        side: of the canvas, in pixels.
-        points_px: (num_points, 2), x and y in pixels.
-        softness_px: standard deviation of a Gaussian that softens the edge; 0 keeps it sharp.
-
-    Returns:
-        float32, (side, side), 0..1.
+    `softness_px` is the standard deviation of a Gaussian that softens the edge.
     """
     mask_u8 = np.zeros((side, side), np.uint8)
     fill(mask_u8, points_px, (255,))
@@ -103,11 +89,10 @@ def coverage(side: int, points_px: np.ndarray, softness_px: float = 0.0) -> np.n
 
 
 def blend(canvas: np.ndarray, layer: ArrayLike, opacity: np.ndarray) -> None:
-    """Lays a layer over the canvas in place, touching only the box where it is visible.
+    """Lays a layer over the canvas, touching only the box where it is visible.
 
     Args:
-        canvas: uint8, (height, width, 3) RGB.
-        layer: the same shape, or one RGB color, 0..255.
+        layer: the canvas's shape, or one RGB color, 0..255.
         opacity: float32, (height, width), 0..1.
     """
     x, y, width, height = cv2.boundingRect((opacity > 0.004).astype(np.uint8))
@@ -122,44 +107,26 @@ def blend(canvas: np.ndarray, layer: ArrayLike, opacity: np.ndarray) -> None:
     canvas[box] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
-def soft_stroke(
-    canvas: np.ndarray,
-    curve_px: np.ndarray,
-    color: ArrayLike,
-    thickness_px: float,
-    softness_px: float,
-) -> None:
-    """Draws one open curve with blurred edges in place.
-
-    Args:
-        canvas: uint8, (side, side, 3) RGB.
-        curve_px: (num_points, 2), x and y in pixels.
-        color: RGB levels, 0..255.
-        thickness_px: rounded, at least 1.
-        softness_px: standard deviation of the Gaussian that softens it, > 0.
-    """
-    mask_u8 = np.zeros(canvas.shape[:2], np.uint8)
-    stroke(mask_u8, curve_px, (255,), thickness_px)
-    softened = cv2.GaussianBlur(mask_u8, (0, 0), softness_px)
-    blend(canvas, color, softened.astype(np.float32) / 255)
-
-
 def shade(canvas: np.ndarray, factor: np.ndarray) -> None:
-    """Multiplies the canvas in place by a factor per pixel, (height, width), 1 for no change."""
+    """Multiplies the canvas by a factor per pixel, (height, width), 1 for no change."""
     lit = canvas.astype(np.float32) * cv2.merge([factor.astype(np.float32)] * 3)
     canvas[:] = np.clip(lit + 0.5, 0, 255).astype(np.uint8)
 
 
 def soften(canvas: np.ndarray, softness_px: float) -> None:
-    """Blurs in place by nearly a Gaussian, in the same time at any width.
+    """Blurs by nearly a Gaussian of that standard deviation, in the same time at any width.
 
-    Args:
-        canvas: uint8, (height, width, 3) RGB.
-        softness_px: standard deviation; below half a pixel nothing changes.
+    Below half a pixel nothing changes.
     """
     width_px = 2 * round(softness_px) + 1  # the variance of three boxes is nearly width**2 / 4
     for _ in range(3):
         canvas[:] = cv2.blur(canvas, (width_px, width_px))
+
+
+def add_grain(rng: np.random.Generator, picture: np.ndarray, sigma_levels: float) -> np.ndarray:
+    """The picture with film grain, the same in all channels, as uint8."""
+    grain = sigma_levels * rng.standard_normal((len(picture), len(picture), 1), dtype=np.float32)
+    return np.clip(picture + grain + 0.5, 0, 255).astype(np.uint8)
 
 
 def smooth_noise(
@@ -168,10 +135,8 @@ def smooth_noise(
     """Cloudy noise, a sum of octaves of half the grain and 0.6 times the strength each.
 
     Args:
-        rng: source of the noise.
         side: of the square, in pixels.
         grain: size of the coarsest clouds, as a fraction of the side.
-        num_octaves: number of summed layers.
 
     Returns:
         float32, (side, side), mean about 0, standard deviation about 0.5.
@@ -188,16 +153,7 @@ def smooth_noise(
 def smooth_curve(
     control_points: ArrayLike, num_points: int = 24, closed: bool = False
 ) -> np.ndarray:
-    """Cubic spline through control points.
-
-    Args:
-        control_points: (..., num_controls, 2), any unit.
-        num_points: number of points on the returned curve.
-        closed: whether the curve returns to its first control point.
-
-    Returns:
-        float64, (..., num_points, 2), in the unit of the control points.
-    """
+    """Cubic spline through control points, (..., num_controls, 2), as (..., num_points, 2)."""
     control = np.asarray(control_points, float)
     if closed:
         control = np.concatenate([control, control[..., :1, :]], axis=-2)
@@ -208,12 +164,12 @@ def smooth_curve(
 
 
 def moved(points: ArrayLike, right: float, down: float) -> np.ndarray:
-    """Points, (..., 2), shifted by an offset in their own unit."""
+    """Points shifted by an offset in their own unit."""
     return np.asarray(points, float) + np.array([right, down])
 
 
 def mirrored(points: ArrayLike) -> np.ndarray:
-    """Points, (..., 2), on the other side of the vertical axis."""
+    """Points on the other side of the vertical axis."""
     return np.asarray(points, float) * np.array([-1, 1])
 
 
@@ -225,3 +181,13 @@ def ellipse(
     return np.asarray(center) + np.stack(
         [half_width * np.cos(angle), half_height * np.sin(angle)], axis=-1
     )
+
+
+def direction(angle_rad: ArrayLike) -> np.ndarray:
+    """Unit vectors, (..., 2), at angles from rightwards to downwards."""
+    return np.stack([np.cos(angle_rad), np.sin(angle_rad)], -1)
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A random number whose logarithm is uniform."""
+    return np.exp(rng.uniform(np.log(low), np.log(high)))

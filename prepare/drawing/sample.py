@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from prepare.drawing.canvas import blend, smooth_noise
+from prepare.drawing.canvas import add_grain, blend, log_uniform, smooth_noise
 from prepare.drawing.portrait import portrait
 from prepare.drawing.scene import scene
 
@@ -14,7 +14,7 @@ LEAST_SOFT, MOST_SOFT = 0.0005, 0.007  # sigma, fraction of the side
 MOST_GRAIN_LEVELS = 2.0
 
 
-def drawn(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
+def sample_picture(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     """A drawn picture: two portraits, then a scene, and so on.
 
     The same arguments give the same picture, in any order and in any number of threads, and another
@@ -34,19 +34,18 @@ def drawn(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     draw = scene if index % SCENE_EVERY == SCENE_EVERY - 1 else portrait
     picture = draw(index, seed, side)
     rng = np.random.default_rng([seed, index, STREAM])
-    return _softened(rng, picture) if rng.random() < SOFT_SHARE else picture
+    return softened(rng, picture) if rng.random() < SOFT_SHARE else picture
 
 
-def _softened(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+def softened(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """As lenses and skin are: soft, here more and there less.
 
     What is drawn is sharp to the pixel everywhere. A network that has only seen such takes
     whatever is soft for blurred.
     """
     side = len(picture)
-    most = side * np.exp(rng.uniform(np.log(LEAST_SOFT), np.log(MOST_SOFT)))
+    most = side * log_uniform(rng, LEAST_SOFT, MOST_SOFT)
     soft, softer = (cv2.GaussianBlur(picture, (0, 0), share * most) for share in (0.4, 1.0))
     clouds = smooth_noise(rng, side, rng.uniform(0.15, 0.6), 2)
     blend(soft, softer, np.clip(0.5 + 1.2 * clouds + rng.uniform(-0.3, 0.6), 0, 1))
-    grain = rng.uniform(0.3, MOST_GRAIN_LEVELS) * rng.standard_normal((side, side, 1), np.float32)
-    return np.clip(soft + grain + 0.5, 0, 255).astype(np.uint8)
+    return add_grain(rng, soft, rng.uniform(0.3, MOST_GRAIN_LEVELS))

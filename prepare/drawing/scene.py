@@ -12,23 +12,45 @@ import cv2
 import numpy as np
 
 from prepare.drawing.canvas import (
-    check_side,
+    add_grain,
+    blank_canvas,
+    direction,
+    log_uniform,
     shade,
     smooth_curve,
     smooth_noise,
     soften,
     stroke,
 )
-from prepare.drawing.leaves import Habit, draw_leaf, paint_leaf
-from prepare.drawing.palettes import draw_palette
-from prepare.drawing.shapes import SHAPE_ODDS
-from prepare.drawing.textures import TILE_SIDE, draw_texture, smooth_texture
+from prepare.drawing.face import SKIN_TONES
+from prepare.drawing.textures import TILE_SIDE, random_texture, smooth_texture
+from prepare.drawing.things import SHAPE_ODDS, Habit, paint_leaf, random_leaf
 
 STREAM = 1  # of random numbers, beside that of the portrait of the same index
 SMALLEST, LARGEST = 0.005, 0.6  # radius, fraction of the side
 NUM_TEXTURES = 6
 NUM_CLUSTERS = 4
 NUM_LARGE = 5  # leaves that are drawn first and leave no gap
+
+# Colors that go together as in photographs.
+FAMILIES = tuple(
+    np.array(colors, np.float64)
+    for colors in (
+        SKIN_TONES,
+        [(104, 132, 62), (60, 84, 40), (150, 160, 90), (36, 52, 30), (92, 116, 84)],  # leaves
+        [(150, 186, 222), (205, 216, 226), (96, 132, 172), (236, 222, 204)],  # sky
+        [(150, 122, 92), (110, 84, 60), (186, 164, 134), (72, 56, 44), (204, 190, 168)],  # soil
+        [(128, 128, 126), (72, 74, 78), (186, 186, 182), (34, 34, 38), (226, 224, 220)],  # stone
+        [(150, 86, 66), (176, 120, 92), (112, 60, 50), (196, 166, 144)],  # brick
+        [(52, 74, 92), (28, 40, 58), (92, 122, 132), (148, 172, 172)],  # water
+        [(206, 188, 150), (172, 136, 84), (124, 84, 46), (78, 52, 34)],  # wood
+    )
+)
+VIVID = np.array(
+    [(196, 40, 44), (228, 168, 36), (34, 96, 172), (38, 140, 90), (214, 92, 40), (150, 64, 130)],
+    np.float64,
+)
+NEUTRALS = np.array([(38, 37, 40), (228, 226, 222), (80, 78, 78)], np.float64)
 
 
 def scene(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
@@ -48,32 +70,40 @@ def scene(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     Raises:
         ValueError: if the side is odd or smaller than 64.
     """
-    check_side(side)
+    canvas = blank_canvas(side)
     rng = np.random.default_rng([seed, index, STREAM])
-    canvas = np.zeros((side, side, 3), np.uint8)
-    palette = draw_palette(rng)
-    tiles = [smooth_texture(rng), *(draw_texture(rng) for _ in range(NUM_TEXTURES - 1))]
-    tiles = [_at_scale(tile, side) for tile in tiles]
-    _draw_things(rng, canvas, palette, tiles)
-    _light(rng, canvas)
-    grain = rng.uniform(0, 2) * rng.standard_normal((side, side, 1), dtype=np.float32)
-    return np.clip(canvas + grain + 0.5, 0, 255).astype(np.uint8)
-
-
-def _at_scale(tile: np.ndarray, side: int) -> np.ndarray:
-    """A tile with one pixel for each pixel of the picture."""
+    palette = random_palette(rng)
+    tiles = [smooth_texture(rng), *(random_texture(rng) for _ in range(NUM_TEXTURES - 1))]
     size = round(TILE_SIDE * side / 1024)
     how = cv2.INTER_AREA if size < TILE_SIDE else cv2.INTER_CUBIC
-    return cv2.resize(tile, (size, size), interpolation=how)
+    draw_things(
+        rng, canvas, palette, [cv2.resize(tile, (size, size), interpolation=how) for tile in tiles]
+    )
+    light_unevenly(rng, canvas)
+    return add_grain(rng, canvas, rng.uniform(0, 2))
 
 
-def _radii(rng: np.random.Generator, num: int, smallest: float) -> np.ndarray:
-    """Radii whose density falls with the third power, fraction of the side."""
-    part = rng.random(num)
-    return (smallest**-2 + part * (LARGEST**-2 - smallest**-2)) ** -0.5
+def random_palette(rng: np.random.Generator, num_colors: int = 9) -> np.ndarray:
+    """Colors of one scene, muted ones of two families with neutral and rarely vivid ones.
+
+    Returns:
+        float64, (num_colors, 3), RGB, 30..215.
+    """
+    first, second = rng.choice(len(FAMILIES), 2, replace=False)
+    num_neutral, num_vivid = rng.integers(1, 3), rng.integers(0, 2)
+    num_second = num_colors // 3
+    parts = [
+        rng.choice(FAMILIES[second], num_second),
+        rng.choice(NEUTRALS, num_neutral),
+        rng.choice(VIVID, num_vivid),
+    ]
+    num_left = num_colors - sum(len(part) for part in parts)
+    colors = np.concatenate([rng.choice(FAMILIES[first], num_left), *parts])
+    colors *= rng.lognormal(0, 0.3, (num_colors, 1)) * rng.normal(1, 0.03, (num_colors, 3))
+    return np.clip(colors, 30, 215)
 
 
-def _places(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
+def random_places(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Where things are, (num, 2), fraction of the side, and the cluster of each, -1 for none."""
     anywhere = rng.uniform(-0.1, 1.1, (num, 2))
     centers = rng.uniform(0, 1, (NUM_CLUSTERS, 2))
@@ -84,47 +114,49 @@ def _places(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]
     return np.where(is_gathered[:, None], gathered, anywhere), np.where(is_gathered, which, -1)
 
 
-def _draw_things(
+def draw_things(
     rng: np.random.Generator, canvas: np.ndarray, palette: np.ndarray, tiles: list[np.ndarray]
 ) -> None:
     """Covers the canvas from back to front; what is far is out of focus in two scenes of five."""
     odds = rng.dirichlet(6 * np.array(SHAPE_ODDS))
     habit = Habit(rng.uniform(0.1, 0.45), odds, len(tiles))
-    num = int(np.exp(rng.uniform(np.log(80), np.log(600))))
-    smallest = np.exp(rng.uniform(np.log(SMALLEST), np.log(0.03)))
+    num = int(log_uniform(rng, 80, 600))
+    smallest = log_uniform(rng, SMALLEST, 0.03)
     large = rng.uniform(0, 1, (NUM_LARGE, 2)), rng.uniform(0.25, 0.7, NUM_LARGE)
-    places, clusters = _places(rng, num)
+    places, clusters = random_places(rng, num)
     places = np.concatenate([[(0.5, 0.5)], large[0], places])
-    radii = np.concatenate([[2.5], large[1], _radii(rng, num, smallest)])
+    # Their density falls with the third power.
+    radii = (smallest**-2 + rng.random(num) * (LARGEST**-2 - smallest**-2)) ** -0.5
+    radii = np.concatenate([[2.5], large[1], radii])
     clusters = np.concatenate([np.full(1 + NUM_LARGE, -1), clusters])
     colors = palette[rng.integers(len(palette), size=(NUM_CLUSTERS, 2))]
     num_far = int(rng.uniform(0.1, 0.8) * len(radii)) if rng.random() < 0.4 else 0
-    softness = np.exp(rng.uniform(np.log(0.003), np.log(0.014)))
+    softness = log_uniform(rng, 0.003, 0.014)
     for at, (place, radius, cluster) in enumerate(zip(places, radii, clusters, strict=True)):
         paints = palette if cluster < 0 else colors[cluster]
-        paint_leaf(canvas, draw_leaf(rng, paints, place, radius, habit), tiles)
+        paint_leaf(canvas, random_leaf(rng, paints, place, radius, habit), tiles)
         if rng.random() < 0.006:
-            _draw_lines(rng, canvas, palette)
+            draw_lines(rng, canvas, palette)
         if at + 1 == num_far:
             soften(canvas, softness * len(canvas))
 
 
-def _draw_lines(rng: np.random.Generator, canvas: np.ndarray, palette: np.ndarray) -> None:
+def draw_lines(rng: np.random.Generator, canvas: np.ndarray, palette: np.ndarray) -> None:
     """Draws a tuft of hairs, or a few wires or twigs, in place."""
     side = len(canvas)
     num = int(np.exp(rng.uniform(0, np.log(250))))
     first = rng.uniform(0, 1, 2) + rng.normal(0, rng.uniform(0.01, 0.1), (num, 2))
     heading = rng.uniform(0, 2 * np.pi) + rng.normal(0, rng.uniform(0.03, 0.4), num)
-    step = np.stack([np.cos(heading), np.sin(heading)], -1) * rng.uniform(0.05, 0.4)
+    step = direction(heading) * rng.uniform(0.05, 0.4)
     bend = step[:, ::-1] * (-1, 1) * rng.normal(0, 0.2, (num, 1))
     curves = smooth_curve(np.stack([first, first + step / 2 + bend, first + step], axis=1), 12)
     color = palette[rng.integers(len(palette))]
-    thickness = np.exp(rng.uniform(np.log(0.0008), np.log(0.004)))
+    thickness = log_uniform(rng, 0.0008, 0.004)
     for group, part in enumerate(np.array_split(curves, min(4, num))):
         stroke(canvas, part * side, color * (0.7 + 0.2 * group), thickness * side)
 
 
-def _light(rng: np.random.Generator, canvas: np.ndarray) -> None:
+def light_unevenly(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """Lights the whole unevenly in place, as one lamp or window does."""
     side = len(canvas)
     along = np.linspace(-1, 1, side, dtype=np.float32)

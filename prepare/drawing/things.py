@@ -1,12 +1,90 @@
-"""The things of a scene: leaves that hide what lies behind them, with surface, light and shadow."""
+"""The things of a scene: leaves that hide what lies behind them, with shape, surface and shadow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from prepare.drawing.canvas import blend, fill
-from prepare.drawing.shapes import draw_outline
+from prepare.drawing.canvas import blend, direction, ellipse, fill, log_uniform, smooth_curve
+
+# Shapes: closed polygons in a disc of radius 1, smooth, angular, concave or ragged.
+
+
+def blob(rng: np.random.Generator) -> np.ndarray:
+    """A smooth closed curve with bays, (96, 2)."""
+    angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+    waves = np.arange(2, 8)
+    strength = rng.normal(0, 0.32, len(waves)) / waves**0.7
+    phase = rng.uniform(0, 2 * np.pi, len(waves))
+    radius = np.exp((strength * np.cos(angle[:, None] * waves + phase)).sum(axis=1))
+    return radius[:, None] * direction(angle)
+
+
+def polygon(rng: np.random.Generator) -> np.ndarray:
+    """3 to 9 corners at unequal distances, some of them bays, (num_corners, 2)."""
+    num_corners = int(rng.integers(3, 10))
+    angle = np.sort(rng.uniform(-0.35, 0.35, num_corners) + np.arange(num_corners))
+    angle *= 2 * np.pi / num_corners
+    radius = rng.uniform(0.4, 1, num_corners)
+    return radius[:, None] * direction(angle)
+
+
+def leaning_box(rng: np.random.Generator) -> np.ndarray:
+    """A rectangle, now and then leaning, (4, 2)."""
+    tall, lean = rng.uniform(0.2, 1), rng.normal(0, 0.12)
+    return np.array([(-1, -tall), (1, -tall), (1 + lean, tall), (-1 + lean, tall)])
+
+
+def oval(rng: np.random.Generator) -> np.ndarray:
+    return ellipse((0, 0), 1, rng.uniform(0.45, 1), 64)
+
+
+def blade(rng: np.random.Generator) -> np.ndarray:
+    """The leaf of a plant: two bows that meet in points, (48, 2)."""
+    along = np.linspace(-1, 1, 24)
+    bow = rng.uniform(0.15, 0.5) * (1 - along**2) ** rng.uniform(0.8, 1.6)
+    bend = rng.normal(0, 0.25) * along**2
+    upper, lower = np.stack([along, bend + bow], -1), np.stack([along, bend - bow], -1)
+    return np.concatenate([upper, lower[::-1]])
+
+
+def band(rng: np.random.Generator) -> np.ndarray:
+    """A bent strip: a branch, a cable, a limb, (64, 2)."""
+    across = rng.normal(0, 0.3, 5)
+    spine = smooth_curve(np.stack([np.linspace(-1, 1, 5), across], -1), 32)
+    taper = np.linspace(1, rng.uniform(0.3, 1.2), 32)[:, None]
+    slope = np.gradient(spine, axis=0)
+    normal = slope[:, ::-1] * (-1, 1) / np.linalg.norm(slope, axis=1, keepdims=True)
+    width = log_uniform(rng, 0.02, 0.25)
+    return np.concatenate([spine + width * taper * normal, (spine - width * taper * normal)[::-1]])
+
+
+def ragged(rng: np.random.Generator) -> np.ndarray:
+    """A coast: an outline with detail at every scale, (400, 2)."""
+    num = 400
+    spectrum = rng.normal(size=num // 2 + 1) + 1j * rng.normal(size=num // 2 + 1)
+    waves = np.arange(num // 2 + 1)
+    spectrum[0] = 0
+    spectrum[1:] *= waves[1:] ** -rng.uniform(1.1, 1.8)
+    rough = np.fft.irfft(spectrum, num)
+    radius = np.exp(0.28 * rough / rough.std())
+    angle = np.linspace(0, 2 * np.pi, num, endpoint=False)
+    return radius[:, None] * direction(angle)
+
+
+SHAPES = (blob, polygon, leaning_box, oval, blade, band, ragged)
+SHAPE_ODDS = (0.28, 0.16, 0.16, 0.08, 0.12, 0.12, 0.08)
+
+
+def random_outline(rng: np.random.Generator, odds: Sequence[float] | np.ndarray) -> np.ndarray:
+    """An outline of any of SHAPES, turned at random, that touches the circle of radius 1."""
+    outline = SHAPES[rng.choice(len(SHAPES), p=odds)](rng)
+    turn = rng.uniform(0, 2 * np.pi)
+    cos, sin = np.cos(turn), np.sin(turn)
+    outline = outline @ np.array([(cos, sin), (-sin, cos)])
+    return outline / np.linalg.norm(outline, axis=1).max()
+
 
 PLAIN_BELOW = 0.008  # leaves of a smaller radius, fraction of the side, are of one color
 
@@ -38,28 +116,20 @@ class Habit:
     num_textures: int  # of the scene's tiles
 
 
-def draw_leaf(
+def random_leaf(
     rng: np.random.Generator,
     palette: np.ndarray,
     center: np.ndarray,
     radius: float,
     habit: Habit,
 ) -> Leaf:
-    """A leaf of random shape, color, surface and light.
-
-    Args:
-        rng: source of chance.
-        palette: (num_colors, 3), RGB, 0..255.
-        center: x and y, fraction of the side.
-        radius: of the circle that the outline touches, fraction of the side.
-        habit: what the leaves of this scene have in common.
-    """
+    """A leaf of random shape, color of a palette, (num_colors, 3), surface and light."""
     color, other = palette[rng.integers(len(palette), size=2)] * rng.lognormal(0, 0.15, (2, 1))
     is_smooth, is_soft, has_shadow = rng.random(3) < (habit.smooth_share, 0.1, 0.3)
     contrast = min(0.5, (0.09 if is_smooth else 0.18) * rng.lognormal(0, 0.7))
     pattern = contrast * (color if rng.random() < 0.6 else other - color)
-    outline = center + radius * draw_outline(rng, habit.shape_odds)
-    softness = np.exp(rng.uniform(np.log(0.001), np.log(0.01)))
+    outline = center + radius * random_outline(rng, habit.shape_odds)
+    softness = log_uniform(rng, 0.001, 0.01)
     return Leaf(
         outline=outline,
         center=center,
@@ -68,7 +138,7 @@ def draw_leaf(
         pattern=pattern,
         texture=0 if is_smooth else int(rng.integers(1, habit.num_textures)),
         turn_rad=rng.uniform(0, 2 * np.pi),
-        zoom=np.exp(rng.uniform(np.log(0.8), np.log(2))),
+        zoom=log_uniform(rng, 0.8, 2),
         slope=rng.normal(0, 0.22, 2),
         dome=np.clip(rng.normal(0.05, 0.25), 0, 0.5),
         softness=softness if is_soft else 0.0,
@@ -76,7 +146,7 @@ def draw_leaf(
     )
 
 
-def _mask(
+def mask_in_box(
     outline_px: np.ndarray, side: int, margin_px: float
 ) -> tuple[tuple[slice, slice], np.ndarray]:
     """The box of the picture around an outline, and its coverage there, uint8, 0..255."""
@@ -89,7 +159,7 @@ def _mask(
     return np.s_[top:bottom, left:right], mask
 
 
-def _surface(leaf: Leaf, box: tuple[slice, slice], side: int, tile: np.ndarray) -> np.ndarray:
+def lit_surface(leaf: Leaf, box: tuple[slice, slice], side: int, tile: np.ndarray) -> np.ndarray:
     """Lit color of a leaf in a box of the picture, float32, (height, width, 3)."""
     rows, columns = (np.arange(s.start, s.stop, dtype=np.float32) for s in box)
     y = ((rows / side - leaf.center[1]) / leaf.radius)[:, None].astype(np.float32)
@@ -110,34 +180,28 @@ def _surface(leaf: Leaf, box: tuple[slice, slice], side: int, tile: np.ndarray) 
 
 
 def paint_leaf(canvas: np.ndarray, leaf: Leaf, tiles: list[np.ndarray]) -> None:
-    """Lays a leaf, and its shadow, over the picture in place.
-
-    Args:
-        canvas: uint8, (side, side, 3) RGB.
-        leaf: what is laid over it.
-        tiles: float32 squares, mean 0, standard deviation 1, one pixel a pixel of the canvas.
-    """
+    """Lays a leaf, and its shadow, over the picture; a pixel of a tile is one of the canvas."""
     side = len(canvas)
     if leaf.radius < PLAIN_BELOW:
         fill(canvas, leaf.outline * side, leaf.color)
         return
     if leaf.shadow > 0:
-        _throw_shadow(canvas, leaf)
+        throw_shadow(canvas, leaf)
     softness_px = leaf.softness * side
-    box, mask = _mask(leaf.outline * side, side, 3 * softness_px)
+    box, mask = mask_in_box(leaf.outline * side, side, 3 * softness_px)
     if mask.size:
         if softness_px > 0:
             mask = cv2.GaussianBlur(mask, (0, 0), softness_px)
-        surface = _surface(leaf, box, side, tiles[leaf.texture])
+        surface = lit_surface(leaf, box, side, tiles[leaf.texture])
         blend(canvas[box], surface, mask.astype(np.float32) / 255)
 
 
-def _throw_shadow(canvas: np.ndarray, leaf: Leaf) -> None:
+def throw_shadow(canvas: np.ndarray, leaf: Leaf) -> None:
     """Darkens what lies behind a leaf in place, with the half-shadow of a square lamp."""
     side = len(canvas)
     penumbra_px = 2 * round(0.1 * min(leaf.radius, 0.25) * side) + 1
     outline = leaf.outline + leaf.radius * np.array([0.08, 0.12])
-    box, mask = _mask(outline * side, side, penumbra_px / 2)
+    box, mask = mask_in_box(outline * side, side, penumbra_px / 2)
     if mask.size:
         mask = cv2.blur(mask, (penumbra_px, penumbra_px))
         blend(canvas[box], (0, 0, 0), mask * np.float32(leaf.shadow / 255))
