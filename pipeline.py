@@ -99,7 +99,7 @@ def train(args: argparse.Namespace) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
-    from train.evaluation_stages import evaluate_run
+    from train.stages import evaluate_run
 
     names, wanted = set_names_from(args), {"real_dir": args.real, "baselines": args.baselines}
     evaluate_run(*places(args), names, **wanted, dry_run=args.dry_run)
@@ -107,7 +107,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """writes the report again, without evaluating"""
-    from train.evaluation_stages import report_run
+    from train.stages import report_run
 
     report_run(*places(args), set_names_from(args), dry_run=args.dry_run)
 
@@ -140,7 +140,7 @@ def export(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     """puts several evaluated runs into one table and one page"""
-    from train.evaluation_stages import compare_runs
+    from train.stages import compare_runs
 
     compare_runs(args.runs_dir, args.runs, DataFolder(args.data_dir), dry_run=args.dry_run)
 

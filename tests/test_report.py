@@ -17,9 +17,9 @@ from prepare.records.settings import DamagedRecordError
 from train.dataset import write_picture
 from train.evaluation.metrics import SCORES
 from train.evaluation.results import ImageScores, read_evaluations, score_log
-from train.evaluation_stages import compare_runs, report_run
 from train.report.charts import histogram, line_chart, nice_ticks, training_charts
 from train.report.compare import NothingToCompareError
+from train.stages import compare_runs, report_run
 
 NAME = "disc-r30"
 NASTY = "<img src=x onerror=alert(1)>"  # no slash, which no file name may hold

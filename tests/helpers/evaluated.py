@@ -13,9 +13,9 @@ from train.evaluation import SAMPLE
 from train.evaluation.baselines import baseline_ids, tuned_baselines
 from train.evaluation.evaluate import evaluate
 from train.evaluation.real_pairs import Example
-from train.evaluation_stages import publish
 from train.run import Run, RunRecord
 from train.settings import TrainSettings
+from train.stages import publish
 
 NAME, KERNEL = "disc-r30", KernelRecord(LensBlur(30.0), OutputSettings(size=64))
 
