@@ -299,8 +299,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return failed(in_words_of_flags(error), 2)
     except (PrepareError, TrainError, OSError) as error:
         return failed(str(error))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        place = f" at {interrupt}" if str(interrupt) else ""  # a training says its step
+        print(f"interrupted{place}; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
 

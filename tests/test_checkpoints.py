@@ -220,6 +220,7 @@ def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(
     assert code == 130
     assert "Traceback" not in errors
     [step] = steps_in(run_dir)
+    assert f"interrupted at step {step} of {STEPS}; the same command goes on" in errors
     assert 4 <= step < STEPS
     assert pipeline.main(arguments) == 0
     assert_same_run(undisturbed, run_dir, STEPS)

@@ -1,5 +1,11 @@
+"""Matched pictures: joined by their ids, read, and turned into batches."""
+
 import hashlib
 import io
+import os
+import struct
+import tracemalloc
+import zlib
 from dataclasses import replace
 
 import cv2
@@ -9,24 +15,36 @@ import tensorflow as tf
 from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders
 from PIL import Image
 
+import pipeline
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import ImageRecord, write_manifest
 from prepare.records.sets import WILD, KernelRecord
-from prepare.records.settings import DamagedRecordError
+from train import dataset
 from train.dataset import (
+    CacheTooLargeError,
     Pairs,
     UnmatchedPairsError,
     augment,
     find_pairs,
+    is_cached,
+    picture_reader,
     read_split,
     rescale,
     training_batches,
 )
 from train.settings import TrainSettings
+from train.validation import in_turn
 
 IDS = [f"{index:05d}" for index in range(6)]
 KERNELS = ("disc-r15", "disc-r30")
 WHOLE = TrainSettings(batch=1, crop=0, turns=False)
+
+
+def bomb():
+    """A PNG's header of 30000 x 30000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+    crc = struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + crc + bytes(12)
 
 
 @pytest.fixture(scope="module")
@@ -65,35 +83,16 @@ def manifest_of(path, ids_by_split):
     return path
 
 
-def test_validation_is_a_slice_of_training_and_never_meets_test(tmp_path):
-    training, test = [f"a{n:03d}" for n in range(800)], [f"b{n:03d}" for n in range(200)]
-    split = read_split(manifest_of(tmp_path / "m", {"train": training, "test": test}))
-    assert split["test"] == test
-    assert sorted(split["train"] + split["validation"]) == sorted(training)
-    # One in 16 of 800 is 50, with a standard deviation of 7.
-    assert 25 < len(split["validation"]) < 75
-
-
 def test_validation_is_chosen_by_a_hash_that_no_version_may_change(tmp_path):
     training = [f"{n:05d}" for n in range(200)]
     split = read_split(manifest_of(tmp_path / "m", {"train": training, "test": ["a"]}))
     digests = {each: hashlib.sha256(f"validation {each}".encode()).digest() for each in training}
     chosen = [each for each in training if int.from_bytes(digests[each][:8], "big") % 16 == 0]
     assert sorted(split["validation"]) == chosen
-
-
-def test_split_is_stable_as_images_are_added(tmp_path):
-    training, test = [f"a{n}" for n in range(400)], [f"b{n}" for n in range(100)]
-    small = {"train": training[:200], "test": test[:50]}
-    small = read_split(manifest_of(tmp_path / "small", small))
-    large = read_split(manifest_of(tmp_path / "large", {"train": training, "test": test}))
-    for side in ("train", "validation", "test"):
-        assert set(small[side]) <= set(large[side])
-
-
-def test_few_images_still_have_one_to_validate_on(tmp_path):
-    split = read_split(manifest_of(tmp_path / "m", {"train": ["a", "b"], "test": ["c"]}))
-    assert len(split["validation"]) == len(split["train"]) == 1
+    assert sorted(split["train"] + chosen) == training
+    assert split["test"] == ["a"]
+    few = read_split(manifest_of(tmp_path / "few", {"train": ["a", "b"], "test": ["c"]}))
+    assert len(few["validation"]) == len(few["train"]) == 1
 
 
 @pytest.mark.parametrize(("train", "test"), [(1, 5), (5, 0), (0, 0)])
@@ -106,13 +105,6 @@ def test_too_few_images_are_refused_with_their_numbers(tmp_path, train, test):
 def test_missing_manifest_says_what_to_run(tmp_path):
     with pytest.raises(UnmatchedPairsError, match="run `make dataset` first"):
         read_split(tmp_path / "m")
-
-
-@pytest.mark.parametrize("content", ['{"id": "a", "spl\n', '{"id": "a"}\n', "[]\n", "\xff\n"])
-def test_damaged_manifest_is_refused_by_name(tmp_path, content):
-    (tmp_path / "manifest.jsonl").write_text(content, encoding="latin-1")
-    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged"):
-        read_split(tmp_path / "manifest.jsonl")
 
 
 # The pairs.
@@ -150,12 +142,69 @@ def test_partner_of_another_size_is_refused_by_name(tmp_path, shape):
         pairs_in(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no JPEG"])
+@pytest.mark.parametrize("content", [b"", b"no JPEG", bomb()])
 def test_partner_that_is_no_picture_is_refused_by_name(tmp_path, content):
     write_matched_folders(tmp_path, IDS, 32, KERNELS)
-    (tmp_path / "blurred_resized" / "disc-r30" / "00004.jpg").write_bytes(content)
+    path = tmp_path / "blurred_resized" / "disc-r30" / "00004.jpg"
+    path.write_bytes(content)
     with pytest.raises(UnmatchedPairsError, match=r"disc-r30/00004\.jpg is damaged"):
         pairs_in(tmp_path)
+    path.unlink()
+    os.mkfifo(path)  # which would be waited for
+    with pytest.raises(UnmatchedPairsError, match=r"disc-r30/00004\.jpg is missing"):
+        pairs_in(tmp_path)
+
+
+def test_blurred_picture_without_a_sharp_partner_is_refused_by_name(tmp_path):
+    data_dir = write_matched_folders(tmp_path, IDS, 48, KERNELS)
+    (data_dir / "not_blurred_resized" / f"{IDS[5]}.jpg").unlink()
+    with pytest.raises(UnmatchedPairsError, match=f"{IDS[5]}.jpg"):
+        pairs_in(data_dir, ids=IDS[:5])
+
+
+def test_first_validated_images_meet_all_kernels_and_every_pair_comes_once():
+    blurred = (("a15", "b15", "c15"), ("a30", "b30", "c30"))
+    paths = list(in_turn(Pairs(tuple("abc"), tuple("abc"), blurred, 64)))
+    assert paths[:3] == [("a15", "a"), ("b30", "b"), ("c15", "c")]
+    assert len(set(paths)) == len(paths) == 6
+    assert all(blurred[0] == sharp for blurred, sharp in paths)
+
+
+# Pictures that are kept in memory.
+
+
+def test_pictures_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    pairs = Pairs(tuple("abcde"), tuple("abcde"), (tuple("abcde"),) * 3, 64)
+    needed = 20 * 64 * 64 * 3  # bytes of twenty pictures
+    for free, auto in ((None, False), (needed, False), (4 * needed, True), (4 * needed - 1, False)):
+        monkeypatch.setattr(dataset, "free_bytes", lambda free=free: free)
+        assert is_cached(pairs, "1")
+        assert not is_cached(pairs, "0")
+        assert is_cached(pairs, "auto") is auto
+    monkeypatch.setattr(dataset, "free_bytes", lambda: needed - 1)
+    with pytest.raises(CacheTooLargeError, match=r"CACHE=1 takes 0.0 GB for 20 pictures of 64 pix"):
+        is_cached(pairs, "1")
+
+
+def test_command_says_at_once_what_does_not_fit(data_dir, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(dataset, "free_bytes", lambda: 1000)
+    words = ["train", "--data-dir", str(data_dir), "--runs-dir", str(tmp_path / "runs")]
+    words += ["--kernel", KERNELS[0]]
+    assert pipeline.main([*words, "--dry-run"]) == 0
+    assert pipeline.main([*words, "--cache", "1"]) == 1
+    assert "GB of memory are free; leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_kept_pictures_give_the_same_batches_and_are_held_once(data_dir):
+    pairs = pairs_in(data_dir)
+    tracemalloc.start()
+    read = picture_reader(pairs, cached=True)
+    assert tracemalloc.get_traced_memory()[1] < 1.5 * 18 * 48 * 48 * 3  # bytes of 18 pictures
+    tracemalloc.stop()
+    assert read(0, 0).shape == (48, 48, 3)
+    for ours, cached in zip(batches_of(pairs), batches_of(pairs, cache="1"), strict=True):
+        np.testing.assert_array_equal(ours, cached)
 
 
 # The batches.
@@ -222,29 +271,6 @@ def test_batch_of_a_step_is_the_same_whatever_the_first_step(data_dir, batch):
             np.testing.assert_array_equal(one, other)
 
 
-def test_batches_have_shape_range_and_size(data_dir):
-    for blurred, sharp in batches_of(pairs_in(data_dir), 0, 3, batch=4, jitter_px=3):
-        assert blurred.shape == sharp.shape == (4, 48, 48, 3)
-        assert -1 <= min(blurred.min(), sharp.min()) < 0 < max(blurred.max(), sharp.max()) <= 1
-
-
-@pytest.mark.parametrize("jitter_px", [0, 5])
-def test_augmentation_moves_both_halves_alike(tmp_path, jitter_px):
-    write_matched_folders(tmp_path, IDS, 32, KERNELS[:1], identical=True)
-    pairs = pairs_in(tmp_path, kernels=KERNELS[:1])
-    shown = batches_of(pairs, 0, 24, jitter_px=jitter_px)
-    for blurred, sharp in shown:
-        np.testing.assert_array_equal(blurred, sharp)
-    different = {sharp.tobytes() for _, sharp in shown}
-    assert len(different) > (12 if jitter_px else 6)
-
-
-def test_an_image_is_augmented_anew_in_every_epoch(data_dir):
-    pairs = pairs_in(data_dir, IDS[:1], KERNELS[:1])
-    shown = {sharp.tobytes() for _, sharp in batches_of(pairs, 0, 12, jitter_px=5)}
-    assert len(shown) > 8
-
-
 def test_augmentation_only_shifts_and_mirrors():
     """No value is new and none is mixed with its neighbor: the blur radius stays as it is."""
     jitter_px, size = 3, 16
@@ -294,16 +320,6 @@ def test_only_blur_of_no_size_of_its_own_is_shown_at_other_scales(tmp_path):
     assert not find_pairs(["0"], sharp, [folders["a"], folders["b"]]).any_scale
 
 
-def test_half_are_mirrored():
-    picture = photo_u8(4, 16)
-    pair = tf.constant(np.stack([picture, picture]))
-    seeds = [tf.constant([1, number], tf.int64) for number in range(200)]
-    shown = [augment(pair, seed, 0, 16, True, False)[0].numpy() for seed in seeds]
-    mirrored = sum(np.array_equal(each, picture[:, ::-1]) for each in shown)
-    assert 65 < mirrored < 135  # five standard deviations
-    assert sum(np.array_equal(each, picture) for each in shown) == 200 - mirrored
-
-
 def test_eight_ways_to_turn_and_mirror_are_all_as_frequent():
     picture = photo_u8(4, 16)
     pair = tf.constant(np.stack([picture, picture]))
@@ -348,17 +364,3 @@ def test_crops_are_windows_of_the_same_place_in_both_halves(data_dir):
         windows = np.lib.stride_tricks.sliding_window_view(whole[0], (16, 16), axis=(0, 1))
         distance = np.abs(np.moveaxis(windows, 2, -1) - crop[0]).max(axis=(2, 3, 4))
         assert distance.min() == 0
-
-
-def test_cached_batches_are_the_same(data_dir):
-    pairs = pairs_in(data_dir)
-    for ours, cached in zip(batches_of(pairs), batches_of(pairs, cache="1"), strict=True):
-        np.testing.assert_array_equal(ours[0], cached[0])
-        np.testing.assert_array_equal(ours[1], cached[1])
-
-
-def test_blurred_picture_without_a_sharp_partner_is_refused_by_name(tmp_path):
-    data_dir = write_matched_folders(tmp_path, IDS, 48, KERNELS)
-    (data_dir / "not_blurred_resized" / f"{IDS[5]}.jpg").unlink()
-    with pytest.raises(UnmatchedPairsError, match=f"{IDS[5]}.jpg"):
-        pairs_in(data_dir, ids=IDS[:5])

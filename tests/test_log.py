@@ -4,16 +4,16 @@ import pytest
 
 from prepare.records.jsonl import read_log
 from prepare.records.settings import DamagedRecordError
-from train.log import COLUMNS, _forget_lines_past
+from train.log import COLUMNS, forget_lines_past
 
 
 def test_log_of_an_older_version_and_an_empty_one_are_gone_on_with(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(b"")
-    _forget_lines_past(path, 1)
+    forget_lines_past(path, 1)
     assert path.read_text().splitlines() == [",".join(COLUMNS)]
     path.write_text("step,l1\n1,0.5\n2,0.25\n3,0.12")  # the last line is torn
-    _forget_lines_past(path, 2)
+    forget_lines_past(path, 2)
     rows = read_log(path, "")
     assert [(row["step"], row["l1"], row["grid"]) for row in rows] == [
         ("1", "0.5", ""),
@@ -25,5 +25,5 @@ def test_column_that_nobody_knows_is_not_thrown_away(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("step,mine\n1,0.5\n")
     with pytest.raises(DamagedRecordError, match="mine"):
-        _forget_lines_past(path, 1)
+        forget_lines_past(path, 1)
     assert path.read_text() == "step,mine\n1,0.5\n"

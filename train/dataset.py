@@ -202,12 +202,13 @@ def explain_damaged_picture(pairs: Pairs) -> Iterator[None]:
     """Turns TensorFlow's complaint about a picture into an UnmatchedPairsError that says which."""
     import tensorflow as tf
 
+    errors = tf.errors
     try:
         yield
     except (
-        tf.errors.InvalidArgumentError,
-        tf.errors.NotFoundError,
-        tf.errors.PermissionDeniedError,
+        errors.InvalidArgumentError,
+        errors.NotFoundError,
+        errors.PermissionDeniedError,
     ) as error:
         paths = [path for column in (pairs.sharp, *pairs.blurred) for path in column]
         damaged = [path for path in paths if size_of(path, whole=True) is None]

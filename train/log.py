@@ -1,7 +1,8 @@
-"""What a run shows while it goes: `log.csv`, TensorBoard's events, sample sheets and a bar."""
+"""What a run shows while it goes: `log.csv`, TensorBoard's events, sample sheets and progress."""
 
 import csv
 import io
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,8 +21,20 @@ from train.train_step import LOSSES, TrainState
 from train.validation import METRICS
 
 COLUMNS = ("step", "epoch", *LOSSES, "skipped_steps", *METRICS)
+LINE_S = 60.0  # between lines of progress, where there is no terminal to hold a bar
+LINE = "{desc}: step {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left{postfix}"
 
 Batch = TypeVar("Batch")
+
+
+class Lines(io.TextIOBase):
+    """Takes what tqdm writes over its last line, and prints each as a line of its own."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            tqdm.write(text.strip())
+            sys.stdout.flush()
+        return len(text)
 
 
 class Recorder:
@@ -29,6 +42,9 @@ class Recorder:
 
     To `log.csv` goes what is equal in equal runs; what depends on the machine, and the sample
     sheets, only TensorBoard gets beside it. Of several workers, one writes.
+
+    Attributes:
+        bar: counts the steps; a bar in a terminal, elsewhere a line a minute.
     """
 
     def __init__(
@@ -43,17 +59,24 @@ class Recorder:
         self.num_images, self.writes = num_images, writes
         first_step = int(state.step.numpy())
         if writes:
-            _forget_lines_past(run_dir / "log.csv", first_step)
+            forget_lines_past(run_dir / "log.csv", first_step)
             self.events = tf.summary.create_file_writer(str(run_dir))
         num_steps = settings.total_steps(num_images)
+        if first_step:
+            print(f"{run_dir.name} goes on from step {first_step} of {num_steps}")
+        in_terminal = sys.stderr.isatty()
         self.bar = tqdm(
             total=num_steps,
             initial=first_step,
-            desc="train",
+            desc=run_dir.name,
             unit="step",
-            dynamic_ncols=True,
-            disable=None,
+            dynamic_ncols=in_terminal,
+            file=sys.stderr if in_terminal else Lines(),
+            mininterval=0.1 if in_terminal else LINE_S,
+            maxinterval=10 if in_terminal else LINE_S,
+            bar_format=None if in_terminal else LINE,
         )
+        self.validated = ""  # the last score, for the bar
         self.began_s, self.waited_s = time.monotonic(), 0.0
 
     def __enter__(self) -> "Recorder":
@@ -79,41 +102,38 @@ class Recorder:
             sheet: blurred | restored | sharp, uint8, (height, width, 3).
         """
         self.state.loss_sums.assign(tf.zeros_like(self.state.loss_sums))
-        wait_share = self.waited_s / (time.monotonic() - self.began_s)
-        self.bar.set_postfix_str(f"L1 {means['l1']:.4f}, data {wait_share:.1%}")
+        if "validation_psnr_db" in means:
+            self.validated = f", validation {means['validation_psnr_db']:.2f} dB"
+        self.bar.set_postfix_str(f"L1 {means['l1']:.4f}{self.validated}", refresh=False)
         if not self.writes:
             return
         epoch = step * self.settings.batch / self.num_images
         row = {"step": step, "epoch": epoch} | means | {"skipped_steps": self.state.num_skipped()}
+        log_path = self.run_dir / "log.csv"
         if sheet is not None:
             write_picture(self.run_dir / "samples" / f"step-{step:07d}.jpg", sheet)
-            tqdm.write(f"step {step}: {means['validation_psnr_db']:.2f} dB in validation")
-        log_path = self.run_dir / "log.csv"
         with named_errors(log_path), log_path.open("a", newline="") as file:
             csv.DictWriter(file, COLUMNS).writerow(row)
+        row["data_wait_share"] = self.waited_s / (time.monotonic() - self.began_s)
         try:
-            self._write_events(step, row | {"data_wait_share": wait_share}, sheet)
+            with self.events.as_default(step=step):
+                for name, value in row.items():
+                    tf.summary.scalar(name, value)
+                if sheet is not None:
+                    tf.summary.image("samples", sheet[None])
+            self.events.flush()
         except tf.errors.OpError as error:
             reason = error.message.splitlines()[0]
             raise OSError(f"{self.run_dir}: events cannot be written ({reason})") from error
 
-    def _write_events(self, step: int, row: dict, sheet: np.ndarray | None) -> None:
-        """Writes what TensorBoard shows."""
-        with self.events.as_default(step=step):
-            for name, value in row.items():
-                tf.summary.scalar(name, value)
-            if sheet is not None:
-                tf.summary.image("samples", sheet[None])
-        self.events.flush()
 
-
-def _forget_lines_past(path: Path, step: int) -> None:
+def forget_lines_past(path: Path, step: int) -> None:
     """Writes `log.csv` again with its heading and its whole lines up to a step."""
-    way_out = "bring it back, or move it away to go on without its lines"
-    kept = [row for row in read_log(path, way_out) if int(row["step"]) <= step]
+    hint = "bring it back, or move it away to go on without its lines"
+    kept = [row for row in read_log(path, hint) if int(row["step"]) <= step]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)  # a column that a line lacks is younger than the run
+    writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    with explain_damage(path, way_out):
+    with explain_damage(path, hint):
         writer.writerows(kept)
     write_text(path, text.getvalue())

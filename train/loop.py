@@ -1,9 +1,11 @@
 """The training loop: data, update, log, samples, checkpoints; stopped and resumed at any step."""
 
 import contextlib
+import gc
 import math
+import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,14 +27,16 @@ from train.devices import (
     strategy_for,
     with_precision,
 )
-from train.duration import planned, tell_duration
 from train.log import Recorder
 from train.run import Run, RunRecord
 from train.settings import SIZE_MULTIPLES, TrainSettings
 from train.train_step import LOSSES, TrainState, build_train_step
-from train.validation import validate
+from train.validation import MOST_PAIRS, fingerprint, validate
 
 SMALLEST_PATCH_PX = 24  # below this no patch is left for the discriminator to judge
+NUM_TIMED = 3  # steps of a kind, and validations of a picture, to plan by
+MARGIN = 0.05  # of MAX_MINUTES, for checkpoints, the log, and a machine that has more to do
+LEAST_SHARE = 0.5  # of MAX_MINUTES is for the run, though compiling takes more than the rest
 
 
 class UnsuitableSizeError(TrainError):
@@ -49,10 +53,10 @@ class FullMemoryError(TrainError):
 
 @contextlib.contextmanager
 def explain_full_memory() -> Iterator[None]:
-    """Turns what TensorFlow raises when a device's memory is full into a FullMemoryError."""
+    """Turns what is raised when the memory of a device or of the machine is full."""
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise FullMemoryError(
             "a step takes more memory than there is; make BATCH, CROP or CHANNELS smaller in a new "
             "run (RUN=..)"
@@ -94,7 +98,10 @@ def train(
     """
     strategy = strategy or strategy_for(record.settings)
     settings = checked(record.settings, pairs, strategy)
-    settings = planned(settings, pairs, validation, strategy) if plan else settings
+    if plan:
+        settings = replace(settings, steps=planned_steps(settings, pairs, validation, strategy))
+        gc.collect()  # what was built to be timed goes before the networks are built
+        print(f"planned: {settings.steps} steps")
     num_steps = settings.total_steps(len(pairs.ids))
     writes = strategy.extended.should_checkpoint  # of several machines, one
     record = replace(record, settings=settings)
@@ -116,6 +123,7 @@ def train(
         run.write(record, [device.name for device in tf.config.list_logical_devices()])
         if is_start:  # from here on the other run is not needed
             save(manager, 0)
+    begin_best(state, validation)
 
     # Data, records and the compiled step.
     make_batches = partial(training_batches, pairs, settings, first_step, num_steps)
@@ -127,7 +135,6 @@ def train(
     began_s = saved_s = time.monotonic()
 
     with explain_damaged_picture(pairs), deferred_interrupts() as interrupts, recorder:
-        tell_duration(state, train_step, batches, validation, settings, num_steps)
         for step, (blurred, sharp) in enumerate(recorder.timed(batches), first_step + 1):
             if writes and 1 < step == gan_start_step:  # what DETAIL goes back to
                 save_generator(state.ema_generator, run.pixel_dir, step - 1)
@@ -159,7 +166,7 @@ def train(
                 save(manager, step)
                 saved_s = now_s
             if interrupted and not ends:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(f"step {step} of {num_steps}")
             if out_of_time and not ends:
                 tqdm.write(f"{settings.max_minutes:g} minutes are over at step {step}")
             if stops:
@@ -176,6 +183,16 @@ def checked(
     check_shares(settings, strategy)
     enable_determinism(settings)
     return settings
+
+
+def begin_best(state: TrainState, validation: Pairs) -> None:
+    """Forgets the best score of a run that is now validated on other pictures, and says so."""
+    pictures = fingerprint(validation)
+    if state.validated_on.numpy() not in (0, pictures):
+        print("the validation images are others than before: the best network is chosen anew")
+        state.best_haarpsi.assign(-math.inf)
+        state.best_step.assign(0)
+    state.validated_on.assign(pictures)
 
 
 def keep_best(
@@ -195,6 +212,49 @@ def keep_best(
         state.best_step.assign(step)
         if best is not None:
             save(best, step)
+
+
+def planned_steps(
+    settings: TrainSettings, pairs: Pairs, validation: Pairs, strategy: tf.distribute.Strategy
+) -> int:
+    """How many steps `max_minutes` allow on this machine; of several machines, the slowest decides.
+
+    The networks are built once to be timed, and thrown away: the learning rate's schedule wants to
+    know the number of steps before they are built.
+    """
+    begun_s = time.monotonic()
+    num_steps = settings.total_steps(len(pairs.ids))
+    with strategy.scope(), dtype_policy_scope(settings.precision):
+        state = TrainState(settings, num_steps)
+    train_step = build_train_step(state, settings, strategy)
+    make_batches = partial(training_batches, pairs, settings, 0, 1)
+    batches = strategy.distribute_datasets_from_function(make_batches)
+
+    def seconds(work: Callable[..., object], *arguments: object) -> float:
+        times = []
+        for _ in range(1 + NUM_TIMED):
+            began_s = time.monotonic()
+            work(*arguments)
+            state.step.numpy()  # waits for what runs on a GPU
+            times.append(time.monotonic() - began_s)
+        return statistics.median(times[1:])  # the first one compiles
+
+    with explain_damaged_picture(pairs):
+        blurred, sharp = next(iter(batches))
+        num_validated = min(MOST_PAIRS, len(validation.ids) * len(validation.blurred))
+        validation_s = num_validated * seconds(validate, state.ema_generator, validation, 1)
+        pixel_share = (settings.gan_start_step(num_steps) - 1) / num_steps
+        step_s = validation_s / settings.sample_every
+        if pixel_share > 0:
+            step_s += pixel_share * seconds(train_step, blurred, sharp, False)
+        if pixel_share < 1:
+            step_s += (1 - pixel_share) * seconds(train_step, blurred, sharp, True)
+    # What it took until here is gone, and comes again when the real ones are built and compiled.
+    all_s = 60 * settings.max_minutes
+    within_s = max(LEAST_SHARE * all_s, (1 - MARGIN) * all_s - 2 * (time.monotonic() - begun_s))
+    num_steps = max(1, int((within_s - validation_s) / step_s))  # it ends with a validation
+    (fewest,) = build_maximum(strategy)(-num_steps)
+    return -fewest
 
 
 def check_size(pairs: Pairs, settings: TrainSettings) -> None:

@@ -9,14 +9,11 @@ def adversarial_loss(objective: str, restored_logits: tf.Tensor) -> tf.Tensor:
     """The generator's adversarial term, a scalar; ln 2 for "vanilla" at zero logits.
 
     Args:
-        objective: "vanilla" (non-saturating cross entropy, Isola et al., Sec. 3.3), "lsgan" (Mao
-            et al., arXiv 1611.04076, Eq. 9 without its 1/2) or "hinge" (Miyato et al., arXiv
-            1802.05957, Eq. 17).
+        objective: "vanilla" (non-saturating cross entropy, Isola et al., Sec. 3.3) or "lsgan" (Mao
+            et al., arXiv 1611.04076, Eq. 9 without its 1/2).
         restored_logits: float, any shape, the discriminator's patch logits of restored pictures.
     """
-    if objective == "hinge":
-        return -tf.reduce_mean(restored_logits)
-    return _mean_distance(objective, restored_logits, 1.0)
+    return label_distance(objective, restored_logits, 1.0)
 
 
 def discriminator_loss(
@@ -31,12 +28,8 @@ def discriminator_loss(
 
     Reference: Isola et al., Sec. 3.3: the objective is divided by 2 while optimizing D.
     """
-    if objective == "hinge":
-        on_sharp = tf.reduce_mean(tf.nn.relu(1.0 - sharp_logits))
-        on_restored = tf.reduce_mean(tf.nn.relu(1.0 + restored_logits))
-    else:
-        on_sharp = _mean_distance(objective, sharp_logits, 1.0)
-        on_restored = _mean_distance(objective, restored_logits, 0.0)
+    on_sharp = label_distance(objective, sharp_logits, 1.0)
+    on_restored = label_distance(objective, restored_logits, 0.0)
     return (on_sharp + on_restored) / 2
 
 
@@ -62,7 +55,8 @@ def grid_loss(restored: tf.Tensor, sharp: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(shared - tf.reduce_mean(shared, axis=3, keepdims=True)))
 
 
-def _mean_distance(objective: str, logits: tf.Tensor, label: float) -> tf.Tensor:
+def label_distance(objective: str, logits: tf.Tensor, label: float) -> tf.Tensor:
+    """Mean distance of patch logits to the label 0 or 1, a scalar."""
     if objective == "lsgan":
         return tf.reduce_mean(tf.square(logits - label))
     labels = tf.fill(tf.shape(logits), tf.cast(label, logits.dtype))

@@ -47,9 +47,7 @@ class TrainSettings:
     normalization: Literal["batch", "instance", "none"] = setting(
         "none", "of the U-Net and the discriminator"
     )
-    gan_objective: Literal["vanilla", "lsgan", "hinge"] = setting(
-        "vanilla", "vanilla is cross entropy"
-    )
+    gan_objective: Literal["vanilla", "lsgan"] = setting("vanilla", "vanilla is cross entropy")
     gan_weight: float = setting(
         1.0, "weight of the adversarial term; 0 trains without a discriminator"
     )

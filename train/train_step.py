@@ -15,18 +15,9 @@ from train.settings import TrainSettings
 
 WARMUP_SHARE = 0.02  # of the run, in which the cosine schedule rises from 0
 EMA_DECAY = 0.999  # of the generator's weights; less at first, so that short runs keep up
-NAMES_IN_CHECKPOINT = {
-    "step": "step",
-    "loss_sums": "loss_sums",
-    "best_haarpsi": "best_haarpsi",
-    "best_step": "best_step",
-    "generator": "generator",
-    "dropout_states": "dropout_states",
-    "averaged": "ema_generator",
-    "generator_optimizer": "generator_optimizer",
-    "discriminator": "discriminator",
-    "discriminator_optimizer": "discriminator_optimizer",
-}
+# Of the state: what a checkpoint holds under the same names, beside the average.
+KEPT = ["step", "loss_sums", "best_haarpsi", "best_step", "validated_on", "dropout_states"]
+KEPT += ["generator", "generator_optimizer", "discriminator", "discriminator_optimizer"]
 LOSSES = ("generator_loss", "adversarial_loss", "l1", "grid", "discriminator_loss")
 
 
@@ -48,6 +39,7 @@ class TrainState(tf.Module):
         self.loss_sums = tf.Variable(tf.zeros(len(LOSSES) + 1), aggregation=mean)
         self.best_haarpsi = tf.Variable(-math.inf)
         self.best_step = tf.Variable(0, dtype=tf.int64)
+        self.validated_on = tf.Variable(0, dtype=tf.int64)  # a hash of the images of the best
         self.generator = build_generator(settings)
         # Where each Dropout's random numbers have come to; Keras counts them among no weights.
         self.dropout_states = [
@@ -56,7 +48,7 @@ class TrainState(tf.Module):
             if isinstance(layer, keras.layers.Dropout)
         ]
         self.ema_generator = build_generator(settings) if settings.average else self.generator
-        self.generator_optimizer = _optimizer(
+        self.generator_optimizer = build_optimizer(
             settings.optimizer, settings.learning_rate, settings, num_steps, self.step
         )
         self.generator_optimizer.build(self.generator.trainable_variables)
@@ -64,30 +56,15 @@ class TrainState(tf.Module):
             self.discriminator = build_patchgan(
                 settings.normalization, settings.seed, settings.generator == "residual"
             )
-            self.discriminator_optimizer = _optimizer(
+            self.discriminator_optimizer = build_optimizer(
                 "adam", settings.discriminator_learning_rate, settings, num_steps, self.step
             )
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
     def checkpoint(self) -> tf.train.Checkpoint:
-        """All of it, under the names that it has in checkpoint files: they outlive renamings."""
-        parts = {
-            name: getattr(self, attribute)
-            for name, attribute in NAMES_IN_CHECKPOINT.items()
-            if hasattr(self, attribute)
-        }
-        return tf.train.Checkpoint(**parts)
-
-    def all_variables(self) -> list[tf.Variable]:
-        """Every variable that a step changes, and what comes with it."""
-        parts = [getattr(self, name, ()) for name in NAMES_IN_CHECKPOINT.values()]
-        found: list[tf.Variable] = []
-        for part in {id(part): part for part in parts}.values():
-            if isinstance(part, keras.Model | keras.optimizers.Optimizer):
-                found += [variable.value for variable in part.variables]
-            else:
-                found += part if isinstance(part, list | tuple) else [part]
-        return found
+        """All of it, under the names that it has in checkpoint files."""
+        parts = {name: getattr(self, name) for name in KEPT if hasattr(self, name)}
+        return tf.train.Checkpoint(averaged=self.ema_generator, **parts)
 
     def num_skipped(self) -> int:
         """Updates of the generator that float16's loss scaling left out, as not finite."""
@@ -102,7 +79,7 @@ def linear_decay(rate: float, num_steps: int, step: tf.Tensor) -> tf.Tensor:
     return rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
 
 
-def _optimizer(
+def build_optimizer(
     kind: str, rate: float, settings: TrainSettings, num_steps: int, step: tf.Variable
 ) -> keras.optimizers.Optimizer:
     """The optimizer of one network; its rate follows the run's own `step`.
@@ -156,7 +133,7 @@ def build_train_step(
             state.discriminator_optimizer.apply(agreed(gradients), weights)
         state.step.assign_add(1)
         if settings.average:
-            follow(state)
+            update_ema(state)
         state.loss_sums.assign_add(tf.stack([*losses, 1.0]))
 
     @tf.function
@@ -166,10 +143,10 @@ def build_train_step(
     return train_step
 
 
-def follow(state: TrainState) -> None:
+def update_ema(state: TrainState) -> None:
     """Moves the averaged weights toward those of today."""
-    seen = tf.cast(state.step, tf.float32)
-    decay = tf.minimum(EMA_DECAY, (1.0 + seen) / (10.0 + seen))
+    step = tf.cast(state.step, tf.float32)
+    decay = tf.minimum(EMA_DECAY, (1.0 + step) / (10.0 + step))
     pairs = zip(state.ema_generator.weights, state.generator.weights, strict=True)
     for average, weight in pairs:
         # average += (1 - decay) * (weight - average), with a pass less over all weights.
@@ -178,7 +155,7 @@ def follow(state: TrainState) -> None:
         )
 
 
-def seen_of(batch: int, share: float) -> list[int]:
+def discriminator_subset(batch: int, share: float) -> list[int]:
     """The pictures of a batch that the discriminator sees: the first, and evenly on from there.
 
     Several devices, each with its own part of a batch, see what one does, if each sees whole
@@ -203,12 +180,10 @@ def losses_of(
     l1, none = l1_loss(restored, sharp), tf.constant(0.0)
     if not adversarial:
         return [settings.l1_weight * l1, none, l1, none, none]
-    seen = seen_of(blurred.shape[0], settings.gan_share)
-    seen_blurred, seen_restored, seen_sharp = (
-        tf.gather(each, seen) for each in (blurred, restored, sharp)
-    )
-    restored_logits = state.discriminator([seen_blurred, seen_restored], training=True)
-    sharp_logits = state.discriminator([seen_blurred, seen_sharp], training=True)
+    subset = discriminator_subset(blurred.shape[0], settings.gan_share)
+    given, answers, truths = (tf.gather(batch, subset) for batch in (blurred, restored, sharp))
+    restored_logits = state.discriminator([given, answers], training=True)
+    sharp_logits = state.discriminator([given, truths], training=True)
     gan_loss = adversarial_loss(settings.gan_objective, restored_logits)
     grid = grid_loss(restored, sharp) if settings.grid_weight else none
     total = settings.gan_weight * gan_loss + settings.l1_weight * l1
