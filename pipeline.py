@@ -65,8 +65,7 @@ def dataset(args: argparse.Namespace) -> None:
     host = args.source if args.source in FFHQ_SOURCES else FfhqSettings.source
     ffhq = settings_from(args, FfhqSettings(), source=host)
     seed = getattr(args, "seed", 0)
-    folders = [args.from_dir] if args.from_dir else []
-    wanted = SourceSettings(args.source, args.num_images, folders, args.keep, seed, ffhq)
+    wanted = SourceSettings(args.source, args.num_images, args.from_dirs, args.keep, seed, ffhq)
     output = settings_from(args, OutputSettings())
     sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
     if args.dry_run:

@@ -23,7 +23,7 @@ from prepare.records.settings import SettingError, choices_of, require
 Settings = TypeVar("Settings")
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
-FLAGS = {"radius_px": "radius", "from_dir": "from", "draw": "draws"}  # where it has another name
+FLAGS = {"radius_px": "radius", "draw": "draws"}  # where it has another name
 MAKE_NAMES = {"num-images": "N", "data-dir": "DATA", "runs-dir": "RUNS"}  # likewise, behind make
 OF_THE_MAKEFILE = {"DEVICE", "PYTHON", "ROCM_WHEEL", "ARGS", "TORCH", "UPGRADE", "EXAMPLES"}
 
@@ -73,9 +73,10 @@ def words_from_make(commands: Mapping[str, Parser], target: str) -> list[str]:
                 raise UsageError(f"{name} must be 0 or 1, got {value}")
             words += [action.option_strings[0]] * int(value)
         elif not action.option_strings:
-            last = ["--", *_paths(value)]
+            last = _paths(value)
         elif action.nargs == "+":
-            words += [action.option_strings[0], *value.split()]
+            several = _paths(value) if action.type is Path else value.split()
+            words += [action.option_strings[0], *several]
         else:
             is_path = action.type is Path or (name == "IDS" and "/" in value)
             words.append(f"{action.option_strings[0]}={_path(value) if is_path else value}")
@@ -103,7 +104,7 @@ def variables_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]
 
 
 def _paths(value: str) -> list[str]:
-    """The photographs that a value names: one file, blanks and all, or several or patterns."""
+    """The paths that a value names: one, blanks and all, or several or patterns."""
     whole = _path(value)
     if os.path.lexists(whole) or len(value.split()) == 1:
         return [whole] if os.path.lexists(whole) else sorted(glob.glob(whole)) or [whole]
@@ -117,7 +118,8 @@ def _path(value: str) -> str:
     if "://" in value:
         return value
     value = os.path.expanduser(value) if value.startswith("~/") else value
-    return os.path.join(os.environ.get("TYPED_IN", ""), value)
+    folder = os.environ.get("TYPED_IN", "." if value.startswith("-") else "")
+    return os.path.join(folder, value)
 
 
 def in_words_of_make(message: str) -> str:
@@ -268,7 +270,8 @@ def add_dataset(
     parser.add_argument("--num-images", type=parse_count, default=number, help=text)
     source = "ffhq" if num_images is None else "sample"
     parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
-    parser.add_argument("--from", dest="from_dir", type=Path, help="folder of --source folder")
+    text = "folders of --source folder"
+    parser.add_argument("--from", dest="from_dirs", type=Path, nargs="+", default=[], help=text)
     parser.add_argument(
         "--keep",
         type=parse_bool,

@@ -182,7 +182,7 @@ def test_train_knows_of_prepare_only_what_is_shared():
 @pytest.mark.parametrize(
     ("lock", "module"),
     [
-        ("restore", "train.restore.stage"),
+        ("restore", "train.restore.photographs"),
         ("prepare", "prepare.dataset"),
         ("prepare", "train.studio.server"),
     ],

@@ -14,8 +14,8 @@ from prepare.command_line import UsageError, in_words_of_make
 @pytest.mark.parametrize("name", NAMES)
 def test_a_value_arrives_as_it_was_typed(clone, name):
     (clone / name.strip().split("/")[0]).touch()
-    args = args_of(clone, "dataset", f"FROM=/{name}", f"IDS=/{name}", f"DRIVE_URL=x{name}")
-    assert (str(args.from_dir), args.ids, args.drive_url) == (f"/{name}", f"/{name}", f"x{name}")
+    args = args_of(clone, "dataset", f"DATA=/{name}", f"IDS=/{name}", f"DRIVE_URL=x{name}")
+    assert (str(args.data_dir), args.ids, args.drive_url) == (f"/{name}", f"/{name}", f"x{name}")
     args = args_of(clone, "deblur", f"IN=/n/{name}", f"OUT=o{name}", f"RUN=r{name}")
     assert (str(args.out), args.run) == (f"o{name}", f"r{name}")
     assert set(" ".join(map(str, args.photographs)).split()) == set(f"/n/{name}".split())
@@ -32,9 +32,11 @@ def test_a_photograph_may_have_blanks_and_several_may_be_named(clone):
         "c.jpg none.jpg": ["c.jpg none.jpg"],
     }.items():
         assert args_of(clone, "deblur", f"IN={typed}").photographs == list(map(Path, found)), typed
-    assert args_of(clone, "deblur", "IN=~/x.jpg", HOME="/home/it's").photographs == [
-        Path("/home/it's/x.jpg")
-    ]
+    at_home = args_of(clone, "deblur", "IN=~/x.jpg", HOME="/home/it's")
+    assert at_home.photographs == [Path("/home/it's/x.jpg")]
+    for folder in ("x", "y"):
+        (clone / folder).mkdir()
+    assert args_of(clone, "dataset", "FROM=x y").from_dirs == [Path("x"), Path("y")]
 
 
 def test_lists_are_split_and_nothing_is_globbed(clone):
@@ -96,7 +98,7 @@ def test_from_elsewhere_paths_are_those_of_the_users_folder(clone, relative):
     assert args.photographs == [user / "a;b $x.jpg"]
     assert args.runs_dir == Path("/r")
     args = args_of(clone, *makefile, "dataset", "FROM=-x", "IDS=1-3", cwd=user)
-    assert (args.from_dir, args.ids, args.data_dir) == (user / "-x", "1-3", Path("data"))
+    assert (args.from_dirs, args.ids, args.data_dir) == ([user / "-x"], "1-3", Path("data"))
     assert make(clone, *makefile, cwd=user).out == make(clone).out
     calls = make(clone, "-j8", *makefile, "dataset", "train", cwd=user).calls
     assert [words[2] for words, *_ in calls] == ["dataset", "train"]
