@@ -157,9 +157,9 @@ def make_two_devices():
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def two_devices():
-    """A process that has them."""
+    """A process that has them; what one strategy leaves there disturbs another."""
     with ProcessPoolExecutor(1, get_context("spawn"), make_two_devices) as process:
         yield process
 
