@@ -1,6 +1,7 @@
 """Records on disk: logs, objects, tables, the manifest; and what is damaged or cannot be read."""
 
 import builtins
+import concurrent.futures
 import contextlib
 import io
 import json
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -22,7 +24,7 @@ from hypothesis import strategies as st
 
 import pipeline
 from prepare import pairs
-from prepare.originals import Original
+from prepare.originals import Original, seen_photographs
 from prepare.pairs import PairRecords, complete_ids
 from prepare.records.data_folder import (
     DataFolder,
@@ -84,8 +86,24 @@ def test_torn_line_is_not_there_and_costs_no_other(tmp_path):
         log.path.write_bytes(content[:num_bytes])
         whole = [Score("a", 1)] if num_bytes >= content.index(b"\n") else []
         assert log.read() == score_log(tmp_path).read() == whole
-        log.append([Score("c", 3)])
-        assert log.read()[-1] == Score("c", 3)
+        for _ in range(2):  # killed, gone on, killed again, gone on
+            log.append([Score("c", 3)])
+            whole.append(Score("c", 3))
+            assert log.read() == score_log(tmp_path).read() == whole
+            with log.path.open("ab") as file:
+                file.write(content[:20])
+    log.path.write_bytes(content[:-1])  # the line end alone is missing
+    log.append([Score("c", 3)])
+    assert log.path.read_bytes() == content + json_line(Score("c", 3))
+
+
+def test_threads_append_to_one_log_and_no_line_is_lost(tmp_path):
+    logs = [score_log(tmp_path) for _ in range(4)]
+    scores = [Score("x" * 300, number) for number in range(200)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for number, score in enumerate(scores):
+            pool.submit(logs[number % 4].append, [score])
+    assert sorted(logs[0].read(), key=lambda score: score.psnr_db) == scores
 
 
 @pytest.mark.parametrize("line", ODD_LINES)
@@ -280,15 +298,8 @@ PROGRAM = "import sys; from prepare import pairs as r; r.SAVE_EVERY = 1; import 
 PROGRAM += "sys.exit(pipeline.main(sys.argv[1:]))"
 
 
-@pytest.mark.parametrize("num_saved", [1, 5])
-def test_killed_command_keeps_what_it_saved_and_goes_on(tmp_path, num_saved):
-    names = [f"{number:02d}.png" for number in range(12)]
-    photos = write_photos(tmp_path / "photos", names)
-    data = DataFolder(tmp_path / "data")
-    words = ["dataset", "--num-images", "12", "--source", "folder", "--from", str(photos)]
-    words += ["--size", "32", "--workers", "1", "--radius", "0-60", "--data-dir"]
-    assert pipeline.main([*words, str(tmp_path / "whole")]) == 0
-    command = [sys.executable, "-c", PROGRAM, *words, str(data.path)]
+def kill_once_saved(command, data: DataFolder, num_saved: int) -> set[str]:
+    """Starts a command, kills it when so many images are in the manifest, and says which are."""
     with subprocess.Popen(command, cwd=ROOT) as process:
         until_s = time.monotonic() + 60
         while len(read_manifest(data.manifest)) < num_saved:
@@ -299,7 +310,22 @@ def test_killed_command_keeps_what_it_saved_and_goes_on(tmp_path, num_saved):
     saved = set(read_manifest(data.manifest))
     assert num_saved <= len(saved) < 12
     assert complete_ids(saved, data, []) == saved
-    times = {path: path.stat().st_mtime_ns for path in map(data.sharp_path, saved)}
+    return saved
+
+
+def test_command_killed_twice_keeps_what_it_saved_and_goes_on(tmp_path):
+    photos = write_photos(tmp_path / "photos", [f"{number:02d}.png" for number in range(12)])
+    data = DataFolder(tmp_path / "data")
+    words = ["dataset", "--num-images", "12", "--source", "folder", "--from", str(photos)]
+    words += ["--size", "32", "--workers", "1", "--radius", "0-60", "--data-dir"]
+    assert pipeline.main([*words, str(tmp_path / "whole")]) == 0
+    times: dict[Path, int] = {}
+    for num_saved in (1, 6):
+        saved = kill_once_saved([sys.executable, "-c", PROGRAM, *words, data.path], data, num_saved)
+        for log in (data.manifest, seen_photographs(data).path):
+            with log.open("ab") as file:  # as if in the middle of a line
+                file.write(log.read_bytes()[:40].rstrip(b"\n"))
+        times = {path: path.stat().st_mtime_ns for path in map(data.sharp_path, saved)} | times
     assert pipeline.main([*words, str(data.path)]) == 0
     assert {path: path.stat().st_mtime_ns for path in times} == times  # none was made again
     assert tree(data.path) == tree(tmp_path / "whole")

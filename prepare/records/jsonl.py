@@ -6,11 +6,12 @@ or one too many is a damaged record, in one line, whatever happened to the file.
 
 import contextlib
 import csv
+import fcntl
 import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -65,6 +66,9 @@ class JsonLines(Generic[Record]):
     def append(self, records: Iterable[Record], *, sync: bool = False) -> None:
         """Adds records behind those that are there; from any thread, and beside other processes.
 
+        What a kill left of a last line is cut off before, and a last record that lacks its line
+        end alone gets it.
+
         Args:
             records: as many as are to be added at once.
             sync: whether they are on the disk when this ends.
@@ -75,9 +79,15 @@ class JsonLines(Generic[Record]):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = b"".join(map(json_line, records))
         with named_errors(self.path), self.path.open("a+b") as file:
-            if file.seek(0, os.SEEK_END):
-                file.seek(-1, os.SEEK_END)
-                lines = lines if file.read(1) == b"\n" else b"\n" + lines  # behind a torn line
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)  # so that no line is taken for torn half-way
+            last = unended_line(file)
+            try:
+                if last:
+                    self._decoder.decode(last)
+                    lines = b"\n" + lines
+            except (ValueError, RecursionError):
+                file.truncate(file.seek(-len(last), os.SEEK_END))
             file.write(lines)
             file.flush()
             if sync:
@@ -90,6 +100,17 @@ class JsonLines(Generic[Record]):
             OSError: if they cannot be written; names the file.
         """
         write_bytes(self.path, b"".join(map(json_line, records)))
+
+
+def unended_line(file: BinaryIO) -> bytes:
+    """What follows the last line end of a file."""
+    start = size = file.seek(0, os.SEEK_END)
+    tail = b""
+    while start and b"\n" not in tail:
+        start = max(0, start - len(tail) - 4096)
+        file.seek(start)
+        tail = file.read(size - start)
+    return tail.rpartition(b"\n")[2]
 
 
 def json_line(record: Any) -> bytes:
