@@ -123,7 +123,7 @@ def deblur(args: argparse.Namespace) -> None:
 def studio(args: argparse.Namespace) -> None:
     """serves a page to this machine: blur with a live preview, restore, runs"""
     from prepare.pictures import preview
-    from train.studio.places import Places
+    from train.studio import Places
     from train.studio.server import serve
 
     data, runs = DataFolder(args.data_dir), (args.runs_dir, args.run, PRETRAINED_DIR)

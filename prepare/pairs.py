@@ -9,8 +9,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from tqdm import tqdm
-
 from prepare import PrepareError
 from prepare.originals import Original, SeenPhotograph, seen_photographs
 from prepare.photographs.listing import photographs_in
@@ -32,6 +30,7 @@ from prepare.records.data_folder import (
 )
 from prepare.records.files import sync_disk, write_bytes
 from prepare.records.jsonl import JsonLines
+from prepare.records.progress import Progress
 from prepare.records.sets import KernelRecord, read_kernel
 from prepare.workers import in_order
 
@@ -128,7 +127,7 @@ def write_pairs(
     depth_by_id = {path.stem: path for path in reversed(depth_maps)}  # of two the first by name
     records = PairRecords(data, sets.blurs)
     our_originals = data.originals.resolve()
-    progress = tqdm(total=num_images, unit="image", desc="pairs", disable=None)
+    progress = Progress(name="pairs", total=num_images, unit="image")
     try:
         for original, made in in_order(
             make_pictures,

@@ -45,13 +45,19 @@ class KernelRecord:
         return {"kernel": self.blur.name} | blur | asdict(self.output) | {"border": "replicate"}
 
     @property
-    def make_command(self) -> str:
-        """The command that makes this very set."""
+    def make_words(self) -> list[str]:
+        """The words behind `make blur` that make this very set."""
         default = OutputSettings()
         names = [field.name for field in fields(self.output)]
         changed = [name for name in names if getattr(self.output, name) != getattr(default, name)]
-        words = [f"{name.upper()}={getattr(self.output, name)}" for name in changed]
-        return " ".join(["make blur", *self.blur.make_words, *words])
+        return self.blur.make_words + [
+            f"{name.upper()}={getattr(self.output, name)}" for name in changed
+        ]
+
+    @property
+    def make_command(self) -> str:
+        """The command that makes this very set."""
+        return " ".join(["make blur", *self.make_words])
 
     def write(self, folder: Path) -> None:
         """Writes the record of a set's folder."""

@@ -18,13 +18,16 @@ from helpers.plain_run import write_plain_run
 
 
 def write_places(folder: Path) -> Path:
-    """Ten originals with one set, a run that restores, and a photograph to restore."""
+    """Ten originals with one set, a run that restores, evaluated, and a photograph to restore."""
     photos = write_photos(folder / "photos", [f"{index:02d}.png" for index in range(10)])
     words = ["--num-images", 10, "--source", "folder", "--from", photos, "--size", 32]
     run("dataset", *words, "--data-dir", folder / "data")
-    write_plain_run(folder / "runs" / "run-01")
-    log = "step,epoch,l1,validation_psnr_db\n1,1,0.5,20.5\n2,1,0.4,21.25\n"
-    (folder / "runs" / "run-01" / "log.csv").write_text(log)
+    run_dir = write_plain_run(folder / "runs" / "run-01")
+    log = "step,epoch,l1,validation_psnr_db\n1,1,0.5,21.25\n2,1,0.4,20.5\n"
+    (run_dir / "log.csv").write_text(log)
+    report = run_dir / "evaluation" / "disc-r30" / "report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("<!doctype html><h1>the report</h1>")
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     Image.fromarray(photo_u8(3, 200, 300)).save(folder / "IMG 1.jpg", exif=exif, quality=95)
@@ -46,11 +49,10 @@ class Answered(NamedTuple):
 class RunningStudio:
     """A `pipeline.py studio` in a process of its own; a context manager that ends it by Ctrl-C."""
 
-    def __init__(self, folder: Path | None, *words: object) -> None:
+    def __init__(self, folder: Path | None) -> None:
         """Starts it over the places in a folder; over those that are the default without one."""
-        if folder:
-            places = ["--data-dir", folder / "data", "--runs-dir", folder / "runs"]
-            words = (*places, "--out", folder / "restored", *words)
+        places = ["--data-dir", folder / "data", "--runs-dir", folder / "runs"] if folder else []
+        words = [*places, "--out", folder / "restored"] if folder else []
         self.process = subprocess.Popen(
             command("studio", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -59,9 +61,7 @@ class RunningStudio:
         self.port, self.key = url.port, url.path.strip("/")
 
     def __enter__(self) -> "RunningStudio":
-        page = self.ask("GET", "").body.decode()
-        self.token = re.search(r'name="token" content="([^"]+)"', page)[1]
-        self.page = page
+        self.token = re.search(rb'name="token" content="([^"]+)"', self.ask("GET", "").body)[1]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,15 +81,11 @@ class RunningStudio:
         connection.close()
         return answered
 
-    @property
-    def own(self) -> dict[str, str]:
-        """Headers that the page sends."""
-        return {"Origin": f"http://127.0.0.1:{self.port}", "X_Studio_Token": self.token}
-
     def post(self, path: str, content: object = None, **headers: str) -> Answered:
         """Posts JSON, or bytes as they are, as the page does but for the headers given."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        return self.ask("POST", path, body, **(self.own | headers))
+        own = {"Origin": f"http://127.0.0.1:{self.port}", "X_Studio_Token": self.token}
+        return self.ask("POST", path, body, **(own | headers))
 
     def upload(self, path: Path) -> dict:
         """Drops a photograph."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
-from tqdm import tqdm
 
+from prepare.records.progress import Progress
 from train.restore.engine import CELL_PX, Engine, to_signed
 from train.restore.scales import BlurMap, Scale, enlarged, estimate_blur
 from train.restore.tiles import corrected_strips, num_tiles
@@ -39,7 +39,7 @@ def restore(
     total = sum(num_tiles(height, width, multiple) for height, width, _ in sizes)
     restored = np.empty_like(photo)
     peak = np.iinfo(photo.dtype).max
-    with tqdm(total=total, desc=name, unit="tile", disable=None if name else True) as progress:
+    with Progress(name=name, total=total, unit="tile", hidden=not name) as progress:
         coarse: np.ndarray | None = None  # the change of all coarser scales
         for scale in reversed(scales[1:]):
             parts = [part for _, part in changes_of(engine, scale, coarse, multiple, progress)]
@@ -54,7 +54,7 @@ def restore(
 
 
 def changes_of(
-    engine: Engine, scale: Scale, coarse: np.ndarray | None, multiple: int, progress: tqdm
+    engine: Engine, scale: Scale, coarse: np.ndarray | None, multiple: int, progress: Progress
 ) -> Iterator[tuple[int, np.ndarray]]:
     """What one scale and those coarser than it change, strip by strip; in -1..1, float32."""
     width = scale.picture.shape[1]

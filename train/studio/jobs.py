@@ -2,82 +2,91 @@
 
 import contextlib
 import os
-import re
+import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from http import HTTPStatus
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from train.studio import Refused
+import msgspec
+
+from prepare.records.progress import ProgressRecord
+from train.studio import RefusedError
 
 KEPT_LINES = 200
-PATIENCE_S = 10.0  # after an interrupt, until a command is killed
-BAR = re.compile(r"^(?:(.*): )?\s*(\d+)%\|[^|]*\|\s*(\S+)")  # of tqdm: name, percent, 3/12
-COLORS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+PATIENCE_S = 0.7  # after an interrupt: who cancels has an answer within a second
+USUAL = {"DATA": "data", "RUNS": "tf_checkpoints", "OUT": "restored", "STRENGTH": "1"}
+USUAL |= {"DETAIL": "1"}
+FLAGS = {"DATA": "data-dir", "RUNS": "runs-dir"}  # that are not called as their variables
+SWITCHES = ("MAP",)  # flags without a value
 
-# As a person would type it, as it is run, and what tells the page of its outcome.
-Command = tuple[str, list[str], Callable[[], dict[str, Any]]]
+Outcome = Callable[[], dict[str, Any]]  # what the page is told once a command is done
+
+
+@dataclass(frozen=True)
+class Command:
+    """A make target and its variables: shown as a person types it, run as its subcommand."""
+
+    target: str
+    variables: dict[str, str]  # by name; shown where they have not their usual values
+    photograph: Path | None = None  # shown by its name, as its user has it elsewhere
+
+    @property
+    def typed(self) -> str:
+        """The command as it can be pasted into a shell."""
+        photograph = {"IN": self.photograph.name} if self.photograph else {}
+        words = [
+            f"{name}={shlex.quote(value)}"
+            for name, value in (photograph | self.variables).items()
+            if value != USUAL.get(name)
+        ]
+        return " ".join(["make", self.target, *words])
+
+    def words(self, pipeline: Path) -> list[str]:
+        """The words that run it in a process of its own."""
+        words = [sys.executable, str(pipeline), self.target]
+        for name, value in self.variables.items():
+            flag = f"--{FLAGS.get(name, name.lower().replace('_', '-'))}"
+            words.append(flag if name in SWITCHES else f"{flag}={value}")
+        return [*words, "--", str(self.photograph.absolute())] if self.photograph else words
 
 
 class Job:
     """A command that runs, or has run, in a process of its own."""
 
-    def __init__(
-        self, kind: str, shown: str, words: Sequence[str], outcome: Callable[[], dict[str, Any]]
-    ) -> None:
-        """Starts it.
-
-        Args:
-            kind: "blur" or "restore", so that the page knows whose it is.
-            shown: the command as a person would type it.
-            words: the command.
-            outcome: what the page is told once it is done, as it can be written as JSON.
-        """
-        self.kind, self.shown, self.outcome = kind, shown, outcome
+    def __init__(self, command: Command, pipeline: Path, outcome: Outcome) -> None:
+        """Starts a command with the file of the command line."""
+        self.command, self.outcome = command, outcome
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.percent: int | None = None
-        self.at, self.cancelled = "", False
-        # A terminal of its own, since bars of progress are shown to terminals alone.
-        self.output, end = os.openpty()
-        try:
-            # And a session of its own: Ctrl-C is the server's, which then ends this.
-            self.process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=end, stderr=end, start_new_session=True
-            )
-        except BaseException:
-            os.close(self.output)
-            raise
-        finally:
-            os.close(end)
-        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.progress: ProgressRecord | None = None
+        self.is_cancelled = False
+        # In a session of its own: Ctrl-C is the server's, which then ends this.
+        self.process = subprocess.Popen(
+            command.words(pipeline),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PROGRESS": "json", "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
-    def _read(self) -> None:
+    def read(self) -> None:
         """Takes in what the command says, until it ends."""
-        rest = b""
-        with contextlib.suppress(OSError):  # how a terminal without a program ends
-            while content := os.read(self.output, 4096):
-                *parts, rest = re.split(rb"[\r\n]+", rest + content)
-                for part in parts:
-                    self._take(part.decode("utf-8", "replace"))
-                self._take_bar(rest.decode("utf-8", "replace"))
-        self._take(rest.decode("utf-8", "replace"))
-        os.close(self.output)
-        self.process.wait()
-
-    def _take(self, text: str) -> None:
-        line = COLORS.sub("", text).strip()
-        if line and not self._take_bar(line):
-            self.lines.append(line)
-
-    def _take_bar(self, text: str) -> bool:
-        """Whether the text is a bar of progress; notes how far it is."""
-        if bar := BAR.match(COLORS.sub("", text)):
-            self.percent, self.at = int(bar[2]), " ".join(filter(None, (bar[1], bar[3])))
-        return bar is not None
+        decoder = msgspec.json.Decoder(ProgressRecord)
+        with self.process as process:
+            for line in process.stdout or ():
+                try:
+                    self.progress = decoder.decode(line)
+                except (ValueError, RecursionError):  # no record, but words
+                    if text := line.decode(errors="replace").strip():
+                        self.lines.append(text)
 
     @property
     def state(self) -> str:
@@ -86,66 +95,58 @@ class Job:
             return "running"
         if self.process.returncode == 0:
             return "done"
-        return "cancelled" if self.cancelled else "failed"
+        return "cancelled" if self.is_cancelled else "failed"
 
     @property
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """All that the page shows of it."""
-        state, lines = self.state, list(self.lines)
+        state, lines, at = self.state, list(self.lines), self.progress
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         return {
-            "kind": self.kind,
-            "command": self.shown,
+            "target": self.command.target,
+            "command": self.command.typed,
             "state": state,
-            "percent": self.percent,
-            "at": self.at,
+            "percent": 100 * at.done // at.total if at and at.total else None,
+            "at": f"{at.name} {at.done}/{at.total}" if at else "",
             "lines": lines,
             "error": (errors or lines or ["it ended without a word"])[-1],
             "result": self.outcome() if state == "done" else None,
         }
 
     def cancel(self) -> None:
-        """Ends it as Ctrl-C would, and waits until it has ended."""
-        self.cancelled = True
-        for way in (signal.SIGINT, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, way)
-            self.reader.join(PATIENCE_S)
-            if not self.reader.is_alive():
-                return
+        """Ends it and its children: as Ctrl-C does, or by a kill, which costs nothing made."""
+        for number in (signal.SIGINT, signal.SIGKILL):
+            if self.reader.is_alive():
+                self.is_cancelled = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, number)
+                self.reader.join(PATIENCE_S)
 
 
 class Jobs:
     """The job that runs, or ran last."""
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
+    def __init__(self, pipeline: Path) -> None:
+        self.pipeline, self.lock = pipeline, threading.Lock()
         self.current: Job | None = None
 
-    def start(
-        self, kind: str, shown: str, words: Sequence[str], outcome: Callable[[], dict[str, Any]]
-    ) -> dict[str, Any]:
-        """Starts a command, see `Job`; tells what the page shows of it.
-
-        Raises:
-            Refused: if another still runs.
-        """
+    def start(self, command: Command, outcome: Outcome) -> dict[str, Any]:
+        """Starts a command; raises RefusedError if another still runs."""
         with self.lock:
             if self.current and self.current.state == "running":
-                raise Refused(
-                    HTTPStatus.CONFLICT, f"`{self.current.shown}` still runs; wait, or cancel it"
-                )
-            self.current = Job(kind, shown, words, outcome)
-            return self.current.told
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What the page shows of the newest job; its state is "none" where there is none."""
-        return self.current.told if self.current else {"state": "none"}
+                typed = self.current.command.typed
+                raise RefusedError(409, f"`{typed}` still runs; wait, or cancel it")
+            self.current = Job(command, self.pipeline, outcome)
+        return self.as_json
 
     def cancel(self) -> dict[str, Any]:
         """Ends the job that runs, if any."""
         with self.lock:
-            if self.current and self.current.state == "running":
+            if self.current:
                 self.current.cancel()
-        return self.told
+        return self.as_json
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """What the page shows of the newest job; its state is "none" where there is none."""
+        return self.current.as_json if self.current else {"state": "none"}

@@ -1,24 +1,41 @@
-"""The server behind the page: HTTP on 127.0.0.1, for this machine alone."""
+"""The server behind the page: HTTP on 127.0.0.1, for this machine and this page alone.
+
+Another page in the same browser may send requests here, too. It knows neither the key in the
+address nor the token of the page, and its browser tells its origin.
+"""
 
 import contextlib
 import errno
+import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
-from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from prepare.records.settings import DamagedRecordError
 from train import TrainError
-from train.studio import FIRST_PORT, Refused
-from train.studio.answers import Answer, Request, Studio, as_json
-from train.studio.checks import HEADERS, check_sender, parts_of
-from train.studio.places import Places
+from train.run import runs_for_menu
+from train.studio import FIRST_PORT, Places, RefusedError
+from train.studio.page import Answer, Request, Studio, json_answer
 
 ADDRESS = "127.0.0.1"
+HOSTS = (ADDRESS, "localhost", "[::1]")  # any port, as one may be forwarded to here
+TOKEN = "X-Studio-Token"
+LINK = ("navigate", "document")  # mode and destination of a click on one
 SILENCE_S = 60.0  # of a browser in the middle of a request
+MOST_WAITING = 64  # connections without a request; a browser opens six, and a process has 256 files
+MOST_DIGITS = 18  # of a length in bytes
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
 class PortTakenError(TrainError):
@@ -26,7 +43,7 @@ class PortTakenError(TrainError):
 
 
 def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
-    """Answers the page until it is interrupted; prints its address as the only line.
+    """Answers the page until it is interrupted; prints its address first, and that it ended.
 
     Args:
         places: where everything lies.
@@ -35,23 +52,28 @@ def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
 
     Raises:
         PortTakenError: if the port that was asked for is taken.
-        KeyboardInterrupt: when it is interrupted; a command that runs is then ended, too.
     """
+    runs_for_menu(*places.runs)  # a name that leads out of the runs is refused
     if dry_run:
         data, runs_dir = places.data.path, places.runs[0]
         print(f"http://{ADDRESS}:{port or FIRST_PORT}: data {data}, runs {runs_dir}")
         return
-    with _listening(port) as server, tempfile.TemporaryDirectory(prefix="studio-") as uploads:
-        server.studio = Studio(places, Path(uploads))
-        address = f"http://{ADDRESS}:{server.server_port}/{server.studio.key}/"
-        print(address, flush=True)
+    with (
+        contextlib.suppress(KeyboardInterrupt),  # how the studio is ended
+        open_server(port) as server,
+        tempfile.TemporaryDirectory(prefix="studio-") as uploads_dir,
+    ):
+        server.studio = Studio(places, Path(uploads_dir))
+        print(f"http://{ADDRESS}:{server.server_port}/{server.studio.key}/", flush=True)
         try:
             server.serve_forever()
         finally:
             server.studio.jobs.cancel()
+    print("the studio has ended")
 
 
-def _listening(port: int | None) -> "StudioServer":
+def open_server(port: int | None) -> "StudioServer":
+    """A server on a port, or on the first that is free; raises PortTakenError, see `serve`."""
     for wanted in (port,) if port else (FIRST_PORT, 0):
         try:
             return StudioServer((ADDRESS, wanted), Handler)
@@ -67,7 +89,22 @@ class StudioServer(ThreadingHTTPServer):
     """A server that holds the studio; its threads end with it."""
 
     daemon_threads = True
+    request_queue_size = MOST_WAITING
     studio: Studio
+
+    def __init__(self, *args: Any) -> None:
+        self.waiting: dict[Any, None] = {}  # connections without a request, the oldest first
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Takes a connection; the one that has waited longest goes where there are too many."""
+        self.waiting[request] = None
+        if len(self.waiting) > MOST_WAITING:
+            oldest = next(iter(self.waiting.copy()))
+            self.waiting.pop(oldest, None)
+            with contextlib.suppress(OSError):  # it has ended
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing of a browser that went away."""
@@ -76,52 +113,80 @@ class StudioServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection of a browser."""
+    """One request of a browser, on a connection of its own."""
 
-    protocol_version = "HTTP/1.1"
     server: StudioServer
     timeout = SILENCE_S
+    server_version, sys_version = "studio", ""
+    error_message_format, error_content_type = "%(message)s\n", "text/plain"
+
+    def parse_request(self) -> bool:
+        """Reads the heading of a request; the connection waits no longer."""
+        is_whole = super().parse_request()
+        self.server.waiting.pop(self.connection, None)
+        return is_whole
 
     def do_GET(self) -> None:
         """Answers a GET."""
-        self._answer(self.server.studio.get)
+        self.answer(self.server.studio.get)
 
     def do_POST(self) -> None:
         """Answers a POST."""
-        self._answer(self.server.studio.post)
+        self.answer(lambda request: json_answer(self.server.studio.post(request)))
 
-    def _answer(self, step: Callable[[Request], Answer]) -> None:
-        studio = self.server.studio
+    def answer(self, step: Callable[[Request], Answer]) -> None:
+        """Answers a request if it is the page's own."""
         try:
-            check_sender(self.command, self.headers, studio.token)
-            parts, query = parts_of(self.path, studio.key)
-            answer = step(Request(parts, query, self.headers, self.rfile))
-        except Refused as error:
-            # What is left of the request is not read, so the connection ends with it.
-            self.close_connection = self.command == "POST"
-            answer = as_json({"error": str(error)}, error.status)
-        except (DamagedRecordError, TrainError, OSError) as error:
-            if isinstance(error, (ConnectionError, TimeoutError)):
-                raise
-            self.close_connection = self.command == "POST"
-            answer = as_json({"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
-        self._send(answer)
-
-    def _send(self, answer: Answer) -> None:
+            self.check_sender()
+            answer = step(self.request_behind_key())
+        except (ConnectionError, TimeoutError):
+            raise
+        except (DamagedRecordError, TrainError, OSError, MemoryError) as error:
+            reason = str(error) or "this takes more memory than there is"
+            answer = json_answer({"error": reason}, getattr(error, "status", 409))
         self.send_response(answer.status)
         headers = HEADERS | {"Content-Security-Policy": answer.policy} | answer.headers
         headers |= {"Content-Type": answer.kind, "Content-Length": str(len(answer.content))}
-        if self.close_connection:
-            headers["Connection"] = "close"
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(answer.content)
+        self.wfile.write(answer.content)
 
-    def version_string(self) -> str:
-        """Names no versions."""
-        return "studio"
+    def check_sender(self) -> None:
+        """Raises RefusedError if another page or another machine's name led a request here.
+
+        Then the host is no name of this machine (one that was bound anew to it, say), the origin is
+        another, or a POST comes without the token.
+        """
+        host = self.headers.get("Host", "")
+        if host.rpartition(":")[0] not in HOSTS and host not in HOSTS:
+            raise RefusedError(403, "only http://127.0.0.1 is answered")
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "same-origin")
+        # A link may lead here from elsewhere, as it knows the key: from a page that is a terminal.
+        fetch = self.headers.get("Sec-Fetch-Mode"), self.headers.get("Sec-Fetch-Dest")
+        is_link, is_post = fetch == LINK, self.command == "POST"
+        is_own = origin in (None, f"http://{host}") and (is_link or site in ("same-origin", "none"))
+        if not is_own or (is_post and (origin is None or is_link)):
+            raise RefusedError(403, "another page's request is not answered")
+        if is_post and not is_secret(self.headers.get(TOKEN, ""), self.server.studio.token):
+            raise RefusedError(403, "the page is of an earlier start; open it again")
+
+    def request_behind_key(self) -> Request:
+        """What is asked for; raises RefusedError without the key, or the length of a body."""
+        address, _, query = self.path.partition("?")
+        first, *parts = [unquote(part) for part in address.lstrip("/").split("/")]
+        if not is_secret(first, self.server.studio.key) or not parts:
+            reason = "open the address that `make studio` printed, with all its letters"
+            raise RefusedError(403, reason)
+        length = self.headers.get("Content-Length", "0" if self.command == "GET" else "")
+        if not (length.isascii() and length.isdecimal()) or "Transfer-Encoding" in self.headers:
+            raise RefusedError(411, "a request has to tell its length")
+        return Request(parts, query, int(length[:MOST_DIGITS]), self.rfile)
 
     def log_message(self, *_: Any) -> None:
         """Says nothing: the address is the only line."""
+
+
+def is_secret(got: str, expected: str) -> bool:
+    """Whether a secret is right, in a time that tells nothing of it."""
+    return secrets.compare_digest(got.encode(errors="replace"), expected.encode())

@@ -26,7 +26,7 @@ function newest(step) {
   return async function ask() {
     if (running) { waits = true; return; }
     running = true;
-    try { do { waits = false; await step(); } while (waits); } catch (error) { tell(error); }
+    do { waits = false; try { await step(); } catch (error) { tell(error); } } while (waits);
     running = false;
   };
 }
@@ -155,19 +155,15 @@ const previewCrop = newest(async () => {
   try {
     const place = { across: $("#across").value / 100, down: $("#down").value / 100 };
     const told = await post("restore/preview", { photo: photo.photo, run: $("#run").value, detail: share(detail), ...place });
-    if (!told.ready) {
-      restoring.crop = null;
-      $("#restore-of").textContent = "There is no ONNX file of these weights yet: restoring the whole photograph first writes it, from then on crops are shown at once.";
-    } else {
-      const [top, bottom, left, right] = told.box;
-      const frame = $(".finder span").style;
-      $(".finder span").hidden = false;
-      [frame.top, frame.left] = [`${100 * top}%`, `${100 * left}%`];
-      [frame.height, frame.width] = [`${100 * (bottom - top)}%`, `${100 * (right - left)}%`];
-      restoring.crop = { ...told, width: (right - left) * photo.width, height: (bottom - top) * photo.height };
-    }
-    showRestored();
-  } finally { stage.classList.remove("busy"); }
+    const [top, bottom, left, right] = told.box, frame = $(".finder span").style;
+    $(".finder span").hidden = false;
+    [frame.top, frame.left] = [`${100 * top}%`, `${100 * left}%`];
+    [frame.height, frame.width] = [`${100 * (bottom - top)}%`, `${100 * (right - left)}%`];
+    restoring.crop = { ...told, width: (right - left) * photo.width, height: (bottom - top) * photo.height };
+  } catch (error) {
+    restoring.crop = null;
+    throw error;
+  } finally { showRestored(); stage.classList.remove("busy"); }
 });
 takes(restoring.panel, async (photo) => {
   Object.assign(restoring, { photo, crop: null, result: null });
@@ -234,9 +230,9 @@ function showJob(told) {
   const running = told.state === "running";
   allow(running);
   if (told.state === "none") return;
-  const box = $(`#${told.kind}-job`), bar = $("progress", box);
+  const box = $(`#${told.target}-job`), bar = $("progress", box);
   box.hidden = false;
-  if (told.kind === "restore") $("#restore-command").textContent = told.command;
+  if (told.target === "deblur") $("#restore-command").textContent = told.command;
   if (told.percent === null && running) bar.removeAttribute("value"); else bar.value = told.state === "done" ? 100 : told.percent ?? 0;
   $(".bar", box).hidden = !running;
   $(".at", box).textContent = told.at;
@@ -244,7 +240,7 @@ function showJob(told) {
   const quarter = told.percent === null ? "" : `, ${25 * Math.floor(told.percent / 25)} %`;
   const words = {
     running: `running${quarter}`,
-    done: told.kind === "blur" ? `done: ${told.result?.folder}` : `done: ${told.result?.file}`,
+    done: `done: ${told.result?.folder ?? told.result?.file}`,
     failed: `failed: ${told.error}`,
     cancelled: "cancelled; the same command goes on from here",
   };
@@ -260,7 +256,7 @@ async function poll() {
       const told = await (await fetch("job")).json();
       showJob(told);
       if (told.state !== "running") {
-        if (told.state === "done" && told.kind === "restore") restored(told.result);
+        if (told.state === "done" && told.target === "deblur") restored(told.result);
         break;
       }
       await new Promise((done) => setTimeout(done, 400));
