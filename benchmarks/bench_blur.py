@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 
 from benchmarks.peers import peers
-from prepare.blur.camera import encode_jpeg
-from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.blur.lens_blur import blur_and_reduce, encode_jpeg, reduce_photo
 from prepare.pictures import read_u8, square_crop
 from prepare.records.blur import LensBlur
 

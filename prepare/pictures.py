@@ -11,8 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from prepare.blur.camera import encode_jpeg
-from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.blur.lens_blur import blur_and_reduce, encode_jpeg, reduce_photo
 from prepare.originals import Original
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
 from prepare.photographs.reader import read_photograph

@@ -10,7 +10,7 @@ import pytest
 from helpers.photographs import KEEP, encoded, picture, png_of, png_with, read, saved
 from PIL import Image
 
-from prepare.blur.camera import encode_jpeg
+from prepare.blur.lens_blur import encode_jpeg
 from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import read_photograph

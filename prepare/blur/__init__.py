@@ -1,1 +1,1 @@
-"""The lens blur: its settings, its point spread functions, and the blurred, reduced copies."""
+"""The lens blur: the blurred, reduced copies of one photograph."""

@@ -2,11 +2,12 @@
 
 The definition: convolve with the PSF at full resolution, border pixels replicated, then take the
 area average down to `size`. Both steps together are one correlation with a kernel, the PSF
-averaged over a block, read off once a block. So photograph and kernel are dealt out into phases,
-one for each place in a block, and what is wanted is the sum of their correlations: directly where
-the kernel is small, by discrete Fourier transform where it is not. A blurred picture holds nothing
-finer than a few pixels, so from a radius of 8 pixels on the photograph is first halved, and the
-kernel is the one that, behind the halving filter, comes closest to the definition.
+averaged over a block, read off once a block. It is computed as a polyphase filter: photograph and
+kernel are split into phases, one for each place in a block, and the result is the sum of the
+correlations of the phases. A small kernel is correlated directly, a large one by discrete Fourier
+transform. A blurred picture holds nothing finer than a few pixels, so from a radius of 8 pixels on
+the photograph is first halved, and the kernel is the one that, behind the halving filter, comes
+closest to the definition.
 """
 
 import math
@@ -43,7 +44,7 @@ class Lens(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """How a photograph is dealt out into phases x phases small pictures, each the result's size."""
+    """Polyphase layout of a photograph: phases x phases small pictures, each the result's size."""
 
     stride: int  # 1, or 2 where the photograph is halved first
     phases: int  # pixels from block to block on the (halved) photograph
@@ -71,48 +72,35 @@ def blur_and_average(
         clipped. At radius 0 the photograph is only averaged, in its own type.
     """
     lenses = [Lens(*blur) for blur in blurs]
-    channels = cv2.split(photo)
-    radii = [[lens.radius_of_channel(i) for i in range(len(channels))] for lens in lenses]
-    plans = [
-        {radius_px: _plan(photo, size, radius_px, lens.aperture) for radius_px in set(own)}
-        for lens, own in zip(lenses, radii, strict=True)
-    ]
     planes: list[list[np.ndarray]] = [[] for _ in blurs]
+    kernels: dict[tuple[float, Aperture, Grid], tuple[list[np.ndarray], int]] = {}
     # One channel after the other: less memory, and more of it near the processor.
-    for index, channel in enumerate(channels):
-        dealt: dict[Grid, list[np.ndarray]] = {}
-        for own, plan_of, done in zip(radii, plans, planes, strict=True):
-            plan = plan_of[own[index]]
-            if plan is None:
+    for index, channel in enumerate(cv2.split(photo)):
+        phases_of: dict[Grid, list[np.ndarray]] = {}
+        for lens, done in zip(lenses, planes, strict=True):
+            radius_px = lens.radius_of_channel(index)
+            if radius_px == 0:
                 averaged = cv2.resize(channel, (size, size), interpolation=cv2.INTER_AREA)
                 done.append(averaged.astype(np.float32))
                 continue
-            grid, kernel = plan
-            if grid not in dealt:
-                dealt[grid] = _phases_of_channel(channel, grid)
-            correlate = _spectral_sum if grid.spectral else _direct_sum
+            grid = grid_for(photo, size, radius_px, lens.aperture)
+            key = (radius_px, lens.aperture, grid)
+            if key not in kernels:
+                is_kept = grid.side * grid.phases <= LARGEST_KEPT_SIDE
+                kernels[key] = (kernel_phases if is_kept else kernel_phases.__wrapped__)(*key)
+            if grid not in phases_of:
+                phases_of[grid] = channel_phases(channel, grid)
+            correlate = spectral_sum if grid.spectral else direct_sum
             first = grid.margin // (grid.stride * grid.phases)
             last = first + channel.shape[0] // (grid.stride * grid.phases)
-            reduced = correlate(dealt[grid], *kernel)[first:last, first:last]
+            reduced = correlate(phases_of[grid], *kernels[key])[first:last, first:last]
             if last - first != size:
                 reduced = cv2.resize(reduced, (size, size), interpolation=cv2.INTER_AREA)
             done.append(reduced)
     return [cv2.merge(done).reshape(size, size, -1) for done in planes]
 
 
-def _plan(
-    photo: np.ndarray, size: int, radius_px: float, aperture: Aperture
-) -> tuple[Grid, tuple[list[np.ndarray], int]] | None:
-    """Layout and kernel for a blur; None where nothing is to be blurred."""
-    if radius_px == 0:
-        return None
-    grid = _grid(photo, size, radius_px, aperture)
-    small = grid.side * grid.phases <= LARGEST_KEPT_SIDE
-    phases_of_kernel = _phases_of_kernel if small else _phases_of_kernel.__wrapped__
-    return grid, phases_of_kernel(radius_px, aperture, grid)
-
-
-def _grid(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) -> Grid:
+def grid_for(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) -> Grid:
     """Layout for a blur: few different ones, so that blurs of one photograph share it."""
     height = photo.shape[0]
     block = height // size if height % size == 0 else 1
@@ -133,12 +121,12 @@ def _grid(photo: np.ndarray, size: int, radius_px: float, aperture: Aperture) ->
     while margin * block < reach_px + block:
         margin *= 2
     side = cv2.getOptimalDFTSize(blocks + 2 * margin)
-    if stride == 2 and _halved_side(math.ceil(reach_px), block) + block > side * block // 2:
+    if stride == 2 and halved_side(math.ceil(reach_px), block) + block > side * block // 2:
         stride = 1  # a small photograph has no room for the tail
     return Grid(stride, block // stride, margin * block, side, spectral=True)
 
 
-def _phases_of_channel(channel: np.ndarray, grid: Grid) -> list[np.ndarray]:
+def channel_phases(channel: np.ndarray, grid: Grid) -> list[np.ndarray]:
     """All phases of a padded channel; their packed Fourier transforms if spectral."""
     padded = channel
     if grid.stride == 2:
@@ -148,7 +136,7 @@ def _phases_of_channel(channel: np.ndarray, grid: Grid) -> list[np.ndarray]:
     before = (grid.margin + (channel.shape[0] - padded.shape[0] * grid.stride) // 2) // grid.stride
     after = grid.side * grid.phases - before - padded.shape[0]
     padded = cv2.copyMakeBorder(padded, before, after, before, after, cv2.BORDER_REPLICATE)
-    # Neighbors within a block become channels; split deals them out faster than slicing.
+    # Neighbors within a block become channels; split takes them apart faster than slicing.
     columns = cv2.split(padded.reshape(padded.shape[0], grid.side, grid.phases))
     rows = range(grid.phases)
     phases = (column[r :: grid.phases].astype(np.float32) for r in rows for column in columns)
@@ -156,9 +144,7 @@ def _phases_of_channel(channel: np.ndarray, grid: Grid) -> list[np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def _phases_of_kernel(
-    radius_px: float, aperture: Aperture, grid: Grid
-) -> tuple[list[np.ndarray], int]:
+def kernel_phases(radius_px: float, aperture: Aperture, grid: Grid) -> tuple[list[np.ndarray], int]:
     """All phases of the kernel, or their Fourier transforms, and the index of their origin."""
     psf = aperture_psf(radius_px, aperture).astype(np.float64)
     reach = psf.shape[0] // 2
@@ -169,7 +155,7 @@ def _phases_of_kernel(
     kernel = cv2.boxFilter(flipped, -1, (block, block), anchor=(block - 1, block - 1))
     kernel = kernel[block - 1 :, block - 1 :]
     if grid.stride == 2:
-        kernel, reach = _behind_halving(kernel, reach)
+        kernel, reach = behind_halving(kernel, reach)
     before = -reach % grid.phases
     after = -(before + kernel.shape[0]) % grid.phases
     kernel = np.pad(kernel, (before, after)).astype(np.float32)
@@ -183,7 +169,7 @@ def _phases_of_kernel(
     return [cv2.dft(np.roll(phase, (-origin, -origin), (0, 1))) for phase in placed], origin
 
 
-def _direct_sum(phases: list[np.ndarray], kernels: list[np.ndarray], origin: int) -> np.ndarray:
+def direct_sum(phases: list[np.ndarray], kernels: list[np.ndarray], origin: int) -> np.ndarray:
     """Sum of the correlations of all phases with theirs; filter2D is a correlation."""
     total = np.zeros_like(phases[0])
     part = np.empty_like(total)
@@ -193,7 +179,7 @@ def _direct_sum(phases: list[np.ndarray], kernels: list[np.ndarray], origin: int
     return total
 
 
-def _spectral_sum(spectra: list[np.ndarray], transfers: list[np.ndarray], _: object) -> np.ndarray:
+def spectral_sum(spectra: list[np.ndarray], transfers: list[np.ndarray], _: object) -> np.ndarray:
     """The same by Fourier transform; conjB makes the product a correlation."""
     total = cv2.mulSpectrums(spectra[0], transfers[0], 0, conjB=True)
     part = np.empty_like(total)
@@ -203,13 +189,13 @@ def _spectral_sum(spectra: list[np.ndarray], transfers: list[np.ndarray], _: obj
     return cv2.idft(total, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
 
 
-def _halved_side(reach: int, block: int) -> int:
+def halved_side(reach: int, block: int) -> int:
     """Side of the kernel behind the halving, of an aperture of that reach."""
     wide = (reach + 1) // 2 + HALVING_TAIL + (2 * reach + block) // 2 + HALVING_TAIL
     return scipy.fft.next_fast_len(wide)
 
 
-def _behind_halving(kernel: np.ndarray, reach: int) -> tuple[np.ndarray, int]:
+def behind_halving(kernel: np.ndarray, reach: int) -> tuple[np.ndarray, int]:
     """Kernel h on the halved grid for which the halving filter, then h, is closest to `kernel`.
 
     Closest in the sum of squares over all pixels, that is on white noise. The normal equations are
@@ -217,7 +203,7 @@ def _behind_halving(kernel: np.ndarray, reach: int) -> tuple[np.ndarray, int]:
     """
     reach_halved = (reach + 1) // 2 + HALVING_TAIL
     before = 2 * reach_halved - reach
-    side = 2 * _halved_side(reach, kernel.shape[0] - 2 * reach)
+    side = 2 * halved_side(reach, kernel.shape[0] - 2 * reach)
     kernel = np.pad(kernel, (before, side - before - kernel.shape[0]))
     halved = cv2.pyrDown(kernel, borderType=cv2.BORDER_REPLICATE)
     frequency = 2 * np.pi * np.arange(side // 2) / (side // 2)

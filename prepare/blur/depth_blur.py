@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 
 from prepare.blur.blur_downsample import Lens, blur_and_average
-from prepare.blur.grain import generator_of
 
 MAX_LAYERS_EACH_SIDE = 16  # of the focal distance; the radius of a layer errs by half a step
 BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their quotient steady
@@ -45,7 +44,9 @@ def blur_by_depth(
     for layer in np.unique(layer_of_pixel)[::-1].tolist():
         # What is not blurred is averaged in its own type, which must not round.
         whole = photo if layer else photo.astype(np.float32)
-        cut_out = _cut_out(whole, layer_of_pixel == layer, masks)
+        mask = (layer_of_pixel == layer).astype(np.uint8) * 255
+        # The photograph in the layer, black outside; then its coverage, 0 or 255.
+        cut_out = np.dstack([cv2.copyTo(whole, mask), *[mask.astype(whole.dtype)] * masks])
         [blurred] = blur_and_average(cut_out, [Lens(abs(layer) * step, aperture, fringe)], size)
         coverage = np.clip(blurred[..., 3:] / 255, 0.0, 1.0)
         light = light * (1 - coverage) + blurred[..., :3]
@@ -53,7 +54,9 @@ def blur_by_depth(
     return light / covered
 
 
-def random_depth(side: int, num_layers: int, seed_text: str) -> tuple[np.ndarray, float]:
+def random_depth(
+    side: int, num_layers: int, generator: np.random.Generator
+) -> tuple[np.ndarray, float]:
     """A depth map of a back and of random parts in front of it, and which depth is in focus.
 
     Either the back or the front has the largest blur; every other layer has any depth between.
@@ -61,12 +64,11 @@ def random_depth(side: int, num_layers: int, seed_text: str) -> tuple[np.ndarray
     Args:
         side: of the map, pixels.
         num_layers: the back and the parts in front, 1 to 4.
-        seed_text: what the map depends on.
+        generator: of random numbers, from which the map is drawn.
 
     Returns:
         uint8, shape (side, side), 0 near, 255 far; and the focus, 0 or 255.
     """
-    generator = generator_of(f"depth {seed_text}")
     focus = float(generator.choice((0, 255)))
     between = np.sort(generator.integers(0, 256, num_layers - 1))[::-1]
     levels = [255, *between] if focus == 0 else [*between, 0]
@@ -77,9 +79,3 @@ def random_depth(side: int, num_layers: int, seed_text: str) -> tuple[np.ndarray
         field = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
         depth_u8[field > np.quantile(field, generator.uniform(0.4, 0.8))] = level
     return depth_u8, focus
-
-
-def _cut_out(photo: np.ndarray, inside: np.ndarray, masks: int) -> np.ndarray:
-    """The photograph in the layer, black outside; then its coverage, 0 or 255, `masks` times."""
-    mask = inside.astype(np.uint8) * 255
-    return np.dstack([cv2.copyTo(photo, mask), *[mask.astype(photo.dtype)] * masks])
