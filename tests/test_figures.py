@@ -77,6 +77,6 @@ def test_the_commands_of_make_figures_are_understood():
     calls = re.findall(r"^\.venv/bin/python pipeline\.py (.*)$", done.stdout, re.MULTILINE)
     parsed = [pipeline.build_parser().parse_args(shlex.split(call)) for call in calls]
     assert [args.subcommand for args in parsed] == ["dataset", "blur", "evaluate"]
-    assert parsed[0].seed > 0  # of other pictures than the network in the box was trained on
+    assert parsed[0].seed > 0  # of other pictures than the pretrained network was trained on
     assert parsed[0].radius == parsed[1].radius
     assert (ROOT / parsed[2].runs_dir / parsed[2].run).samefile(pipeline.PRETRAINED_DIR)
