@@ -182,7 +182,8 @@ def main() -> None:
     for blurred, sharp in tqdm(pictures["test"], desc="score", disable=None):
         answer = restored(network, blurred)
         gain = metrics.psnr_db(answer, sharp) - metrics.psnr_db(blurred, sharp)
-        scores.append((gain, metrics.ssim(answer, sharp), metrics.haarpsi(answer, sharp)))
+        haarpsi = metrics.haarpsi(metrics.Views(answer), metrics.Views(sharp))
+        scores.append((gain, metrics.ssim(answer, sharp), haarpsi))
     gains, ssim, haarpsi = np.transpose(scores)
     mean, (low, high) = mean_with_ci95(gains.tolist(), 0)
     print(

@@ -1,12 +1,11 @@
 """How close a restored picture comes to the sharp one.
 
 Every picture is uint8, shape (height, width, 3), RGB, 0..255; the data range is 255 throughout.
-Where several metrics look at one picture, it may be handed over as its `Views`, which they share.
+What several metrics look at of one picture is its `Views`, which they share.
 """
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 from scipy.ndimage import (
@@ -41,11 +40,6 @@ class Views:
     def __init__(self, picture_u8: np.ndarray) -> None:
         self.picture_u8 = picture_u8
 
-    @classmethod
-    def of(cls, picture: "Picture") -> "Views":
-        """The views that are handed over, or those of a picture."""
-        return picture if isinstance(picture, Views) else cls(picture)
-
     @cached_property
     def luma(self) -> np.ndarray:
         """Shape (height, width), 0..255."""
@@ -76,9 +70,6 @@ class Views:
             even = np.pad(plane.astype(np.float64), [(0, side % 2) for side in plane.shape])
             halved.append(even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2])
         return np.tensordot(YIQ / 4, np.stack(halved), 1)
-
-
-Picture: TypeAlias = np.ndarray | Views
 
 
 def haar(luma: np.ndarray, side: int, axis: int) -> np.ndarray:
@@ -121,20 +112,14 @@ def ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray | None =
     similarity", IEEE TIP 2004, Sec. III-C: Gaussian window of 11 pixels and sigma 1.5, population
     covariance, so at least 11 pixels a side.
     """
+    as_published = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     mean, places = structural_similarity(
-        sharp_u8,
-        picture_u8,
-        data_range=255,
-        channel_axis=2,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        full=True,
+        sharp_u8, picture_u8, data_range=255, channel_axis=2, full=True, **as_published
     )
     return float(mean if mask is None else places[mask].mean())
 
 
-def haarpsi(picture: Picture, sharp: Picture) -> float:
+def haarpsi(picture: Views, sharp: Views) -> float:
     """Haar wavelet-based perceptual similarity index, 0..1, 1 for equal pictures.
 
     Follows people's judgment of blur better than SSIM, without any trained weights.
@@ -144,14 +129,13 @@ def haarpsi(picture: Picture, sharp: Picture) -> float:
     constants of the authors' program: C = 30, not squared, alpha = 4.2, color, halved first.
     """
     constant, alpha = 30.0, 4.2
-    x, y = Views.of(picture), Views.of(sharp)
     similarities, weights = [], []
     for axis in (0, 1):
-        first, second, third = zip(x.wavelets[axis], y.wavelets[axis], strict=True)
+        first, second, third = zip(picture.wavelets[axis], sharp.wavelets[axis], strict=True)
         both = similarity(first, constant) + similarity(second, constant)
         similarities.append(both / 2)
         weights.append(np.maximum(*third))
-    similarities.append(similarity((x.colors, y.colors), constant).mean(0))
+    similarities.append(similarity((picture.colors, sharp.colors), constant).mean(0))
     weights.append((weights[0] + weights[1]) / 2)
     total = np.sum(weights)
     if total == 0:
@@ -166,27 +150,21 @@ def similarity(pair: tuple[np.ndarray, ...], constant: float) -> np.ndarray:
     return (2 * a * b + constant) / (a**2 + b**2 + constant)
 
 
-def detail_shares(picture: Picture, sharp: Picture) -> tuple[float, float]:
+def detail_shares(picture: Views, sharp: Views) -> tuple[float, float]:
     """Shares of the sharp picture's energy of fine detail: what came back, what was invented.
 
     Detail is luma less its Gaussian of sigma 2 pixels. Regressing the picture's detail on the
     sharp one's leaves the part that came back (the fit; 1 is all, more is exaggerated) and the part
     that was invented (the rest).
     """
-    picture_detail, sharp_detail = Views.of(picture).detail, Views.of(sharp).detail
-    energy = np.sum(sharp_detail**2)
-    if energy < 1e-6 * sharp_detail.size:
+    energy = np.sum(sharp.detail**2)
+    if energy < 1e-6 * sharp.detail.size:
         return 1.0, 0.0  # a flat picture has no detail to bring back or to compare with
-    fit = max(0.0, np.sum(picture_detail * sharp_detail) / energy)
-    return float(fit**2), float(np.sum((picture_detail - fit * sharp_detail) ** 2) / energy)
+    fit = max(0.0, np.sum(picture.detail * sharp.detail) / energy)
+    return float(fit**2), float(np.sum((picture.detail - fit * sharp.detail) ** 2) / energy)
 
 
-def ripples(
-    restored: Picture,
-    given: Picture,
-    sharp: Picture | None = None,
-    mask: np.ndarray | None = None,
-) -> float:
+def ripples(restored: Views, given: Views, sharp: Views, mask: np.ndarray | None = None) -> float:
     """Ripples and halos that a restoration lays where the scene is smooth, RMS in levels of luma.
 
     Smooth is where no neighbor in the sharp picture is steeper than 3 levels a pixel under a
@@ -198,35 +176,32 @@ def ripples(
       sharp picture have within 3 pixels.
 
     So it is 0 for the blurred picture, 0 for the sharp one, and grain may go. A wave of amplitude
-    a and period 3 to 6 gives 0.6 to 0.7 a. Without a sharp picture, smooth is where the blurred one
-    is, and detail that truly came back there counts as well.
+    a and period 3 to 6 gives 0.6 to 0.7 a.
 
     Args:
         restored: the restoration.
         given: what it was made of.
-        sharp: the truth, if there is any.
+        sharp: the truth.
         mask: bool, (height, width), what is scored; None for all.
 
     Reference: none known; our own.
     """
     if restored is given:
         return 0.0
-    views = [Views.of(each) for each in (restored, given, given if sharp is None else sharp)]
-    picture, blurred, scene = (each.luma for each in views)
-    smooth = maximum_filter(gaussian_gradient_magnitude(scene, 1.0), 3) < STEEPEST_SMOOTH
+    smooth = maximum_filter(gaussian_gradient_magnitude(sharp.luma, 1.0), 3) < STEEPEST_SMOOTH
     if mask is not None:
         smooth &= mask
     if not smooth.any():
         return 0.0
     share = gaussian_filter(smooth.astype(np.float64), RIPPLE_SIGMA_PX)[smooth]
-    on_picture, on_blurred, on_scene = (
+    on_restored, on_given, on_sharp = (
         gaussian_filter(np.where(smooth, each.detail, 0.0) ** 2, RIPPLE_SIGMA_PX)[smooth] / share
-        for each in views
+        for each in (restored, given, sharp)
     )
-    waves = on_picture - np.maximum(on_blurred, on_scene)
+    waves = on_restored - np.maximum(on_given, on_sharp)
     side = 2 * RIPPLE_REACH_PX + 1
-    above = picture - maximum_filter(np.maximum(blurred, scene), side)
-    below = minimum_filter(np.minimum(blurred, scene), side) - picture
+    above = restored.luma - maximum_filter(np.maximum(given.luma, sharp.luma), side)
+    below = minimum_filter(np.minimum(given.luma, sharp.luma), side) - restored.luma
     halo = np.maximum(np.maximum(above, below)[smooth] - RIPPLE_TOLERANCE, 0.0)
     return float(np.sqrt(np.mean(np.maximum(waves, halo**2).clip(0.0))))
 
