@@ -19,7 +19,7 @@ from train.evaluation import ALL, SAMPLE, baselines
 from train.evaluation.baselines import baseline_ids
 from train.evaluation.evaluate import PANEL_PX, evaluate, sheet, text_of
 from train.evaluation.metrics import SCORES
-from train.evaluation.real_pairs import find_real_pairs
+from train.evaluation.real_pairs import ExampleError, find_real_pairs
 from train.evaluation.results import curves_of
 
 CLASSICAL = ["richardson_lucy", "wiener", "unsharp_mask"]
@@ -267,6 +267,19 @@ def test_stopped_evaluation_of_real_pairs_goes_on(pairs_dir, tmp_path):
     resumed = score_real(pairs_dir, tmp_path / "resumed", rest)
     assert without_times(resumed) == without_times(undisturbed)
     assert rest.num_calls == 4
+
+
+def test_a_set_and_real_pairs_of_one_name_do_not_overwrite_each_other(data_dir, whole, pairs_dir):
+    folder = whole[0]
+    (folder / "metrics.json").write_text("{}")
+    before = tree(folder)
+    with pytest.raises(ExampleError, match="holds an evaluation of a set; rename the pairs"):
+        score_real(pairs_dir, folder)
+    assert tree(folder) == before
+    (folder / "sheets").mkdir()
+    with pytest.raises(ExampleError, match="holds an evaluation of real pairs"):
+        evaluate_set(data_dir, folder)
+    (folder / "sheets").rmdir()
 
 
 def test_sheet_of_a_large_picture_shows_what_changed_most_as_it_is():

@@ -60,7 +60,7 @@ def test_wrong_folders_are_named(tmp_path, names, said):
 
 
 def test_odd_and_missing_names_are_named(tmp_path):
-    with pytest.raises(ExampleError, match=r"none is not there; REAL=.. names a folder"):
+    with pytest.raises(ExampleError, match=r"none is no folder; REAL=.. names one"):
         find_real_pairs(tmp_path / "none")
     for half in (b"caf\xe9_blurred.png", b"caf\xe9_sharp.png"):
         (tmp_path / os.fsdecode(half)).write_bytes(b"")

@@ -44,9 +44,8 @@ def richardson_lucy(
 
     Reference: Richardson, JOSA 62, 1972, Eq. 12; Lucy, AJ 79, 1974.
     """
-    reach = 2 * psf.shape[0]  # a narrower frame costs 1 dB: borders ring far into the picture
-    blurred = np.pad(blurred_srgb, [(reach, reach), (reach, reach), (0, 0)], "edge")
-    blurred = np.moveaxis(blurred, 2, 0).astype(np.float32)
+    framed, reach = with_frame(blurred_srgb, psf)
+    blurred = np.moveaxis(framed, 2, 0).astype(np.float32)
     shape = [fft.next_fast_len(side, real=True) for side in blurred.shape[1:]]
     rest = [(0, 0)] + [(0, big - side) for big, side in zip(shape, blurred.shape[1:], strict=True)]
     blurred = np.pad(blurred, rest, "edge")
@@ -73,24 +72,26 @@ def wiener_filter(
     blurred_srgb: np.ndarray, psf: np.ndarray, balances: Sequence[float]
 ) -> list[np.ndarray]:
     """scikit-image's Wiener filter at each of several balances of fidelity and smoothness."""
-    reach = 2 * psf.shape[0]  # a narrower frame costs 1 dB: borders ring far into the picture
-    padded = np.pad(blurred_srgb, [(reach, reach), (reach, reach), (0, 0)], "edge")
+    framed, reach = with_frame(blurred_srgb, psf)
     results = []
     for balance in balances:
-        channels = [wiener(padded[..., c], psf, balance, clip=False) for c in range(3)]
+        channels = [wiener(framed[..., c], psf, balance, clip=False) for c in range(3)]
         results.append(np.dstack(channels)[reach:-reach, reach:-reach].clip(0, 1))
     return results
 
 
+def with_frame(blurred_srgb: np.ndarray, psf: np.ndarray) -> tuple[np.ndarray, int]:
+    """A picture continued at its edges, and by how many pixels."""
+    reach = 2 * psf.shape[0]  # a narrower frame costs 1 dB: borders ring far into the picture
+    return np.pad(blurred_srgb, [(reach, reach), (reach, reach), (0, 0)], "edge"), reach
+
+
 def unsharp_mask(
-    blurred_srgb: np.ndarray, _psf: np.ndarray | None, settings: Sequence[tuple[float, float]]
+    srgb: np.ndarray, _psf: np.ndarray | None, settings: Sequence[tuple[float, float]]
 ) -> list[np.ndarray]:
     """Adds `amount` times what a Gaussian of `sigma` pixels takes away."""
     return [
-        (
-            blurred_srgb
-            + amount * (blurred_srgb - gaussian_filter(blurred_srgb, (sigma, sigma, 0)))
-        ).clip(0, 1)
+        (srgb + amount * (srgb - gaussian_filter(srgb, (sigma, sigma, 0)))).clip(0, 1)
         for sigma, amount in settings
     ]
 
@@ -124,20 +125,20 @@ def tuned_baselines(
             record[name] = {"left_out": f"needs one PSF for the set, and {reason}"}
             continue
         linear = kernel is not None and kernel.blur.linear and not blind
+        restored = partial(restored_by, method, psf, linear)
         scores = np.zeros(len(choices))
         bar = tqdm(tuning, desc=f"tune {name}", unit="image", leave=False, disable=None)
         for blurred, sharp in bar:
-            pictures = restored_by(method, psf, choices, linear, blurred)
-            scores += [psnr_db(picture, sharp) for picture in pictures]
+            scores += [psnr_db(picture, sharp) for picture in restored(choices, blurred)]
         best = choices[int(scores.argmax())]
-        methods[name] = partial(restored_with, method, psf, best, linear)
+        methods[name] = partial(restored_with, restored, best)
         parameters = dict(zip(names, best if blind else (best,), strict=True))
         record[name] = parameters | {"blind": blind, "tuned_on_training_images": len(tuning)}
     return methods, record
 
 
 def restored_by(
-    method: Callable, psf: np.ndarray | None, choices: Sequence, linear: bool, blurred: np.ndarray
+    method: Callable, psf: np.ndarray | None, linear: bool, choices: Sequence, blurred: np.ndarray
 ) -> list[np.ndarray]:
     """What a method makes of a picture, uint8, in encoded values or in linear light."""
     encoded = blurred / 255.0
@@ -146,11 +147,9 @@ def restored_by(
     return [np.rint(picture * 255).astype(np.uint8) for picture in restored]
 
 
-def restored_with(
-    method: Callable, psf: np.ndarray | None, choice: object, linear: bool, blurred: np.ndarray
-) -> np.ndarray:
-    """As `restored_by`, with one choice."""
-    return restored_by(method, psf, [choice], linear, blurred)[0]
+def restored_with(restored: Callable, choice: object, blurred: np.ndarray) -> np.ndarray:
+    """What a method makes of a picture with one choice."""
+    return restored([choice], blurred)[0]
 
 
 CHOSEN_BY = "smallest SHA-256 of their ids"
@@ -167,8 +166,6 @@ def baseline_ids(ids: Sequence[str], choice: str = SAMPLE) -> frozenset[str]:
     """
     if choice == ALL or len(ids) <= SAMPLE_SIZE:
         return frozenset(ids)
-
-    def order(image_id: str) -> int:  # not the hash that the split goes by
-        return hash_of(f"classical methods {image_id}")
-
-    return frozenset(sorted(ids, key=order)[:SAMPLE_SIZE])
+    # Not by the hash that the split goes by.
+    ranks = {image_id: hash_of(f"classical methods {image_id}") for image_id in ids}
+    return frozenset(sorted(ids, key=ranks.__getitem__)[:SAMPLE_SIZE])

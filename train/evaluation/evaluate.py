@@ -61,8 +61,12 @@ def evaluate(
         what `metrics.json` holds.
 
     Raises:
-        ExampleError: if a pair cannot be read, or does not fit together.
+        ExampleError: if a pair cannot be read, or does not fit together; or if what is whole in the
+            folder is an evaluation of the other kind, whose name is the same.
     """
+    if (folder / METRICS).exists() and (folder / SHEETS).exists() != is_real:
+        what = "a set" if is_real else "real pairs"
+        raise ExampleError(f"{folder} holds an evaluation of {what}; rename the pairs' folder")
     (folder / METRICS).unlink(missing_ok=True)
     ids = [example.id for example in examples]
     log = ScoreLog(folder, {"version": VERSION, "real": is_real} | context, ids)
@@ -75,11 +79,12 @@ def evaluate(
         files = " ".join(sha256_of(path) for path in example.files)
         known = log.find(example.id, files)
         rows = [*always, *(classical if example.id in sample else ())]
-        columns = {row: [*(f"{row}_{name}" for name in names), *beside] for row in rows}
-        if missing := [row for row in rows if not known.keys() >= set(columns[row])]:
+        columns = [*(f"{row}_{name}" for row in rows for name in names), *beside]
+        if not known.keys() >= set(columns):
+            missing = [row for row in rows if any(f"{row}_{name}" not in known for name in names)]
             known = known | score(missing, methods, example, folder, is_real)
             log.add(example.id, files, known)
-        return {"id": example.id} | {name: known[name] for row in rows for name in columns[row]}
+        return {"id": example.id} | {name: known[name] for name in columns}
 
     with ThreadPoolExecutor(1 if is_real else os.cpu_count()) as threads:
         try:
@@ -90,14 +95,14 @@ def evaluate(
             raise
     log.finish()
     write_table(folder / TABLE, scores)
-    rows, seed = [*always, *classical], context["seed"]
+    rows, gained_over, seed = [*always, *classical], ["blurred", *classical], context["seed"]
     result = context | {
         "num_images": len(scores),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "seconds": round(log.spent_s(), 1),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rows": {row: means(scores, row, names, seed) for row in rows},
-        "gains": {row: gains(scores, row, names, seed) for row in rows if row not in always[1:]},
+        "gains": {row: means(scores, row, names, seed, of_gain=True) for row in gained_over},
     }
     if is_real:
         result["real"] = harm_of(scores)
@@ -204,23 +209,23 @@ def write_table(path: Path, scores: Sequence[dict]) -> None:
     write_text(path, table.getvalue())
 
 
-def means(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
-    """Mean of each named score of a row over the images that have it, with its 95 % interval."""
+def means(
+    scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int, of_gain: bool = False
+) -> dict:
+    """Mean of each named score of a row over the images that have it, with its 95 % interval.
+
+    Or of what the restored picture gains over the row, image by image.
+    """
     result: dict[str, float | list[float]] = {}
     for name in names:
-        values = [score[f"{row}_{name}"] for score in scores if f"{row}_{name}" in score]
+        own, restored = f"{row}_{name}", f"restored_{name}"
+        values = [
+            score[restored] - score[own] if of_gain else score[own]
+            for score in scores
+            if own in score
+        ]
         result[name], result[f"{name}_ci95"] = mean_with_ci95(values, seed)
     return result
-
-
-def gains(scores: Sequence[Mapping], row: str, names: Sequence[str], seed: int) -> dict:
-    """As `means`, of restored less a row, image by image."""
-    differences = [
-        {f"{row}_{name}": score[f"restored_{name}"] - score[f"{row}_{name}"] for name in names}
-        for score in scores
-        if f"{row}_{names[0]}" in score
-    ]
-    return means(differences, row, names, seed)
 
 
 def harm_of(scores: Sequence[Mapping]) -> dict:
@@ -273,8 +278,7 @@ def sheet(
     512 pixels a side as they are, around the place that the restoration changed most.
     """
     paler = np.where(scored[..., None], sharp_u8, sharp_u8 // 2 + 96).astype(np.uint8)
-    whole = [blurred_u8, restored_u8, paler]
-    reduced = whole
+    whole = reduced = [blurred_u8, restored_u8, paler]
     if max(scored.shape) > PANEL_PX:
         images = [ImageOps.contain(Image.fromarray(each), (PANEL_PX, PANEL_PX)) for each in whole]
         reduced = [np.asarray(image) for image in images]

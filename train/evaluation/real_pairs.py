@@ -46,8 +46,7 @@ def find_real_pairs(folder: Path) -> list[Example]:
         ExampleError: if there is no such folder, no pair in it, or a half is missing or double.
     """
     if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "is not there"
-        raise ExampleError(f"{folder} {what}; REAL=.. names a folder of pairs: {NAMED}")
+        raise ExampleError(f"{folder} is no folder; REAL=.. names one of pairs: {NAMED}")
     found: dict[str, dict[str, Path]] = {}
     for path in photographs_in(folder):
         if match := NAME.fullmatch(path.stem):
@@ -85,13 +84,9 @@ def read_example(example: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for path in example.files:
         try:
             pictures.append(rounded_to_8_bits(read_photograph(path).pixels))
-        except OSError as error:
-            reason = error.strerror or error
-            raise ExampleError(
-                f"{path} cannot be read ({reason}); make it readable, or remove the pair"
-            ) from error
-        except UnusablePhotograph as error:
-            raise ExampleError(f"{path}: {error}; replace it, or remove the pair") from error
+        except (OSError, UnusablePhotograph) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ExampleError(f"{path}: {reason}; replace it, or remove the pair") from error
     sizes = [f"{picture.shape[1]}x{picture.shape[0]}" for picture in pictures]
     for path, size in zip(example.files, sizes, strict=True):
         if size != sizes[0]:

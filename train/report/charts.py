@@ -33,16 +33,12 @@ def training_charts(log_path: Path) -> list[dict]:
     rows = read_log(log_path, "bring it back, or remove it to have the page without it")
     charts = []
     for title, columns in OF_TRAINING.items():
-        lines = {
-            name: [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
-            for name, column in columns.items()
-        }
-        curves = {
-            name: points
-            for name, points in lines.items()
-            if len(points) > 1 and any(value for _, value in points)
-        }
-        charts.append(line_chart(title, "step", curves))
+        lines = {}
+        for name, column in columns.items():
+            points = [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
+            if len(points) > 1 and any(value for _, value in points):
+                lines[name] = points
+        charts.append(line_chart(title, "step", lines))
     return [chart for chart in charts if chart["lines"]]
 
 
@@ -56,10 +52,10 @@ def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str 
         note: what the reader should know beside.
     """
     finite = {
-        name: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        name: kept
         for name, points in lines.items()
+        if (kept := [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)])
     }
-    finite = {name: points for name, points in finite.items() if points}
     chart: dict[str, Any] = {"title": title, "x_label": x_label, "note": note, "lines": []}
     if not finite:
         return chart

@@ -20,7 +20,7 @@ from train.evaluation.results import (
     read_scores,
 )
 from train.report.page import SHEET_SIDE_PX
-from train.report.template import METRIC_NAMES, data_url, template
+from train.report.template import METRIC_NAMES, MOST_SIDE_PX, data_url, template
 
 MOST_PICTURES = 4  # images shown, of every run: those on which the runs differ most
 
@@ -71,16 +71,11 @@ def compare(run_dirs: Sequence[Path], data: DataFolder, out_dir: Path) -> Path:
     comparisons = [compare_on(name, runs) for name, runs in having.items()]
     names = [run_dir.name for run_dir in run_dirs]
     write_json(out_dir / "comparison.json", {"runs": names, "comparisons": comparisons})
-    pictures = [
-        [
-            pictures_of(image_id, each, having[each["kernel"]], data)
-            for image_id in each["most_different"]
-        ]
-        for each in comparisons
-    ]
-    page = template("compare.html.j2").render(
-        runs=names, comparisons=list(zip(comparisons, pictures, strict=True))
-    )
+    shown = []
+    for content, runs in zip(comparisons, having.values(), strict=True):
+        ids = content["most_different"]
+        shown.append((content, [pictures_of(image_id, content, runs, data) for image_id in ids]))
+    page = template("compare.html.j2").render(runs=names, comparisons=shown)
     write_text(out_dir / "comparison.html", page)
     return out_dir / "comparison.html"
 
@@ -92,26 +87,24 @@ def compare_on(name: str, run_dirs: Sequence[Path]) -> dict:
         metrics, folder = read_evaluation(run_dir, name), run_dir / "evaluation" / name
         with explain_damage(folder / METRICS, EVALUATE_AGAIN):
             is_real = "real" in metrics
-            rows.append({"run": run_dir.name, "step": metrics["step"], "seed": metrics["seed"]})
+            row = {"run": run_dir.name, "step": metrics["step"], "seed": metrics["seed"]}
             scores = read_scores(folder, metrics["num_images"])
-            tables.append({score["id"]: score for score in scores})
+        rows.append(row | {"scores": {}, "differences": {}})
+        tables.append({score["id"]: score for score in scores})
     ids = [image_id for image_id in tables[0] if all(image_id in table for table in tables)]
     if not ids:
         raise NothingToCompareError(
             f"{name}: the runs share no test image; evaluate them again on the same data"
         )
-    scored = [table[image_id].keys() for table in tables for image_id in ids]
-    shared = [  # real pairs have fewer
-        metric for metric in METRIC_NAMES if all(f"restored_{metric}" in each for each in scored)
-    ]
-    for row in rows:
-        row |= {"scores": {}, "differences": {}}
+    scored = set.intersection(*(set(table[image_id]) for table in tables for image_id in ids))
+    shared = [metric for metric in METRIC_NAMES if f"restored_{metric}" in scored]
     for metric in shared:
         values = [[table[each][f"restored_{metric}"] for each in ids] for table in tables]
         for row, own in zip(rows, values, strict=True):
             row["scores"][metric] = mean_with_ci95(own, 0)
             row["differences"][metric] = mean_with_ci95(np.subtract(own, values[0]).tolist(), 0)
     psnr_db = np.array([[table[each]["restored_psnr_db"] for each in ids] for table in tables])
+    order = np.argsort(-np.ptp(psnr_db, axis=0), kind="stable")
     return {
         "kernel": name,
         "num_images": len(ids),
@@ -119,9 +112,7 @@ def compare_on(name: str, run_dirs: Sequence[Path]) -> dict:
         "metrics": shared,
         "real": is_real,
         "rows": rows,
-        "most_different": [
-            ids[index] for index in np.argsort(-np.ptp(psnr_db, axis=0), kind="stable")
-        ][:MOST_PICTURES],
+        "most_different": [ids[index] for index in order[:MOST_PICTURES]],
     }
 
 
@@ -129,19 +120,16 @@ def pictures_of(
     image_id: str, comparison: Mapping, run_dirs: Sequence[Path], data: DataFolder
 ) -> list[tuple[str, str]]:
     """Captions and URLs of one image: blurred, of every run, sharp; or a real pair's sheets."""
-    name = comparison["kernel"]
+    name, side_px = comparison["kernel"], MOST_SIDE_PX
     folders = {run_dir.name: run_dir / "evaluation" / name for run_dir in run_dirs}
     if comparison["real"]:
-        return [
-            (
-                f"{image_id}: blurred, restored by {run}, sharp",
-                data_url(folder / SHEETS / f"{image_id}.jpg", SHEET_SIDE_PX),
-            )
+        side_px = SHEET_SIDE_PX
+        paths = {
+            f"blurred, restored by {run}, sharp": folder / SHEETS / f"{image_id}.jpg"
             for run, folder in folders.items()
-        ]
-    paths = {
-        "blurred": data.blurred_path(name, image_id),
-        **{run: folder / PICTURES / f"{image_id}.png" for run, folder in folders.items()},
-        "sharp": data.sharp_path(image_id),
-    }
-    return [(f"{image_id}, {shown}", data_url(path)) for shown, path in paths.items()]
+        }
+    else:
+        restored = {run: folder / PICTURES / f"{image_id}.png" for run, folder in folders.items()}
+        paths = {"blurred": data.blurred_path(name, image_id), **restored}
+        paths["sharp"] = data.sharp_path(image_id)
+    return [(f"{image_id}: {shown}", data_url(path, side_px)) for shown, path in paths.items()]

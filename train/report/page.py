@@ -49,29 +49,26 @@ def write_page(
     """
     folder, metrics, record = run_dir / "evaluation" / name, evaluations[name], Run(run_dir).record
     real = {each: content for each, content in evaluations.items() if "real" in content}
+    kernels = record.kernels if record else ()
     with explain_damage(folder / METRICS, EVALUATE_AGAIN, jinja2.TemplateError):
         scores = [
             score | {"gain": score["restored_psnr_db"] - score["blurred_psnr_db"]}
             for score in read_scores(folder, metrics["num_images"])
         ]
-        pictures: list
         if name in real:
             scores.sort(key=lambda score: score["gain"])
-            pictures = sheets_of(scores, folder)
-        else:
-            pictures = groups_of(scores, folder, data)
         gains = [score["gain"] for score in scores]
         page = template("page.html.j2").render(
             run=run_dir.name,
             metrics=metrics,
             settings=read_json(run_dir / "settings.json", dict, "bring it back") or {},
             commands=commands_of(run_dir, name, metrics, record, data),
-            pictures=pictures,
+            pictures=sheets_of(scores, folder) if name in real else groups_of(scores, folder, data),
             scores=scores[:MOST_ROWS],
             num_scores=len(scores),
             gains=histogram("gain in PSNR", "dB, restored less blurred", gains),
             training=training_charts(run_dir / "log.csv"),
-            radius=radius_charts(name, curves_of(evaluations, record.kernels if record else ())),
+            radius=radius_charts(name, curves_of(evaluations, kernels)),
             real={each: summary_of_real(content) for each, content in real.items()},
         )
     write_text(folder / PAGE, page)
@@ -82,37 +79,28 @@ def commands_of(
     run_dir: Path, name: str, metrics: Mapping, record: RunRecord | None, data: DataFolder
 ) -> list[str]:
     """What makes sets, run, evaluation and page again, with the folders as they were typed."""
-    folders = folder_words(run_dir.parent, data.path)
-    run = f"RUN={shlex.quote(run_dir.name)}"
-    set_names = dict.fromkeys(record.kernels if record else ())
-    scored = f'KERNEL="{name}"'
-    if "real" not in metrics:
-        set_names[name] = None
-    kernels = [read_kernel(data.blurred / each) for each in set_names]
+    run, scored = f"RUN={shlex.quote(run_dir.name)}", f'KERNEL="{name}"'
+    set_names = [*(record.kernels if record else ()), *([] if "real" in metrics else [name])]
     commands = [
         " ".join([kernel.make_command, *folder_words(data_dir=data.path)])
-        for kernel in kernels
-        if kernel
+        for each in dict.fromkeys(set_names)
+        if (kernel := read_kernel(data.blurred / each))
     ]
     if record:
         commands.append(record.make_command(run_dir, data.path))
     pairs = f"REAL={shlex.quote(metrics['folder'])}" if "real" in metrics else scored
+    folders = folder_words(run_dir.parent, data.path)
     commands.append(" ".join(["make evaluate", run, pairs, *folders]))
     return [*commands, " ".join(["make report", run, scored, *folders, "     # this page alone"])]
 
 
 def radius_charts(name: str, content: Mapping) -> list[dict]:
     """Scores over the strength of the blur, of the curve that a set is on."""
-    points: list[dict] = next(
-        (
-            curve["points"]
-            for curve in content["curves"]
-            if name in [point["kernel"] for point in curve["points"]]
-        ),
-        [],
-    )
-    if len(points) < 2:
+    curves = [curve["points"] for curve in content["curves"]]
+    having = [each for each in curves if name in [point["kernel"] for point in each]]
+    if not having or len(having[0]) < 2:
         return []
+    points = having[0]
     note = f"trained on {', '.join(content['trained'])}; equal pictures are left out"
     classical = [point["rows"].get("richardson_lucy", {}) for point in points]
     if numbers := [row["num_images"] for row in classical if "num_images" in row]:
@@ -128,9 +116,8 @@ def radius_charts(name: str, content: Mapping) -> list[dict]:
             for row in ("restored", "blurred", "richardson_lucy")
         }
         title = f"{METRIC_NAMES[metric][0]} over the strength of the blur"
-        charts.append(
-            line_chart(title, "radius, pixels of a 1024-pixel-wide original", lines, note)
-        )
+        x_label = "radius, pixels of a 1024-pixel-wide original"
+        charts.append(line_chart(title, x_label, lines, note))
     return charts
 
 
@@ -146,21 +133,13 @@ def groups_of(
         "median gain": ranked[middle : middle + num_cases],
         "smallest gain": ranked[::-1][:num_cases],
     }
-    return [
-        (
-            title,
-            [
-                score
-                | {
-                    "blurred": data_url(data.blurred_path(folder.name, score["id"])),
-                    "restored": data_url(folder / PICTURES / f"{score['id']}.png"),
-                    "sharp": data_url(data.sharp_path(score["id"])),
-                }
-                for score in chosen
-            ],
-        )
-        for title, chosen in (groups if num_cases else {"all images": ranked}).items()
-    ]
+    if not num_cases:
+        groups = {"all images": ranked}
+    for score in [score for chosen in groups.values() for score in chosen]:
+        score["blurred"] = data_url(data.blurred_path(folder.name, score["id"]))
+        score["restored"] = data_url(folder / PICTURES / f"{score['id']}.png")
+        score["sharp"] = data_url(data.sharp_path(score["id"]))
+    return list(groups.items())
 
 
 def sheets_of(scores: Sequence[dict], folder: Path) -> list[tuple[dict, str]]:
