@@ -1,6 +1,5 @@
 """A real browser for tests: Chromium without a window, driven by its own driver over HTTP."""
 
-import base64
 import json
 import shutil
 import subprocess
@@ -71,10 +70,6 @@ class Browser:
             assert time.monotonic() < until, script
             time.sleep(0.05)
         return value
-
-    def picture(self) -> bytes:
-        """A PNG of what the window shows."""
-        return base64.b64decode(self._call("GET", f"{self.session}/screenshot"))
 
     def run(self, script: str) -> object:
         """The value a script returns in the page."""

@@ -173,7 +173,6 @@ class Studio:
             originals=originals[:MOST_NAMED],
             size=views.output_of(data).size,
             restorers=list(self.restorer.runs.values()),
-            pretrained_dir=self.places.runs[2],
             out_dir=self.places.out_dir,
             runs=[listed_run(run) for run in runs_in(runs_dir)],
             runs_dir=runs_dir,

@@ -95,10 +95,7 @@ def blur_job(places: Places, settings: dict[str, Any]) -> tuple[Command, Outcome
 
 
 def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> dict[str, Any]:
-    """The aperture of a blur, its set's name and command, and a picture if there is a photograph.
-
-    Raises RefusedError if a setting makes no sense, or the photograph cannot be used.
-    """
+    """The aperture of a blur, its set's name and command, and a picture of a photograph if any."""
     blur = blur_of(request.settings)
     psf = aperture_psf(APERTURE_PX, blur.aperture)
     cover = np.rint(255 * psf / psf.max()).astype(np.uint8)
