@@ -25,11 +25,10 @@ from prepare.command_line import (
     described,
     in_words_of_flags,
     in_words_of_make,
-    parse_port,
-    parse_seed,
     parse_share,
     set_names_from,
     settings_from,
+    whole_number,
     words_from_make,
 )
 from prepare.ffhq.metadata import FfhqSettings
@@ -195,7 +194,7 @@ def build_parser() -> Parser:
             command.add_argument("--runs-dir", type=Path, default=Path("tf_checkpoints"), help=text)
             command.add_argument("--run", default="run-01", help="name of the run")
         text = "of all that is drawn (default: 0)"
-        command.add_argument("--seed", type=parse_seed, default=argparse.SUPPRESS, help=text)
+        command.add_argument("--seed", type=whole_number(0), default=argparse.SUPPRESS, help=text)
         command.add_argument("--dry-run", action="store_true", help="say what would be done")
         return command
 
@@ -258,7 +257,7 @@ def add_deblur(parser: Parser) -> None:
 def add_studio(parser: Parser) -> None:
     """Adds the flags that say where the page is, and where restored photographs go."""
     text = f"of 127.0.0.1 (default: {FIRST_PORT}, or a free one where that is taken)"
-    parser.add_argument("--port", type=parse_port, help=text)
+    parser.add_argument("--port", type=whole_number(1, 65535), help=text)
     parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
     parser.set_defaults(run=None)  # the pretrained network
 

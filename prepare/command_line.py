@@ -210,11 +210,16 @@ def parse_random(text: str) -> float | str | Spread:
         raise argparse.ArgumentTypeError(f"{expected}; got {text}") from error
 
 
-def parse_count(text: str) -> int:
-    """A whole number from 1 up."""
-    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-    return int(text)
+def whole_number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
+    """Reads a whole number between two, both included."""
+
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdecimal() and low <= int(text[:20]) <= high:
+            return int(text)
+        expected = f"expected a whole number from {low} to {high}"
+        raise argparse.ArgumentTypeError(f"{expected}, got {text}")
+
+    return parse
 
 
 def parse_share(text: str) -> float:
@@ -223,22 +228,6 @@ def parse_share(text: str) -> float:
         if 0 <= (share := float(text)) <= 1:
             return share
     raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text}")
-
-
-def parse_port(text: str) -> int:
-    """A whole number from 1 to 65535."""
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 65535, got {text}")
-    return int(text)
-
-
-def parse_seed(text: str) -> int:
-    """A whole number from 0 to 2**31 - 1."""
-    if not (text.isascii() and text.isdecimal()) or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from 0 to 2147483647, got {text}"
-        )
-    return int(text)
 
 
 def parse_bool(text: str) -> bool:
@@ -267,7 +256,7 @@ def add_dataset(
         parser.add_argument("--part", type=parse_part, metavar="K/N", help=text)
     text = "originals to have in all (default: %(default)s)"
     number = num_images or 1000
-    parser.add_argument("--num-images", type=parse_count, default=number, help=text)
+    parser.add_argument("--num-images", type=whole_number(1), default=number, help=text)
     source = "ffhq" if num_images is None else "sample"
     parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
     text = "folders of --source folder"
@@ -291,7 +280,7 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernel", choices=tuple(RECIPES), default=None, help=text)
     parser.add_argument(
         "--draws",
-        type=parse_count,
+        type=whole_number(1),
         default=1,
         help="sets of that recipe, or of the ranges given; each draws anew (default: 1)",
     )
@@ -300,7 +289,7 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=parse_count,
+        type=whole_number(1),
         default=os.cpu_count(),
         help="images at a time (default: all cores)",
     )
