@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 from helpers.ffhq_files import drive_id, image_bytes, metadata_bytes, tar_bytes
@@ -381,9 +380,11 @@ def test_licenses_are_added_and_sorted_and_no_cell_is_a_formula(tmp_path, files)
     write_licenses(path, [found["00000"]])
     assert path.stat().st_mtime_ns == before
     odd = ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", "it's", "a=b", ""]
+    text = files[METADATA].decode()
     for number, word in enumerate(odd):
-        license = found["00000"].license | {"id": f"{number:05d}", "author": word}
-        write_licenses(path, [replace(found["00000"], license=license)])
+        renamed = text.replace(json.dumps(f"Author {number} \u00e9"), json.dumps(word))
+        found = dict(read_entries([renamed.encode()]))
+        write_licenses(path, [found[f"{number:05d}"]])
     assert [row["author"] for row in rows_of(path)] == [
         *("'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "'\rx", "it's", "a=b", ""),
     ]

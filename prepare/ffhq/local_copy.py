@@ -19,12 +19,7 @@ from PIL import Image
 
 from prepare import PrepareError
 from prepare.ffhq.download import IntegrityError
-from prepare.ffhq.metadata import (
-    EXTENSIONS,
-    NUM_FFHQ_IMAGES,
-    Entry,
-    wanted_ids,
-)
+from prepare.ffhq.metadata import EXTENSIONS, NUM_FFHQ_IMAGES, Entry, wanted_ids
 from prepare.originals import Original
 from prepare.records.files import NotRegularError, open_regular
 from prepare.records.jsonl import JsonLines
@@ -33,14 +28,7 @@ SIDE_PX = 1024
 MAX_IMAGE_BYTES = 16 << 20  # uncompressed, with 16 bits and alpha, it has 8 MiB
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 # What Pillow raises on damaged files.
-UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 class FfhqError(PrepareError):
@@ -71,20 +59,22 @@ def ffhq_copy_originals(
         SettingError: if `ids` cannot be read.
     """
     root, num_found = images_folder(folder), 0
-    names: dict[Path, set[str]] = {}  # of the files in each folder of a thousand
+    names: dict[str, set[str]] = {}  # of the files in each folder of a thousand
     # Without chosen ids a copy with gaps is good for as many as it holds.
     wanted = wanted_ids(ids, NUM_FFHQ_IMAGES if ids is None else num_images)
     for image_id in wanted:
+        thousand = f"{image_id[:2]}000"
+        if thousand not in names:
+            is_there = (root / thousand).is_dir()
+            names[thousand] = set(os.listdir(root / thousand)) if is_there else set()
+        for file in [f"{image_id}{extension}" for extension in EXTENSIONS]:
+            if file in names[thousand]:
+                num_found += 1
+                if image_id not in done_ids:
+                    yield Original(image_id, root / thousand / file, "folder")
+                break
         if num_found == num_images:
             return
-        thousand = root / f"{image_id[:2]}000"
-        if thousand not in names:
-            names[thousand] = set(os.listdir(thousand)) if thousand.is_dir() else set()
-        files = (f"{image_id}{extension}" for extension in EXTENSIONS)
-        file = next((file for file in files if file in names[thousand]), None)
-        num_found += file is not None
-        if file is not None and image_id not in done_ids:
-            yield Original(image_id, thousand / file, "folder")
     num_wanted = num_images if ids is None else len(wanted)
     if num_found < num_wanted:
         raise FfhqError(
@@ -94,7 +84,7 @@ def ffhq_copy_originals(
 
 
 def image_file(image_id: str, extension: str) -> str:
-    """Where an image lies below the FFHQ folder: NVIDIA's layout, a thousand to a folder."""
+    """Where an image lies below the FFHQ folder, in NVIDIA's layout."""
     return f"images1024x1024/{image_id[:2]}000/{image_id}{extension}"
 
 
@@ -115,7 +105,7 @@ def check_image(name: str, data: bytes, extension: str, md5: str | None = None) 
             if (width_px, height_px) != (SIDE_PX, SIDE_PX):
                 raise IntegrityError(name, f"is {width_px}x{height_px}, expected 1024x1024")
             image.load()
-    except UNREADABLE as error:
+    except DAMAGE as error:
         raise IntegrityError(name, f"is no readable {FORMATS[extension]} image") from error
     return got
 
@@ -143,20 +133,16 @@ class VerifiedFiles:
 
     def find(self, image_id: str) -> Original | None:
         """The image, if it was checked, and has kept its size and time since."""
-        if known := self.by_id.get(image_id):
+        with contextlib.suppress(OSError, KeyError):
+            known = self.by_id[image_id]
             path = self.folder / image_file(image_id, known.extension)
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                if (status.st_size, status.st_mtime_ns) == (known.bytes, known.mtime_ns):
-                    return Original(image_id, path, known.source)
+            status = path.stat()
+            if (status.st_size, status.st_mtime_ns) == (known.bytes, known.mtime_ns):
+                return Original(image_id, path, known.source)
         return None
 
     def path_for(self, image_id: str, extension: str) -> Path:
-        """Where a new file of an image goes.
-
-        Raises:
-            FfhqError: if a link leads from there out of the FFHQ folder.
-        """
+        """Where a new file goes; FfhqError if a link leads from there out of the FFHQ folder."""
         path = self.folder / image_file(image_id, extension)
         if not path.parent.resolve().is_relative_to(self.folder.resolve()):
             raise FfhqError(
@@ -173,15 +159,14 @@ class VerifiedFiles:
     def reverify(self, image_id: str, entry: Entry | None) -> Iterator[Original]:
         """The image, if one of its files turns out right; wrong ones are removed.
 
-        Args:
-            entry: what NVIDIA's metadata says, where it is known.
+        Its MD5 is right where it is what was recorded, or what NVIDIA's metadata says in `entry`.
         """
         known = self.by_id.get(image_id)
         for path in self.files(image_id):
             md5, source = None, "mirror" if path.suffix == ".webp" else "folder"
-            if known is not None and path.suffix == known.extension:
+            if known and path.suffix == known.extension:
                 md5, source = known.md5, known.source
-            elif entry is not None and path.suffix == ".png":
+            elif entry and path.suffix == ".png":
                 md5, source = entry.md5, "drive"
             try:
                 with open_regular(path) as file:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from prepare.records.data_folder import plain_cell
 from prepare.records.files import write_text
 from prepare.records.jsonl import read_whole
 from prepare.records.settings import check_choices, explain_damage, require, setting
@@ -26,7 +27,6 @@ MAX_IDS_BYTES = 1 << 24  # of a file of ids
 METADATA_BYTES_PER_ENTRY = 4_000  # 267,793,842 bytes / 70,000 entries, and a little more
 LONGEST_ENTRY = 1 << 20  # letters; one of FFHQ's has 4000
 LICENSE_COLUMNS = ("id", "author", "license", "license_url", "photo_url", "photo_title")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of cells that a spreadsheet would run
 
 FACIAL_RECOGNITION_NOTICE = (
     "FFHQ is CC BY-NC-SA 4.0 (NVIDIA), and each photograph keeps the license of its author "
@@ -67,10 +67,12 @@ class FfhqSettings:
         check_choices(self)
         for name in ("num_attempts", "connections", "max_failures"):
             require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("read_timeout_s", "deadline_s", "backoff_s", "max_backoff_s"):
-            value, may_be_0 = getattr(self, name), "backoff" in name
-            holds = 0 < value < math.inf or (may_be_0 and value == 0)
-            require(holds, name, f"{'0 or ' if may_be_0 else ''}a positive number", value)
+        for name in ("read_timeout_s", "deadline_s"):
+            value = getattr(self, name)
+            require(0 < value < math.inf, name, "a positive number", value)
+        for name in ("backoff_s", "max_backoff_s"):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, name, "0 or a positive number", value)
         for name in ("drive_url", "mirror_url", "metadata_url"):
             url = getattr(self, name)
             expected = "an address that begins with https:// or http://"
@@ -105,7 +107,7 @@ class Entry:
     file_id: str  # on Google Drive
     num_bytes: int
     md5: str
-    license: dict[str, str]  # whose photograph it is, by LICENSE_COLUMNS
+    license: list[str]  # whose photograph it is: cells of a row of LICENSE_COLUMNS
 
 
 def wanted_ids(ids: str | None, num_images: int) -> list[str]:
@@ -178,10 +180,9 @@ def entry_of(image_id: str, value: Any) -> Entry | None:
     try:
         image, metadata = value["image"], value["metadata"] | {"id": image_id}
         [file_id] = re.findall(r"[?&]id=([\w-]+)", image["file_url"])[:1]
-        texts = (str(metadata.get(name, "")) for name in LICENSE_COLUMNS)
+        cells = (str(metadata.get(name, "")) for name in LICENSE_COLUMNS)
         # JSON may hold half of a surrogate pair, which no file takes.
-        texts = (text.encode("utf-8", "replace").decode() for text in texts)
-        license = dict(zip(LICENSE_COLUMNS, texts, strict=True))
+        license = [plain_cell(cell.encode("utf-8", "replace").decode()) for cell in cells]
         return Entry(file_id, int(image["file_size"]), str(image["file_md5"]), license)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return None
@@ -189,8 +190,6 @@ def entry_of(image_id: str, value: Any) -> Entry | None:
 
 def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
     """Adds the licenses of `entries` to a CSV file, sorted by id; it is replaced as a whole.
-
-    What a spreadsheet would take for a formula begins with an apostrophe.
 
     Raises:
         DamagedRecordError: if the file that is there is no such table.
@@ -201,11 +200,7 @@ def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
         lines = csv.reader(io.StringIO(text, newline=""))
         rows = {row[0]: row for row in lines if len(row) == len(LICENSE_COLUMNS)}
     rows.pop("id", None)
-    for entry in entries:
-        cells = entry.license.values()
-        rows[entry.license["id"]] = [
-            f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells
-        ]
+    rows |= {entry.license[0]: entry.license for entry in entries}
     table = io.StringIO(newline="")
     csv.writer(table).writerows([LICENSE_COLUMNS, *(rows[image_id] for image_id in sorted(rows))])
     if table.getvalue() != text:

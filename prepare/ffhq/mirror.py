@@ -161,8 +161,7 @@ class TarStream:
         """The next bytes, at most `num_bytes`; tarfile.ReadError behind the limit."""
         if self.position > self.limit:
             raise tarfile.ReadError("a header is too long")
-        if not self.rest:
-            self.rest = memoryview(next(self.blocks, b""))
+        self.rest = self.rest or memoryview(next(self.blocks, b""))
         data, self.rest = self.rest[:num_bytes], self.rest[num_bytes:]
         self.position += len(data)
         return data

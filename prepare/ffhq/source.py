@@ -23,12 +23,7 @@ from prepare.ffhq.metadata import (
     wanted_ids,
     write_licenses,
 )
-from prepare.ffhq.mirror import (
-    IMAGE_BYTES,
-    fetch_from_tar,
-    groups_by_tar,
-    mirror_bytes,
-)
+from prepare.ffhq.mirror import IMAGE_BYTES, fetch_from_tar, groups_by_tar, mirror_bytes
 from prepare.originals import Original
 
 PNG_BYTES = 1_273_000  # 89.1 GB / 70,000
@@ -74,32 +69,23 @@ class FfhqDownload:
         self.problems: Counter[str] = Counter()  # sentences that say where, and why
         done_ids, ids = frozenset(done_ids), wanted_ids(settings.ids, num_images)
         self.num_chosen = len(ids)
-        found = {
-            image_id: self.files.find(image_id) for image_id in ids if image_id not in done_ids
-        }
-        self.at_hand = [original for original in found.values() if original is not None]
-        # Ids still to be had, in order.
-        self.missing = {image_id: None for image_id, original in found.items() if original is None}
+        found = {i: self.files.find(i) for i in ids if i not in done_ids}
+        self.at_hand = [original for original in found.values() if original]
+        self.missing = dict.fromkeys(i for i in found if not found[i])  # in order
 
     def plan(self) -> DownloadPlan:
         """What fetching the missing images will take."""
         ids = [image_id for image_id in self.missing if not self.files.files(image_id)]
         settings, folder = self.settings, self.files.folder
-        is_drive_alone = settings.source == "drive"
-        from_mirror = 0 if is_drive_alone else mirror_bytes(settings.mirror_url, ids, folder)
-        disk_bytes = download_bytes = len(ids) * PNG_BYTES
-        if settings.source == "mirror":
-            disk_bytes, download_bytes = len(ids) * IMAGE_BYTES, from_mirror
-        elif ids:
-            download_bytes += (int(max(ids)) + 1) * METADATA_BYTES_PER_ENTRY
+        from_mirror = mirror_bytes(settings.mirror_url, ids, folder)
         there = next(path for path in [folder, *folder.parents] if path.exists())
-        return DownloadPlan(
-            len(ids),
-            download_bytes,
-            0 if settings.source == "mirror" else from_mirror,
-            disk_bytes,
-            shutil.disk_usage(there).free,
-        )
+        free_bytes = shutil.disk_usage(there).free
+        if settings.source == "mirror":
+            return DownloadPlan(len(ids), from_mirror, 0, len(ids) * IMAGE_BYTES, free_bytes)
+        disk_bytes = len(ids) * PNG_BYTES
+        download_bytes = disk_bytes + (int(max(ids, default="-1")) + 1) * METADATA_BYTES_PER_ENTRY
+        in_its_place = 0 if settings.source == "drive" else from_mirror
+        return DownloadPlan(len(ids), download_bytes, in_its_place, disk_bytes, free_bytes)
 
     def originals(
         self,
@@ -119,7 +105,8 @@ class FfhqDownload:
         yield from self.at_hand
         if not self.missing:
             return
-        source, folder = self.settings.source, self.files.folder
+        source, mirror_url = self.settings.source, self.settings.mirror_url
+        folder = self.files.folder
         folder.mkdir(parents=True, exist_ok=True)
         client = Client(self.settings, on_bytes)
         try:
@@ -130,10 +117,10 @@ class FfhqDownload:
             if self.missing and source != "mirror":
                 yield from self.from_drive(client, entries)
             if self.missing and source == "ffhq":
-                num_bytes = mirror_bytes(self.settings.mirror_url, self.missing, folder)
+                num_bytes = mirror_bytes(mirror_url, self.missing, folder)
                 report(
                     f"{self.reasons()}; {len(self.missing)} images are fetched from the mirror "
-                    f"{host_of(self.settings.mirror_url)}, which reads about {readable(num_bytes)}"
+                    f"{host_of(mirror_url)}, which reads about {readable(num_bytes)}"
                 )
             if self.missing and source != "drive":
                 yield from self.from_mirror(client)
@@ -201,11 +188,7 @@ class FfhqDownload:
     def fetch_image(
         self, client: Client, url: str, extension: str, image_id: str, entry: Entry | None = None
     ) -> Iterator[Original]:
-        """One image from an address in which {id} stands for its id; DownloadError as `fetch_file`.
-
-        Args:
-            entry: of an image from Drive; another has no checksum.
-        """
+        """One image from an address in which {id} stands for its id; Drive's has a checksum."""
         path, expected = self.files.path_for(image_id, extension), entry.md5 if entry else None
         md5 = fetch_file(
             client,
@@ -234,8 +217,7 @@ class FfhqDownload:
 class JobThreads:
     """Threads that do one job after the other, until too many in a row failed.
 
-    They are daemons, not a ThreadPoolExecutor's, which the interpreter waits for: a server that has
-    fallen silent must not hold up Ctrl-C.
+    They are daemons, unlike a ThreadPoolExecutor's: a silent server must not hold up Ctrl-C.
     """
 
     def __init__(self, client: Client, jobs: Sequence[Job]) -> None:
@@ -253,11 +235,10 @@ class JobThreads:
         num_running = self.num_threads
         while num_running:
             result = self.queue.get()
-            if result is None:
-                num_running -= 1
-            elif isinstance(result, (Original, DownloadError)):
+            num_running -= result is None
+            if isinstance(result, (Original, DownloadError)):
                 yield result
-            else:
+            elif result is not None:
                 raise result
 
     def run(self) -> None:
