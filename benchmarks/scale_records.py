@@ -5,7 +5,7 @@ from collections import deque
 from pathlib import Path
 
 from prepare.ffhq.metadata import FfhqSettings
-from prepare.originals import Original
+from prepare.originals import Original, OwnPhotographs
 from prepare.pairs import PairRecords
 from prepare.records.data_folder import DataFolder, ImageRecord, split_of
 from prepare.sources import SourceSettings, originals_from
@@ -14,7 +14,8 @@ from prepare.sources import SourceSettings, originals_from
 def link_photographs(photos: Path, data: DataFolder, num_images: int) -> None:
     """Links each photograph of a flat folder."""
     wanted = SourceSettings("folder", num_images, [photos], True, 0, FfhqSettings())
-    deque(originals_from(wanted, data, ()), maxlen=0)
+    photographs = OwnPhotographs(wanted.photographs, data)
+    deque(originals_from(wanted, data, (), photographs), maxlen=0)
 
 
 def record_pairs(data: DataFolder, ids: list[str]) -> None:

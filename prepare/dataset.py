@@ -2,17 +2,40 @@
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
 from prepare import PrepareError, sources
-from prepare.originals import NoPhotographsError, OwnPhotographs, seen_photographs
-from prepare.pairs import complete_ids, write_kernel_records, write_pairs
-from prepare.parts import join_parts, parts_in
+from prepare.originals import (
+    NoPhotographsError,
+    OwnPhotographs,
+    paths_by_id,
+    seen_photographs,
+)
+from prepare.pairs import (
+    complete_ids,
+    first_ids,
+    remove_pictures,
+    same_bytes_as,
+    write_drawn,
+    write_kernel_records,
+    write_pairs,
+)
 from prepare.pictures import SetSettings
-from prepare.records.data_folder import DataFolder, read_manifest
+from prepare.records.data_folder import (
+    DataFolder,
+    Part,
+    read_manifest,
+    read_rejected,
+    rejected_key,
+    split_of,
+    write_manifest,
+    write_rejected,
+)
 from prepare.records.files import only_writer
+from prepare.records.sets import read_kernel
 from prepare.sources import SourceSettings
 
 
@@ -48,27 +71,25 @@ def make_dataset(
     does = f"make dataset PART={part.number}/{part.of}" if part else "make dataset"
     with writing(data, does, dry_run):
         if not part:
-            join_parts(data, dry_run=dry_run, report=report)
+            join_parts(data, dry_run, report)
         images, others = read_manifest(data.manifest), read_manifest(whole.manifest)
         sources.check_same_source(others | images, whole.manifest, wanted.source)
         write_kernel_records(data, sets, dry_run=dry_run)
+        photographs = OwnPhotographs(wanted.photographs, data, others | images)
         done_ids = complete_ids(images, data, sets.blurs)
-        if wanted.photographs:
-            photographs = OwnPhotographs(wanted.photographs, data)
-            done_ids -= photographs.changed(images, done_ids, relink=not dry_run)
+        done_ids -= photographs.changed(images, done_ids, relink=not dry_run)
+        of_others: set[str] = set()
         if part:
-            own, of_others = sources.ids_of_part(wanted, part)
+            own, of_others = sources.ids_of_part(wanted, part, photographs)
             done_ids = own & (done_ids | complete_ids(others, whole, sets.blurs))
             num_missing = len(own) - len(done_ids)
         else:
-            of_others = set()
             num_missing = sources.count_missing(wanted, len(images), done_ids)
-        report(
-            f"{f'{part}: ' if part else ''}{len(done_ids)} pairs are there, {num_missing} to make"
-        )
+        there = f"{len(done_ids)} pairs are there, {num_missing} to make"
+        report(f"{part}: {there}" if part else there)
         if not num_missing or dry_run:
             return
-        originals = sources.originals_from(wanted, data, done_ids | of_others)
+        originals = sources.originals_from(wanted, data, done_ids | of_others, photographs)
         num_made = write_pairs(originals, num_missing, data, sets, keep_originals=wanted.keep)
     if part:
         report(
@@ -86,13 +107,6 @@ def make_dataset(
         )
 
 
-def writing(data: DataFolder, does: str, dry_run: bool) -> contextlib.AbstractContextManager[None]:
-    """Keeps other writers out of a data folder, where there is something to write."""
-    return (
-        contextlib.nullcontext() if dry_run else only_writer(data.path, does, str(data.part or ""))
-    )
-
-
 def make_blurred_sets(
     data: DataFolder,
     sets: SetSettings,
@@ -102,18 +116,12 @@ def make_blurred_sets(
 ) -> None:
     """Makes further blurred sets of the originals at hand; the sharp folder is not touched.
 
-    Args:
-        data: the data folder.
-        sets: the blurred sets.
-        dry_run: says what would be done, and does nothing.
-        report: prints one line.
-
     Raises:
         PrepareError: if there are no originals, or some could not be used; all others are done.
         OSError: if the disk is full or cannot be written.
     """
     with writing(data, "make blur", dry_run):
-        join_parts(data, dry_run=dry_run, report=report)
+        join_parts(data, dry_run, report)
         images = read_manifest(data.manifest)
         if not images:
             raise NoPhotographsError(f"no images in {data.manifest}; run `make dataset` first")
@@ -136,15 +144,9 @@ def make_blurred_sets(
 def remove_pairs(
     data: DataFolder, *, dry_run: bool = False, report: Callable[[str], None] = print
 ) -> None:
-    """Removes the sharp and blurred pictures and their records, never originals.
-
-    Args:
-        data: the data folder.
-        dry_run: says what would be done, and does nothing.
-        report: prints one line.
-    """
+    """Removes the sharp and blurred pictures and their records, never originals."""
     with writing(data, "make clean-pairs", dry_run or not data.path.exists()):
-        folders = [data, *(replace(data, part=part) for part in parts_in(data))]
+        folders = [data, *parts_of(data)]
         records = [path for each in folders for path in (each.manifest, each.rejected)]
         for path in (data.sharp, data.blurred, *records, seen_photographs(data).path):
             if os.path.lexists(path):
@@ -153,3 +155,53 @@ def remove_pairs(
                     continue
                 is_folder = path.is_dir() and not path.is_symlink()
                 shutil.rmtree(path) if is_folder else path.unlink()
+
+
+def writing(data: DataFolder, does: str, dry_run: bool) -> contextlib.AbstractContextManager[None]:
+    """Keeps other writers out of a data folder, where there is something to write."""
+    part = str(data.part or "")
+    return contextlib.nullcontext() if dry_run else only_writer(data.path, does, part)
+
+
+def parts_of(data: DataFolder) -> list[DataFolder]:
+    """The parts that have records in a data folder; several machines make one data set so."""
+    names = (path.name for path in sorted(data.path.glob("manifest.part-*-of-*.jsonl")))
+    found = (re.fullmatch(r"manifest\.part-(\d+)-of-(\d+)\.jsonl", name) for name in names)
+    return [replace(data, part=Part(int(match[1]), int(match[2]))) for match in found if match]
+
+
+def join_parts(data: DataFolder, dry_run: bool, report: Callable[[str], None]) -> None:
+    """Takes the records of the parts that were made in a data folder into those of the whole.
+
+    Nothing is copied: the pictures lie where they belong. Of two photographs with the same bytes
+    that two parts put on different sides of the split, the later one is removed. A command that is
+    killed at it leaves parts that are joined again.
+
+    Raises:
+        DamagedRecordError: if a record cannot be read.
+        OSError: if the folder cannot be written.
+    """
+    parts = parts_of(data)
+    if parts:
+        report(f"{len(parts)} parts are joined")
+    if not parts or dry_run:
+        return
+    images, rejected = read_manifest(data.manifest), read_rejected(data.rejected)
+    for part in parts:
+        images |= read_manifest(part.manifest)
+        rejected |= read_rejected(part.rejected)
+    first, paths = first_ids(images.values()), paths_by_id(data.originals)
+    for image in list(images.values()):
+        first_id = first[image.sha256]
+        if split_of(first_id) != image.split:
+            path = paths.get(image.id, data.originals / image.id)
+            rejected[rejected_key(image.id, path)] = same_bytes_as(first_id)
+            del images[image.id]
+            remove_pictures(data, image.id)
+    write_rejected(data.rejected, rejected)
+    records = (read_kernel(path) for path in data.blurred.glob("*") if path.is_dir())
+    write_drawn(data, [record.blur for record in records if record], images)
+    write_manifest(data.manifest, images)
+    for part in parts:
+        for path in (part.rejected, part.manifest, data.path / f".lock.{part.part}"):
+            path.unlink(missing_ok=True)

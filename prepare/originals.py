@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from prepare.records.files import atomic_file, sha256_of
 from prepare.records.jsonl import JsonLines
 
 NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that has none
-SEEN_NAME = ".photographs.jsonl"
 State = tuple[int, int, int]
 
 
@@ -41,13 +40,15 @@ class SeenPhotograph:
     state: State
 
 
-def seen_photographs(data: DataFolder) -> JsonLines[SeenPhotograph]:
-    """The photographs whose pairs were made; a lost line costs that one is read again."""
-    return JsonLines(data.path / SEEN_NAME, SeenPhotograph, "remove it", skip_damaged=True)
-
-
 class NoPhotographsError(PrepareError):
     """A folder named by --from is missing, or they hold too few photographs."""
+
+
+def seen_photographs(data: DataFolder) -> JsonLines[SeenPhotograph]:
+    """The photographs whose pairs were made; a lost line costs that one is read again."""
+    return JsonLines(
+        data.path / ".photographs.jsonl", SeenPhotograph, "remove it", skip_damaged=True
+    )
 
 
 def paths_by_id(originals_dir: Path, source: str = "") -> dict[str, Path]:
@@ -77,17 +78,18 @@ def photographs_in(folders: Sequence[Path]) -> list[Path]:
         NoPhotographsError: if a folder is not there, or none of them holds a photograph.
         OSError: if one of them cannot be read.
     """
+    paths: dict[Path, None] = {}
     for folder in folders:
         if not folder.is_dir():
             raise NoPhotographsError(
                 f"--from {folder}: no such folder; name a folder of photographs"
             )
-    found = [listing.photographs_in(f, recursive=True, on_error=print_left_out) for f in folders]
-    paths = list(dict.fromkeys(path for paths in found for path in paths))
+        found = listing.photographs_in(folder, recursive=True, on_error=print_left_out)
+        paths |= dict.fromkeys(found)
     if not paths:
         kinds, places = ", ".join(sorted(listing.SUFFIXES)), " ".join(map(str, folders))
         raise NoPhotographsError(f"--from {places}: no photographs there (looked for {kinds})")
-    return paths
+    return list(paths)
 
 
 def print_left_out(error: OSError) -> None:
@@ -104,7 +106,18 @@ def state_of(path: str | Path) -> State:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def with_ids(paths: Sequence[Path], done_ids: Collection[str] = ()) -> list[Original]:
+def possible_ids(path: Path) -> Iterator[str]:
+    """A photograph's name without its extension, and with more and more names of its folders."""
+    image_id = path.stem
+    yield image_id
+    for folder in filter(None, (parent.name for parent in path.parents)):
+        image_id = f"{folder}-{image_id}"
+        yield image_id
+
+
+def with_ids(
+    paths: Sequence[Path], given: Mapping[Path, str], known_ids: Collection[str] = ()
+) -> list[Original]:
     """Photographs with their ids, or with why they can have none.
 
     The id is the name without its extension. Of several photographs of one name in different
@@ -113,20 +126,19 @@ def with_ids(paths: Sequence[Path], done_ids: Collection[str] = ()) -> list[Orig
 
     Args:
         paths: of the photographs.
-        done_ids: ids that are given already; a photograph of that very name keeps it.
+        given: ids that photographs have already; they keep them, whatever stands before them now.
+        known_ids: ids of all images; a photograph of that very name comes before others.
     """
-    spellings = {image_id.casefold(): image_id for image_id in done_ids}
+    spellings = {image_id.casefold(): image_id for image_id in known_ids}
     owners: dict[str, Original] = {}  # by id, whatever its case
     found = {}
-    for path in sorted(paths, key=lambda path: path.stem not in done_ids):
-        image_id, folder, problem = path.stem, path.parent, ""
-        while (
-            (owner := owners.get(image_id.casefold()))
-            and owner.path.parent != path.parent
-            and folder.name
-        ):
-            image_id, folder = f"{folder.name}-{image_id}", folder.parent
-        other_id = owner.id if owner else spellings.get(image_id.casefold(), image_id)
+    for path in sorted(paths, key=lambda path: (path not in given, path.stem not in known_ids)):
+        owner, image_id = None, path.stem
+        for image_id in [given[path]] if path in given else possible_ids(path):
+            owner = owners.get(image_id.casefold())
+            if owner is None or owner.path.parent == path.parent:
+                break
+        other_id, problem = owner.id if owner else spellings.get(image_id.casefold(), image_id), ""
         if reason := why_no_id(image_id):
             problem = f"its name {reason}; rename it"
         elif other_id != image_id:
@@ -138,84 +150,83 @@ def with_ids(paths: Sequence[Path], done_ids: Collection[str] = ()) -> list[Orig
     return [found[path] for path in paths]
 
 
-class LinkFolder:
-    """A folder of links to photographs, at most one an id; of copies where links cannot be."""
+def link_or_copy(target: str, place: Path, known_sha256: str = "") -> None:
+    """Puts a link to a file or folder at a place; a copy of a file where links cannot be.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.copies: set[str] = set()  # names of what is no link
-        self.links: dict[str, set[str]] = {}  # names by id: a call for many is one look
-        if path.is_dir():
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.is_symlink():
-                        self.links.setdefault(Path(entry.name).stem, set()).add(entry.name)
-                    else:
-                        self.copies.add(entry.name)
+    Args:
+        target: its full path.
+        place: where a link to something else is replaced.
+        known_sha256: of an older copy, which is replaced.
 
-    def link(self, name: str, target: str, known_sha256: str = "") -> Path:
-        """A link of that name to `target`; other links of its id are removed.
-
-        Args:
-            name: of the link: an id, and the suffix of its photograph.
-            target: the photograph, its full path.
-            known_sha256: of an older copy of it, which is replaced.
-
-        Raises:
-            UnusablePhotograph: if the photograph cannot be copied.
-            FileExistsError: if another file is in the way, which stays.
-            OSError: if the link or the copy cannot be written.
-        """
-        place, names = self.path / name, self.links.setdefault(Path(name).stem, set())
-        for other in sorted(names):
-            if other != name or os.readlink(place) != target:
-                (self.path / other).unlink()
-                names.remove(other)
-        if name in names:
-            return place
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            place.symlink_to(target)
-            names.add(name)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, *NO_LINKS):
-                raise
-            # Where it is a link by now, another part of the set was quicker.
-            if not (place.is_symlink() and os.readlink(place) == target):
-                copy_photograph(Path(target), place, known_sha256)
-        return place
-
-
-def copy_photograph(photograph: Path, place: Path, known_sha256: str) -> None:
-    """Copies a photograph where it cannot be linked, see `LinkFolder.link`."""
+    Raises:
+        UnusablePhotograph: if the file cannot be copied.
+        FileExistsError: if another file is in the way, which stays.
+        OSError: if the link or the copy cannot be written.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        sha256 = sha256_of(photograph)
+        if place.is_symlink() and os.readlink(place) != target:
+            place.unlink()
+        place.symlink_to(target)
+        return
+    except OSError as error:
+        if place.is_symlink() and os.readlink(place) == target:
+            return  # perhaps another part of the set was quicker
+        if error.errno not in (errno.EEXIST, *NO_LINKS) or os.path.isdir(target):
+            raise
+    try:
+        sha256 = sha256_of(target)
     except OSError as error:
         raise UnusablePhotograph(f"cannot be opened ({error.strerror})") from error
-    if os.path.lexists(place):
-        found_sha256 = sha256_of(place)
+    if os.path.lexists(place) and (found_sha256 := sha256_of(place)) != known_sha256:
         if found_sha256 == sha256:
             return
-        if found_sha256 != known_sha256:
-            raise FileExistsError(errno.EEXIST, "another file is in the way", os.fspath(place))
-    with photograph.open("rb") as source, atomic_file(place) as file:
+        raise FileExistsError(errno.EEXIST, "another file is in the way", os.fspath(place))
+    with open(target, "rb") as source, atomic_file(place) as file:
         shutil.copyfileobj(source, file)
 
 
 class OwnPhotographs:
-    """The user's own photographs: linked by id, never changed."""
+    """The user's own photographs with their ids: linked by these, never changed."""
 
-    def __init__(self, paths: Sequence[Path], data: DataFolder) -> None:
-        """Looks at the links that there are.
+    def __init__(
+        self, paths: Sequence[Path], data: DataFolder, known_ids: Collection[str] = ()
+    ) -> None:
+        """Looks at the links that there are; one tells which id its photograph was given.
 
         Args:
             paths: of the photographs.
             data: gets the links, and knows the photographs whose pairs were made.
+            known_ids: as for `with_ids`.
         """
-        self.paths, self.log = paths, seen_photographs(data)
+        self.log, self.folder = seen_photographs(data), data.originals / "folder"
         self.seen = {photograph.id: photograph for photograph in self.log.read()}
-        self.folder = LinkFolder(data.originals / "folder")
-        self._real_folders: dict[Path, str] = {}
+        self.copies: set[str] = set()  # names of what is no link
+        self.links: dict[str, dict[str, str]] = {}  # where those of an id lead, by their names
+        if paths and self.folder.is_dir():
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        links = self.links.setdefault(Path(entry.name).stem, {})
+                        links[entry.name] = os.readlink(entry.path)
+                    else:
+                        self.copies.add(entry.name)
+        folders = {folder: os.path.realpath(folder) for folder in {path.parent for path in paths}}
+        self.targets = {
+            path: os.path.realpath(path)  # as far as links lead: one may lead to itself
+            if path.is_symlink()
+            else os.path.join(folders[path.parent], path.name)
+            for path in paths
+        }
+        given = {path: i for path in paths for i in possible_ids(path) if self.has_id(path, i)}
+        self.originals = with_ids(paths, given, known_ids)
+
+    def has_id(self, path: Path, image_id: str) -> bool:
+        """Whether a photograph was given this id when its link or copy was made."""
+        if f"{image_id}{path.suffix}" in self.copies and image_id in self.seen:
+            with contextlib.suppress(OSError):
+                return self.seen[image_id].state == state_of(path)
+        return self.targets[path] in self.links.get(image_id, {}).values()
 
     def changed(
         self, images: Mapping[str, ImageRecord], done_ids: Collection[str], *, relink: bool
@@ -230,48 +241,38 @@ class OwnPhotographs:
             relink: lets the links lead to photographs that were moved, and notes what was read.
         """
         changed, read = set(), []
-        for original in with_ids(self.paths, done_ids):
-            if original.problem or original.id not in done_ids:
+        for original in self.originals:
+            image_id, path = original.id, original.path
+            if original.problem or image_id not in done_ids:
                 continue
-            sha256 = images[original.id].sha256
-            try:
-                now = SeenPhotograph(original.id, sha256, state_of(original.path))
-                if now != self.seen.get(original.id):
-                    if sha256_of(original.path) != sha256:
-                        changed.add(original.id)
-                        continue
+            seen, sha256, is_same = self.seen.get(image_id), images[image_id].sha256, False
+            with contextlib.suppress(OSError):  # who makes its pair says why it cannot be read
+                now = SeenPhotograph(image_id, sha256, state_of(path))
+                is_same = now == seen or sha256_of(path) == sha256
+                if relink and is_same and now != seen:
                     read.append(now)
-            except OSError:  # it cannot be read any more: who makes its pair says why
-                changed.add(original.id)
-                continue
-            if relink and f"{original.id}{original.path.suffix}" not in self.folder.copies:
+            if not is_same:
+                changed.add(image_id)
+            elif relink and f"{image_id}{path.suffix}" not in self.copies:
                 self.linked(original)
-        if relink and read:
+        if read:
             self.log.append(read)
         return changed
-
-    def to_make(self, done_ids: Collection[str]) -> list[Original]:
-        """Those that are not done, and those that cannot be used."""
-        originals = with_ids(self.paths, done_ids)
-        return [each for each in originals if each.problem or each.id not in done_ids]
 
     def linked(self, original: Original) -> Original:
         """A photograph where it was linked to, in the state in which it is now."""
         if original.problem:
             return original
         path, seen = original.path, self.seen.get(original.id)
-        folder = path.parent
-        if folder not in self._real_folders:
-            self._real_folders[folder] = os.path.realpath(folder)
-        real_path = os.path.join(self._real_folders[folder], path.name)
-        # As far as links lead: one may lead to itself.
-        real_path = os.path.realpath(path) if path.is_symlink() else real_path
         state = None
         with contextlib.suppress(OSError):  # who reads it says why
             state = state_of(path)
-        name = f"{original.id}{path.suffix}"
-        try:
-            place = self.folder.link(name, real_path, seen.sha256 if seen else "")
-        except UnusablePhotograph as error:
-            return replace(original, problem=str(error))
-        return replace(original, path=place, state=state)
+        name, target = f"{original.id}{path.suffix}", self.targets[path]
+        if (links := self.links.get(original.id, {})) != {name: target}:
+            for other in links.keys() - {name}:
+                (self.folder / other).unlink(missing_ok=True)
+            try:
+                link_or_copy(target, self.folder / name, seen.sha256 if seen else "")
+            except UnusablePhotograph as error:
+                return replace(original, problem=str(error))
+        return replace(original, path=self.folder / name, state=state)

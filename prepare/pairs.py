@@ -55,16 +55,12 @@ def is_whole_jpeg(path: str) -> bool:
     """Whether a file begins and ends as a JPEG; without a buffer, as there are many."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # should it be a pipe
+        with open(descriptor, "rb", buffering=0) as file:
+            start = file.read(2)
+            file.seek(-2, os.SEEK_END)
+            return start == b"\xff\xd8" and file.read(2) == b"\xff\xd9"
     except OSError:
         return False
-    try:
-        start = os.read(descriptor, 2)
-        os.lseek(descriptor, -2, os.SEEK_END)
-        return start == b"\xff\xd8" and os.read(descriptor, 2) == b"\xff\xd9"
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = False) -> None:

@@ -7,31 +7,25 @@ could be used, so it may offer more than is asked for and never does work that n
 import functools
 import io
 import itertools
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image as PillowImage
-from tqdm import tqdm
 
 from prepare import PrepareError
 from prepare.drawing.sample import sample_picture
 from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
-from prepare.ffhq.metadata import (
-    FACIAL_RECOGNITION_NOTICE,
-    NUM_FFHQ_IMAGES,
-    FfhqSettings,
-    wanted_ids,
-)
-from prepare.ffhq.source import FfhqDownload, readable
+from prepare.ffhq.metadata import NUM_FFHQ_IMAGES, FfhqSettings, wanted_ids
+from prepare.ffhq.source import fetched_originals
 from prepare.originals import (
-    LinkFolder,
     NoPhotographsError,
     Original,
     OwnPhotographs,
+    link_or_copy,
     paths_by_id,
     photographs_in,
-    with_ids,
 )
 from prepare.records.data_folder import DataFolder, ImageRecord, Part
 from prepare.records.files import write_bytes
@@ -78,16 +72,15 @@ class SourceSettings:
         _ = self.photographs
 
 
-class DiskTooSmallError(PrepareError):
-    """The disk cannot take what is asked for."""
-
-
 class MixedSourcesError(PrepareError):
     """A data folder would hold images of two kinds."""
 
 
 def originals_from(
-    wanted: SourceSettings, data: DataFolder, done_ids: Collection[str]
+    wanted: SourceSettings,
+    data: DataFolder,
+    done_ids: Collection[str],
+    photographs: OwnPhotographs,
 ) -> Iterable[Original]:
     """Originals of a source, the wanted ones first, without those that are done.
 
@@ -95,62 +88,33 @@ def originals_from(
         wanted: which originals.
         data: its folder of originals holds one folder a source.
         done_ids: ids that need not be offered again.
+        photographs: those of the user's own folders.
 
     Raises:
         PrepareError: if the source has too few, or the disk is too small for it.
     """
+    num_images, folder = wanted.num_images, data.originals
     if wanted.source == "sample":
-        return sample_originals(data.originals / "sample", wanted.seed, done_ids)
+        return sample_originals(folder / "sample", wanted.seed, done_ids)
     if wanted.source in FFHQ_SOURCES:
-        return fetched_originals(wanted, data.originals, done_ids)
+        return fetched_originals(wanted.ffhq, folder, num_images, done_ids, wanted.keep)
     if wanted.ffhq_copy:
-        links = LinkFolder(data.originals / "folder")
-        links.link("images1024x1024", str(images_folder(wanted.ffhq_copy).resolve()))
-        return ffhq_copy_originals(links.path, wanted.num_images, wanted.ffhq.ids, done_ids)
-    photographs = OwnPhotographs(wanted.photographs, data)
-    to_make = photographs.to_make(done_ids)
-    if len(done_ids) + len(to_make) < wanted.num_images:
+        place = folder / "folder" / "images1024x1024"
+        link_or_copy(os.path.realpath(images_folder(wanted.ffhq_copy)), place)
+        return ffhq_copy_originals(place.parent, num_images, wanted.ffhq.ids, done_ids)
+    to_make = [
+        original
+        for original in photographs.originals
+        if original.problem or original.id not in done_ids
+    ]
+    if len(done_ids) + len(to_make) < num_images:
         there = f", and {len(done_ids)} pairs are there" if done_ids else ""
         raise NoPhotographsError(
-            f"--num-images asks for {wanted.num_images}, but --from "
+            f"--num-images asks for {num_images}, but --from "
             f"{' '.join(map(str, wanted.from_dirs))} holds {len(wanted.photographs)} photographs"
             f"{there}; add some, or ask for N={len(done_ids) + len(to_make)}"
         )
     return map(photographs.linked, to_make)
-
-
-def fetched_originals(
-    wanted: SourceSettings, originals_dir: Path, done_ids: Collection[str]
-) -> Iterator[Original]:
-    """FFHQ's photographs as they arrive, once it has been said what that takes.
-
-    Raises:
-        DiskTooSmallError: before anything is fetched.
-    """
-    download = FfhqDownload(wanted.ffhq, originals_dir, wanted.num_images, done_ids)
-    plan = download.plan()
-    if plan.num_files:
-        print(FACIAL_RECOGNITION_NOTICE)
-        print(plan.described())
-        if wanted.keep and plan.disk_bytes > plan.free_bytes:
-            raise DiskTooSmallError(
-                f"the disk of {originals_dir} has {readable(plan.free_bytes)} free, and "
-                f"{readable(plan.disk_bytes)} are needed; ask for fewer (N=...), for another place "
-                "(DATA=...), or drop each original once its pairs are made (KEEP=0)"
-            )
-    with tqdm(
-        desc="download",
-        unit="B",
-        unit_scale=True,
-        total=plan.download_bytes or None,
-        disable=None if plan.num_files else True,
-        leave=False,
-    ) as progress:
-
-        def count(num_bytes: int) -> None:
-            progress.update(num_bytes)
-
-        yield from download.originals(report=tqdm.write, on_bytes=count)
 
 
 def check_same_source(images: Mapping[str, ImageRecord], manifest_path: Path, source: str) -> None:
@@ -182,7 +146,9 @@ def count_missing(wanted: SourceSettings, num_known: int, done_ids: Collection[s
     return max(wanted.num_images, num_known) - len(done_ids)
 
 
-def ids_of_part(wanted: SourceSettings, part: Part) -> tuple[set[str], set[str]]:
+def ids_of_part(
+    wanted: SourceSettings, part: Part, photographs: OwnPhotographs
+) -> tuple[set[str], set[str]]:
     """Ids of the images that a part is to make, and of those that it leaves to the others.
 
     A part makes what it can of the first `num_images` originals. What takes the place of those
@@ -200,7 +166,7 @@ def ids_of_part(wanted: SourceSettings, part: Part) -> tuple[set[str], set[str]]
         copy = ffhq_copy_originals(wanted.ffhq_copy, wanted.num_images, wanted.ffhq.ids)
         ids = [original.id for original in copy]
     else:
-        ids = [original.id for original in with_ids(wanted.photographs)]
+        ids = [original.id for original in photographs.originals]
     own = {image_id for image_id in ids[: wanted.num_images] if part.holds(image_id)}
     return own, set(ids) - own
 
@@ -229,13 +195,11 @@ def sample_id(seed: int, index: int) -> str:
     return f"sample-{seed}-{index:05d}"
 
 
-def sample_originals(
-    originals_dir: Path, seed: int, done_ids: Collection[str]
-) -> Iterator[Original]:
+def sample_originals(folder: Path, seed: int, done_ids: Collection[str]) -> Iterator[Original]:
     """Drawn portraits and scenes without end, each drawn when a worker first asks for it."""
     for index in itertools.count():
         image_id = sample_id(seed, index)
-        path = originals_dir / f"{image_id}.png"
+        path = folder / f"{image_id}.png"
         if image_id not in done_ids:
             draw = functools.partial(draw_sample, path, index, seed)
             yield Original(image_id, path, "sample", materialize=draw)

@@ -209,17 +209,6 @@ def test_blur_alone_leaves_the_sharp_half_and_refuses_a_changed_original(tmp_pat
     assert "changed since its sharp half" in reasons_of(tmp_path)["00000"]
 
 
-def test_blur_says_how_many_photographs_it_blurred(tmp_path, photos, capsys):
-    assert dataset(tmp_path / "data", photos, 4) == 0
-    capsys.readouterr()
-    words = ["blur", "--data-dir", f"{tmp_path}/data", "--size", "32", "--radius", "9", "12"]
-    assert pipeline.main(words) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "4 photographs to blur for disc-r9, disc-r12",
-        f"4 photographs blurred, in {tmp_path / 'data' / 'blurred_resized'}",
-    ]
-
-
 def test_pictures_of_one_id_are_removed_and_no_others(tmp_path):
     data = DataFolder(tmp_path)
     names = ["a.jpg", "a.b.jpg", "[a].jpg", "A.jpg", "aa.jpg", "*.jpg"]
@@ -255,15 +244,6 @@ def test_file_that_cannot_be_read_is_listed_until_it_is_mended(tmp_path, content
     path.write_bytes(good)
     assert write(tmp_path, originals) == 3
     assert reasons_of(tmp_path) == {}
-
-
-def test_original_that_became_unusable_is_forgotten_with_its_pictures(tmp_path):
-    originals = originals_of(tmp_path / "photos", ["a.png", "b.png"])
-    write(tmp_path, originals)
-    originals[0].path.write_bytes(b"no PNG")
-    assert write(tmp_path, originals[:1]) == 0
-    assert ids_of(tmp_path) == {"b"}
-    assert not list(tmp_path.rglob("a.jpg"))
 
 
 def test_original_that_its_source_refuses_leaves_the_pair_of_its_id(tmp_path):

@@ -1,13 +1,13 @@
 """Originals: the user's own photographs, drawn ones, and those at hand for further sets."""
 
 import errno
-import hashlib
 import itertools
 import os
 import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.pair_files import photo_u8, tree, write_photos
 from helpers.pair_writing import dataset, ids_of, reasons_of
@@ -15,8 +15,14 @@ from PIL import Image as PillowImage
 
 import pipeline
 from prepare.ffhq.metadata import FfhqSettings
-from prepare.originals import LinkFolder, NoPhotographsError, photographs_in, with_ids
-from prepare.records.data_folder import DataFolder, ImageRecord
+from prepare.originals import (
+    NoPhotographsError,
+    OwnPhotographs,
+    link_or_copy,
+    photographs_in,
+    with_ids,
+)
+from prepare.records.data_folder import DataFolder, ImageRecord, read_manifest
 from prepare.sources import (
     MixedSourcesError,
     SourceSettings,
@@ -27,12 +33,10 @@ from prepare.sources import (
 )
 
 
-def own(folders, num_images=1):
-    return SourceSettings("folder", num_images, folders, True, 0, FfhqSettings())
-
-
-def offered(folder, data_dir, num_images, done_ids=()):
-    return list(originals_from(own([folder], num_images), DataFolder(data_dir), done_ids))
+def offered(folders, data_dir, num_images):
+    wanted = SourceSettings("folder", num_images, folders, True, 0, FfhqSettings())
+    data = DataFolder(data_dir)
+    return list(originals_from(wanted, data, (), OwnPhotographs(wanted.photographs, data)))
 
 
 def images_of(**sources):
@@ -40,6 +44,11 @@ def images_of(**sources):
         image_id: ImageRecord(image_id, "train", source, "0" * 64, 64, 64)
         for image_id, source in sources.items()
     }
+
+
+def refused(*_):
+    """In the place of os.symlink, as on a file system without links."""
+    raise OSError(errno.EPERM, "Operation not permitted")
 
 
 # Which photographs there are.
@@ -91,7 +100,7 @@ def test_folder_that_is_not_there_is_an_error_though_there_are_enough_pairs(
 def test_too_few_photographs_are_refused_before_any_work(tmp_path):
     folder = write_photos(tmp_path / "photos", ["a.png", "b.png"])
     with pytest.raises(NoPhotographsError, match=r"asks for 3.*holds 2.*N=2"):
-        offered(folder, tmp_path / "data", 3)
+        offered([folder], tmp_path / "data", 3)
     assert not (tmp_path / "data").exists()
 
 
@@ -109,15 +118,15 @@ def test_photographs_of_another_folder_are_added_to_those_that_are_there(tmp_pat
 def test_several_folders_are_one_after_the_other(tmp_path):
     b = write_photos(tmp_path / "b", ["1.png", "2.png"])
     a = write_photos(tmp_path / "a", ["2.png", "3.png"])
-    originals = originals_from(own([b, a], 4), DataFolder(tmp_path / "data"), ())
+    originals = offered([b, a], tmp_path / "data", 4)
     assert [original.id for original in originals] == ["1", "2", "a-2", "3"]
 
 
 # Ids.
 
 
-def ids_and_problems(names, done_ids=()):
-    originals = with_ids([Path(name) for name in names], done_ids)
+def ids_and_problems(names, known_ids=()):
+    originals = with_ids([Path(name) for name in names], {}, known_ids)
     return [original.problem or original.id for original in originals]
 
 
@@ -146,6 +155,22 @@ def test_an_id_that_is_given_stays_with_its_photograph():
     assert ids_and_problems(["p/FACE.png", "q/face.png"], {"face"}) == ["p-FACE", "face"]
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_folder_that_sorts_earlier_takes_no_id_away(tmp_path, monkeypatch, links, capsys):
+    if not links:
+        monkeypatch.setattr(os, "symlink", refused)
+    write_photos(tmp_path / "photos" / "b", ["1.png", "2.png"])
+    assert dataset(tmp_path / "data", tmp_path / "photos", 2) == 0
+    before = read_manifest(tmp_path / "data" / "manifest.jsonl")
+    write_photos(tmp_path / "photos" / "a", ["2.png", "3.png"], height=96)
+    for num_to_make in (2, 0):
+        assert dataset(tmp_path / "data", tmp_path / "photos", 4) == 0
+        assert f"{4 - num_to_make} pairs are there, {num_to_make}" in capsys.readouterr().out
+    after = read_manifest(tmp_path / "data" / "manifest.jsonl")
+    assert after.items() >= before.items()
+    assert after.keys() == {"1", "2", "3", "a-2"}
+
+
 def test_pairs_of_equal_names_are_made_and_stay(tmp_path, capsys):
     names = ["a.png", "b.png", "c.png"]
     for folder in ("100", "101"):
@@ -166,7 +191,7 @@ def test_an_id_is_a_whole_stem_not_the_beginning_of_another(tmp_path):
     names = ["face.crop.jpg", "face.jpg", "face[1].jpg", "face1.jpg"]
     folder = write_photos(tmp_path / "photos", names)
     for _ in range(2):
-        originals = offered(folder, tmp_path, 4)
+        originals = offered([folder], tmp_path, 4)
         assert {each.id for each in originals} == {"face", "face.crop", "face1", "face[1]"}
         assert all(each.path.exists() for each in originals)
         links = tmp_path / "originals" / "folder"
@@ -180,7 +205,7 @@ def test_photographs_are_linked_never_copied_or_changed(tmp_path, monkeypatch):
     folder = write_photos(tmp_path / "photos", ["b.png", "a.jpg"])
     before = tree(folder)
     monkeypatch.chdir(folder)
-    originals = offered(Path("..", "photos"), tmp_path / "data", 2)
+    originals = offered([Path("..", "photos")], tmp_path / "data", 2)
     monkeypatch.chdir(tmp_path)
     assert [(each.id, each.source, each.problem) for each in originals] == [
         ("a", "folder", ""),
@@ -198,14 +223,11 @@ def test_file_in_the_place_of_a_link_is_the_users_and_stays(tmp_path, photos):
     link.parent.mkdir()
     link.write_bytes(b"mine")
     with pytest.raises(FileExistsError, match=r"00\.png"):
-        LinkFolder(link.parent).link("00.png", str(photos / "00.png"), "0" * 64)
+        link_or_copy(str(photos / "00.png"), link, "0" * 64)
     assert link.read_bytes() == b"mine"
 
 
 def test_where_links_cannot_be_photographs_are_copied(tmp_path, photos, monkeypatch, capsys):
-    def refused(*_):
-        raise OSError(errno.EPERM, "Operation not permitted")
-
     monkeypatch.setattr(os, "symlink", refused)
     os.mkfifo(photos / "0.png")
     data = DataFolder(tmp_path / "data")
@@ -291,32 +313,34 @@ def test_linking_takes_time_in_proportion(tmp_path):
     for number in range(2000):
         (tmp_path / "photos" / f"{number}.jpg").touch()
     began_s = time.process_time()
-    assert len(offered(tmp_path / "photos", tmp_path / "data", 2000)) == 2000
+    assert len(offered([tmp_path / "photos"], tmp_path / "data", 2000)) == 2000
     assert time.process_time() - began_s < 8  # 0.3
 
 
 # Drawn pictures, and originals at hand.
 
 
-def test_samples_are_drawn_when_asked_for_and_the_same_every_time(tmp_path):
-    digests = set()
-    for name in ("one", "other"):
-        original = next(sample_originals(tmp_path / name, 5, ["sample-5-00000"]))
-        assert not original.path.exists()
-        original.materialize()
-        digests.add(hashlib.sha256(original.path.read_bytes()).hexdigest())
-    assert len(digests) == 1
-    with PillowImage.open(tmp_path / "one" / "sample-5-00001.png") as image:
-        assert (image.size, image.mode) == ((1024, 1024), "RGB")
+def test_samples_go_on_after_those_that_are_there_and_are_drawn_when_asked_for(
+    tmp_path, monkeypatch
+):
+    drawn = []
 
+    def draw(*index_and_seed):
+        drawn.append(index_and_seed)
+        return photo_u8(0)
 
-def test_samples_go_on_after_those_that_are_there(tmp_path):
-    done_ids = {"sample-0-00000", "sample-0-00002"}
-    originals = list(itertools.islice(sample_originals(tmp_path, 0, done_ids), 3))
-    assert [each.id for each in originals] == [f"sample-0-0000{index}" for index in (1, 3, 4)]
+    monkeypatch.setattr("prepare.sources.sample_picture", draw)
+    done_ids = {"sample-5-00000", "sample-5-00002"}
+    originals = list(itertools.islice(sample_originals(tmp_path, 5, done_ids), 3))
+    assert [each.id for each in originals] == [f"sample-5-0000{index}" for index in (1, 3, 4)]
+    assert drawn == []
     originals[0].path.write_bytes(b"as it is")
-    originals[0].materialize()
+    for original in originals[:2]:
+        original.materialize()
+    assert drawn == [(3, 5)]
     assert originals[0].path.read_bytes() == b"as it is"
+    with PillowImage.open(originals[1].path) as image:
+        assert (np.asarray(image) == photo_u8(0)).all()
 
 
 def test_kinds_of_image_do_not_mix(tmp_path):

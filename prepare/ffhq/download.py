@@ -78,7 +78,7 @@ class Client:
     """What all requests of one run share: patience, a count of bytes, a way to stop them."""
 
     settings: FfhqSettings
-    on_bytes: Callable[[int], None] = lambda num_bytes: None
+    on_bytes: Callable[[int], object] = lambda num_bytes: None
     stop: threading.Event = field(default_factory=threading.Event)
     of_thread: threading.local = field(default_factory=threading.local)
 

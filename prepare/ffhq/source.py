@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from prepare.ffhq.download import Client, DownloadError, fetch_file, host_of, read_growing
 from prepare.ffhq.google_drive import METADATA_DRIVE_ID, drive_file_url
 from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, FfhqError, VerifiedFiles, check_image
 from prepare.ffhq.metadata import (
+    FACIAL_RECOGNITION_NOTICE,
     METADATA_BYTES_PER_ENTRY,
     Entry,
     FfhqSettings,
@@ -90,7 +93,7 @@ class FfhqDownload:
     def originals(
         self,
         report: Callable[[str], None] = print,
-        on_bytes: Callable[[int], None] = lambda num_bytes: None,
+        on_bytes: Callable[[int], object] = lambda num_bytes: None,
     ) -> Iterator[Original]:
         """The wanted photographs: first those at hand, then the others as they are fetched.
 
@@ -212,6 +215,41 @@ class FfhqDownload:
         """Why photographs are missing, in half a line: the two commonest reasons."""
         reasons = [problem for problem, _ in self.problems.most_common(2)]
         return "; ".join(reasons) or "nothing was refused"
+
+
+def fetched_originals(
+    settings: FfhqSettings,
+    originals_dir: Path,
+    num_images: int,
+    done_ids: Collection[str],
+    keep: bool,
+) -> Iterator[Original]:
+    """FFHQ's photographs as they arrive, once it has been said what that takes.
+
+    Raises:
+        FfhqError: before anything is fetched, if all are to be kept, and the disk is too small;
+            after all others came, if some are missing.
+    """
+    download = FfhqDownload(settings, originals_dir, num_images, done_ids)
+    plan = download.plan()
+    if plan.num_files:
+        print(FACIAL_RECOGNITION_NOTICE)
+        print(plan.described())
+        if keep and plan.disk_bytes > plan.free_bytes:
+            raise FfhqError(
+                f"the disk of {originals_dir} has {readable(plan.free_bytes)} free, and "
+                f"{readable(plan.disk_bytes)} are needed; ask for fewer (N=...), for another place "
+                "(DATA=...), or drop each original once its pairs are made (KEEP=0)"
+            )
+    with tqdm(
+        desc="download",
+        unit="B",
+        unit_scale=True,
+        total=plan.download_bytes or None,
+        disable=None if plan.num_files else True,
+        leave=False,
+    ) as progress:
+        yield from download.originals(tqdm.write, progress.update)
 
 
 class JobThreads:
