@@ -57,15 +57,11 @@ def paths_by_id(originals_dir: Path, source: str = "") -> dict[str, Path]:
     Args:
         originals_dir: holds one folder a source. Folders may be linked in; none is walked twice.
         source: of two files with the same id, one below the folder of this name is taken.
-
-    Raises:
-        OSError: if the folder cannot be read.
     """
     if not originals_dir.is_dir():
         return {}
-    preferred = originals_dir / source
     paths = listing.photographs_in(originals_dir, recursive=True, on_error=print_left_out)
-    paths.sort(key=lambda path: path.is_relative_to(preferred))
+    paths.sort(key=lambda path: path.is_relative_to(originals_dir / source))
     return {path.stem: path for path in paths}
 
 
@@ -203,14 +199,12 @@ class OwnPhotographs:
         self.seen = {photograph.id: photograph for photograph in self.log.read()}
         self.copies: set[str] = set()  # names of what is no link
         self.links: dict[str, dict[str, str]] = {}  # where those of an id lead, by their names
-        if paths and self.folder.is_dir():
-            with os.scandir(self.folder) as entries:
-                for entry in entries:
-                    if entry.is_symlink():
-                        links = self.links.setdefault(Path(entry.name).stem, {})
-                        links[entry.name] = os.readlink(entry.path)
-                    else:
-                        self.copies.add(entry.name)
+        for entry in os.scandir(self.folder) if self.folder.is_dir() else ():
+            if entry.is_symlink():
+                links = self.links.setdefault(Path(entry.name).stem, {})
+                links[entry.name] = os.readlink(entry.path)
+            else:
+                self.copies.add(entry.name)
         folders = {folder: os.path.realpath(folder) for folder in {path.parent for path in paths}}
         self.targets = {
             path: os.path.realpath(path)  # as far as links lead: one may lead to itself

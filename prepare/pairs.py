@@ -6,11 +6,12 @@ alone writes, in the order of the originals, so that nothing depends on which is
 """
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
 
 from prepare import PrepareError
-from prepare.originals import Original, SeenPhotograph, seen_photographs
+from prepare.originals import Original, SeenPhotograph, paths_by_id, seen_photographs
 from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
 from prepare.pictures import Pictures, SetSettings, make_pictures
@@ -19,6 +20,7 @@ from prepare.records.data_folder import (
     HINT,
     DataFolder,
     ImageRecord,
+    Part,
     Rejection,
     manifest_log,
     read_manifest,
@@ -98,21 +100,19 @@ def write_pairs(
     keep_sharp: bool = False,
     keep_originals: bool = True,
 ) -> int:
-    """Makes the pairs of the first `num_images` originals that can be used.
+    """Makes the pairs of the first `num_images` originals that can be used; says how many.
+
+    They are fewer when the originals run out. One that cannot be used, or has the same bytes as one
+    on the other side of the split, is listed in `rejected.jsonl`, and another takes its place.
 
     Args:
-        originals: pulled only as far as needed; one that cannot be used, or has the same bytes as
-            one on the other side of the split, is listed in `rejected.jsonl`, and another is taken
-            in its place.
+        originals: pulled only as far as needed.
         num_images: how many pairs are wanted.
         data: where everything goes; pictures of the same id are replaced.
         sets: the blurred sets, all made from one reading of the original.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
         keep_originals: else those that were fetched or drawn are removed once used; what lies
             elsewhere and is linked in stays.
-
-    Returns:
-        how many pairs were made: fewer than `num_images` when the originals ran out.
 
     Raises:
         PrepareError: what the source raised, once everything it had given was made; or if a worker
@@ -137,7 +137,10 @@ def write_pairs(
                     remove_pictures(data, original.id)
                 records.reject(original, reason)
                 continue
-            write_pictures(made, records.images.get(original.id), data, sets.blurs)
+            known = records.images.get(original.id)
+            if known and known.sha256 != made.image.sha256:
+                remove_pictures(data, original.id)
+            write_pictures(made, data, sets.blurs)
             is_ours = original.source != "folder" and not keep_originals
             if is_ours and original.path.resolve().is_relative_to(our_originals):
                 original.path.unlink()
@@ -149,12 +152,8 @@ def write_pairs(
     return records.num_accepted
 
 
-def write_pictures(
-    made: Pictures, known: ImageRecord | None, data: DataFolder, blurs: Sequence[LensBlur]
-) -> None:
-    """Writes what was made of an original; `known` is what the manifest said of it before."""
-    if known and known.sha256 != made.image.sha256:
-        remove_pictures(data, made.image.id)
+def write_pictures(made: Pictures, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
+    """Writes what was made of an original."""
     if made.sharp is not None:
         write_bytes(data.sharp_path(made.image.id), made.sharp, sync=False)
     for blur, blurred in zip(blurs, made.blurred, strict=True):
@@ -163,16 +162,14 @@ def write_pictures(
 
 def remove_pictures(data: DataFolder, image_id: str) -> None:
     """Removes the pictures of one image, and of no other."""
-    folders = [path for path in data.blurred.glob("*") if path.is_dir()]
-    for path in [data.sharp_path(image_id), *(folder / f"{image_id}.jpg" for folder in folders)]:
-        path.unlink(missing_ok=True)
+    for folder in [data.sharp, *(path for path in data.blurred.glob("*") if path.is_dir())]:
+        (folder / f"{image_id}.jpg").unlink(missing_ok=True)
 
 
 class PairRecords:
     """The records of a data folder, in memory and, now and then, on the disk.
 
-    Saving takes time in proportion to what is new: the records are written once, then lines are
-    added to them, and in the end they are written in order.
+    They are written once, then grow by what is new, and in the end they are written in order.
     """
 
     def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
@@ -255,11 +252,8 @@ class PairRecords:
         """Writes all records in order, and what was drawn for each image, which its id decides."""
         if not self.data.part:  # else once the parts are joined
             write_drawn(self.data, self.blurs, self.images)
-            seen = [
-                self.seen[image_id] for image_id in sorted(self.seen) if image_id in self.images
-            ]
-            if seen:
-                seen_photographs(self.data).rewrite(seen)
+            if ids := self.seen.keys() & self.images.keys():
+                seen_photographs(self.data).rewrite(self.seen[image_id] for image_id in sorted(ids))
                 self.new_seen = []
         self.is_log = False
         self.save()
@@ -284,3 +278,45 @@ def write_drawn(data: DataFolder, blurs: Iterable[LensBlur], ids: Iterable[str])
         if blur.spreads:
             lines = ({"id": i} | blur.sampled_values(i) for i in sorted(ids))
             JsonLines(data.blurred / blur.name / "manifest.jsonl", dict, HINT).rewrite(lines)
+
+
+def parts_of(data: DataFolder) -> list[DataFolder]:
+    """The parts that have records in a data folder, where several machines make one set."""
+    names = (path.name for path in sorted(data.path.glob("manifest.part-*-of-*.jsonl")))
+    found = (re.fullmatch(r"manifest\.part-(\d+)-of-(\d+)\.jsonl", name) for name in names)
+    return [replace(data, part=Part(int(match[1]), int(match[2]))) for match in found if match]
+
+
+def join_parts(data: DataFolder, dry_run: bool, report: Callable[[str], None]) -> None:
+    """Takes the records of the parts that were made in a data folder into those of the whole.
+
+    Nothing is copied: the pictures lie where they belong. Of two photographs with the same bytes
+    that two parts put on different sides of the split, the later one is removed. A command that is
+    killed at it leaves parts that are joined again.
+
+    Raises:
+        DamagedRecordError: if a record cannot be read.
+        OSError: if the folder cannot be written.
+    """
+    parts = parts_of(data)
+    if parts:
+        report(f"{len(parts)} parts are joined")
+    if not parts or dry_run:
+        return
+    kernels = (read_kernel(path) for path in data.blurred.glob("*") if path.is_dir())
+    records = PairRecords(data, [kernel.blur for kernel in kernels if kernel])
+    for part in parts:
+        records.images |= read_manifest(part.manifest)
+        records.rejected |= read_rejected(part.rejected)
+    first, paths = first_ids(records.images.values()), paths_by_id(data.originals)
+    for image in list(records.images.values()):
+        first_id = first[image.sha256]
+        if split_of(first_id) != image.split:
+            path = paths.get(image.id, data.originals / image.id)
+            records.rejected[rejected_key(image.id, path)] = same_bytes_as(first_id)
+            del records.images[image.id]
+            remove_pictures(data, image.id)
+    records.finish()
+    for part in parts:
+        for path in (part.rejected, part.manifest, data.path / f".lock.{part.part}"):
+            path.unlink(missing_ok=True)

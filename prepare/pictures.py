@@ -48,7 +48,7 @@ def make_pictures(
 
     Args:
         original: to be put in place first, where its source says so.
-        sets: the blurred sets.
+        sets: the blurred sets, and where depth maps lie.
         depth_path: its depth map, if there is one.
         keep_sharp: leaves out the sharp half.
 
@@ -85,7 +85,7 @@ def make_pictures(
 
 
 def preview(path: Path, blur: LensBlur, size: int, image_id: str) -> bytes:
-    """The blurred half of a photograph's pair, for a page whose sliders move: at once.
+    """The blurred half of a photograph's pair, a JPEG file, for a page whose sliders move: at once.
 
     Of a photograph of up to 1024 pixels it is that of `make blur`, to the grain; a larger one is
     reduced before it is blurred, so that the time does not depend on it.
@@ -96,12 +96,8 @@ def preview(path: Path, blur: LensBlur, size: int, image_id: str) -> bytes:
         size: side of the result, pixels; that of the photograph where it is smaller.
         image_id: id of the image, from which the grain is drawn.
 
-    Returns:
-        a JPEG file.
-
     Raises:
-        UnusablePhotograph: for the reasons of `read_photograph`.
-        OSError: if the file cannot be opened.
+        UnusablePhotograph, OSError: as `read_photograph`.
     """
     photo = square_to_preview(path, path.stat().st_mtime_ns)
     blurred = blur_and_reduce(photo, [blur], min(size, len(photo)), image_id)
@@ -116,27 +112,19 @@ def square_to_preview(path: Path, _changed_ns: int) -> np.ndarray:
 
 
 def read_u8(path: str | Path) -> np.ndarray:
-    """A photograph as it should be seen on an sRGB screen; 16 bits are rounded to 8.
-
-    Args:
-        path: file of the photograph.
-
-    Returns:
-        uint8, shape (H, W, 3), RGB, sRGB encoded.
+    """uint8, (H, W, 3), RGB: a photograph as it should be seen on an sRGB screen.
 
     Raises:
-        UnusablePhotograph: for the reasons of `read_photograph`.
-        OSError: if the file cannot be opened.
+        UnusablePhotograph, OSError: as `read_photograph`.
     """
     return rounded_to_8_bits(read_photograph(path).pixels)
 
 
 def read_depth_map(path: str | Path) -> np.ndarray:
-    """A depth map, upright like its photograph: uint8, shape (H, W), 0 near, 255 far.
+    """uint8, (H, W), 0 near, 255 far: a depth map, upright like its photograph.
 
     Raises:
-        UnusablePhotograph: if the file is colored, or for the reasons of `read_u8`.
-        OSError: if the file cannot be opened.
+        UnusablePhotograph, OSError: as `read_photograph`, or if the file is colored.
     """
     depth = read_u8(path)
     if (depth != depth[..., :1]).any():

@@ -84,12 +84,6 @@ def originals_from(
 ) -> Iterable[Original]:
     """Originals of a source, the wanted ones first, without those that are done.
 
-    Args:
-        wanted: which originals.
-        data: its folder of originals holds one folder a source.
-        done_ids: ids that need not be offered again.
-        photographs: those of the user's own folders.
-
     Raises:
         PrepareError: if the source has too few, or the disk is too small for it.
     """
@@ -102,11 +96,7 @@ def originals_from(
         place = folder / "folder" / "images1024x1024"
         link_or_copy(os.path.realpath(images_folder(wanted.ffhq_copy)), place)
         return ffhq_copy_originals(place.parent, num_images, wanted.ffhq.ids, done_ids)
-    to_make = [
-        original
-        for original in photographs.originals
-        if original.problem or original.id not in done_ids
-    ]
+    to_make = [o for o in photographs.originals if o.problem or o.id not in done_ids]
     if len(done_ids) + len(to_make) < num_images:
         there = f", and {len(done_ids)} pairs are there" if done_ids else ""
         raise NoPhotographsError(
@@ -137,9 +127,6 @@ def count_missing(wanted: SourceSettings, num_known: int, done_ids: Collection[s
 
     FFHQ's images are wanted by id. Of other sources any `num_images` will do, and the `num_known`
     in the manifest count as wanted, so that a new blurred set is made for all of them.
-
-    Raises:
-        SettingError: if the ids cannot be read.
     """
     if wanted.ffhq.ids or wanted.source in FFHQ_SOURCES:
         return len(set(wanted_ids(wanted.ffhq.ids, wanted.num_images)) - set(done_ids))
@@ -156,7 +143,6 @@ def ids_of_part(
 
     Raises:
         PrepareError: if the source holds fewer originals.
-        SettingError: if the ids cannot be read.
     """
     if wanted.source in FFHQ_SOURCES:
         ids = wanted_ids(wanted.ffhq.ids, wanted.num_images)
@@ -178,16 +164,13 @@ def originals_at_hand(
     sources = {image.source for image in images.values()}
     source = "ffhq" if sources & FFHQ_SOURCES else next(iter(sources), "")
     paths = paths_by_id(originals_dir, source)
-    return [
-        Original(
-            image.id,
-            paths.get(image.id, originals_dir / image.id),
-            image.source,
-            problem="" if image.id in paths else "the original is gone",
-        )
-        for image in images.values()
-        if image.id not in done_ids
-    ]
+    originals = []
+    for image in images.values():
+        if image.id not in done_ids:
+            problem = "" if image.id in paths else "the original is gone"
+            path = paths.get(image.id, originals_dir / image.id)
+            originals.append(Original(image.id, path, image.source, problem))
+    return originals
 
 
 def sample_id(seed: int, index: int) -> str:
