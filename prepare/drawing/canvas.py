@@ -39,12 +39,7 @@ def fill(canvas: np.ndarray, points_px: np.ndarray, color: ArrayLike) -> None:
 def stroke(
     canvas: np.ndarray, curves_px: np.ndarray, color: ArrayLike, thickness_px: float = 1
 ) -> None:
-    """Draws open curves of one color; thickness is rounded, and at least 1.
-
-    Args:
-        canvas: may also be (height, width).
-        curves_px: (num_curves, num_points, 2) or (num_points, 2).
-    """
+    """Draws open curves, (num_curves, num_points, 2) or one; thickness is rounded, at least 1."""
     curves = fixed_point(curves_px).reshape(-1, *np.shape(curves_px)[-2:])
     thickness = max(1, round(thickness_px))
     cv2.polylines(canvas, list(curves), False, levels(color), thickness, cv2.LINE_AA, SUBPIXEL_BITS)
@@ -89,11 +84,9 @@ def coverage(side: int, points_px: np.ndarray, softness_px: float = 0.0) -> np.n
 
 
 def blend(canvas: np.ndarray, layer: ArrayLike, opacity: np.ndarray) -> None:
-    """Lays a layer over the canvas, touching only the box where it is visible.
+    """Lays a layer, or one color, over the canvas; opacity is float32, (height, width), 0..1.
 
-    Args:
-        layer: the canvas's shape, or one RGB color, 0..255.
-        opacity: float32, (height, width), 0..1.
+    Only the part where it is visible is touched.
     """
     x, y, width, height = cv2.boundingRect((opacity > 0.004).astype(np.uint8))
     if width == 0:
@@ -132,14 +125,10 @@ def add_grain(rng: np.random.Generator, picture: np.ndarray, sigma_levels: float
 def smooth_noise(
     rng: np.random.Generator, side: int, grain: float, num_octaves: int = 3
 ) -> np.ndarray:
-    """Cloudy noise, a sum of octaves of half the grain and 0.6 times the strength each.
+    """Cloudy noise, float32, (side, side), mean about 0, standard deviation about 0.5.
 
-    Args:
-        side: of the square, in pixels.
-        grain: size of the coarsest clouds, as a fraction of the side.
-
-    Returns:
-        float32, (side, side), mean about 0, standard deviation about 0.5.
+    A sum of octaves of half the grain and 0.6 times the strength each; `grain` is the size of the
+    coarsest clouds, as a fraction of the side.
     """
     total = np.zeros((side, side), np.float32)
     for octave in range(num_octaves):

@@ -62,13 +62,7 @@ def draw_lids(face: Face, upper: np.ndarray, lower: np.ndarray, sign: int) -> No
 
 
 def draw_eye(face: Face, sign: int, gaze: np.ndarray) -> None:
-    """Draws one eye.
-
-    Args:
-        face: where it is drawn.
-        sign: -1 for the eye on the left of the picture, 1 for the other.
-        gaze: shift of the iris, right and down, face units; the same for both eyes.
-    """
+    """Draws one eye, the left one in the picture if `sign` is -1; `gaze` shifts the iris."""
     sitter = face.sitter
     upper, lower = lid_curves(sitter, sign)
     ball = face.on(face.canvas.copy())

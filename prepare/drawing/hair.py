@@ -36,11 +36,8 @@ class HairShell:
     def __init__(self, sitter: Sitter, parting: float, volume: float, fringe: float):
         """Lays out the shell.
 
-        Args:
-            sitter: whose hair it is.
-            parting: x of the parting, face units.
-            volume: factor on the thickness of the hair, about 1.
-            fringe: how far the hair falls into the forehead, face units; may be negative.
+        The parting is an x, and the fringe how far the hair falls into the forehead, in face units;
+        `volume` is a factor on the thickness of the hair.
         """
         hairline, silhouette = np.array(HAIRLINE), np.array(SILHOUETTE)
         broad = sitter.face_width / 1.08

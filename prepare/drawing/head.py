@@ -78,15 +78,10 @@ def cast_shadow(height: np.ndarray, unit_px: float, light: np.ndarray) -> np.nda
 
 
 def render_skin(albedo: np.ndarray, height: np.ndarray, face: Face) -> np.ndarray:
-    """Lights a painted surface.
+    """Lights a painted surface, uint8, (side, side, 3) RGB, by the face's light.
 
-    Args:
-        albedo: uint8, (side, side, 3) RGB.
-        height: float32, (side / 2, side / 2), the relief in face units.
-        face: whose light it is.
-
-    Returns:
-        float32, (side, side, 3) RGB, 0..255 and a little above.
+    Its relief, (side / 2, side / 2), is in face units; the result is float32, 0..255 and a little
+    above.
     """
     unit_px, light = face.unit_px / 2, face.sitter.light
     slope_y, slope_x = np.gradient(height * unit_px)
@@ -160,9 +155,7 @@ def paint_wrinkles(face: Face) -> None:
 def draw_head(face: Face, paint_lips: Callable[[Face], None]) -> None:
     """Draws the bare head: skin and the shape of nose and lips, no eyes, no hair.
 
-    Args:
-        face: where it is drawn.
-        paint_lips: called with the unlit face, so that the lips are lit like the skin around them.
+    `paint_lips` is called with the unlit face, so that the lips are lit like the skin around them.
     """
     skin = face.sitter.skin
     unlit = face.on(unlit_skin(face))

@@ -18,19 +18,8 @@ GRAIN_LEVELS = 1.2  # standard deviation of the film grain, of 255: far below th
 def portrait(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     """A drawn portrait, framed like an aligned face photograph.
 
-    The same arguments give the same picture, in any order and in any number of threads, and another
-    side gives the same person. At 1024 pixels it takes about half a second of one core.
-
-    Args:
-        index: which portrait, >= 0.
-        seed: which collection of portraits, >= 0.
-        side: width and height, in pixels, even, at least 64.
-
-    Returns:
-        uint8, (side, side, 3), RGB, 0..255, sRGB.
-
-    Raises:
-        ValueError: if the side is odd or smaller than 64.
+    Arguments, result and errors are those of `sample_picture`. It takes about half a second of one
+    core at 1024 pixels.
     """
     canvas = blank_canvas(side)
     rng = np.random.default_rng([seed, index])

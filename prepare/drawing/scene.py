@@ -56,19 +56,8 @@ NEUTRALS = np.array([(38, 37, 40), (228, 226, 222), (80, 78, 78)], np.float64)
 def scene(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     """A drawn scene.
 
-    The same arguments give the same picture, in any order and in any number of threads, and another
-    side gives the same scene. At 1024 pixels it takes about half a second of one core.
-
-    Args:
-        index: which scene, >= 0.
-        seed: which collection of scenes, >= 0.
-        side: width and height, in pixels, even, at least 64.
-
-    Returns:
-        uint8, (side, side, 3), RGB, 0..255, sRGB.
-
-    Raises:
-        ValueError: if the side is odd or smaller than 64.
+    Arguments, result and errors are those of `sample_picture`. It takes about half a second of one
+    core at 1024 pixels.
     """
     canvas = blank_canvas(side)
     rng = np.random.default_rng([seed, index, STREAM])
