@@ -88,7 +88,7 @@ def main() -> None:
         print("curl is not installed: nothing to compare with")
         return
     command = [sys.executable, str(ROOT / "tests" / "helpers" / "ffhq_server.py")]
-    command += ["--num-files", str(arguments.num_files), "--num-bytes", str(arguments.num_bytes)]
+    command += [str(arguments.num_files), str(arguments.num_bytes)]
     megabytes = arguments.num_files * arguments.num_bytes / 1e6
     contestants = (curl, ours, curl_with_md5, ours_with_md5)
     rates: dict[str, list[float]] = {fetch.__name__: [] for fetch in contestants}

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.command_line import loaded_by, run
-from helpers.ffhq_files import image_bytes, metadata_bytes
-from helpers.ffhq_server import METADATA, FfhqServer
+from helpers.ffhq_server import METADATA, FfhqServer, image_bytes, metadata_bytes
 from helpers.pair_files import write_matched_folders
 
 import pipeline

@@ -1,21 +1,86 @@
-"""A real HTTP server on 127.0.0.1 that plays Google Drive, its download host and the mirror.
+"""FFHQ's files, made in code, and a real HTTP server on 127.0.0.1 that offers them.
+
+It plays Google Drive, its download host and the mirror.
 
 It misbehaves on request, and notes every request with the bytes it sent. Drive's download host and
 the mirror's are reached as "localhost", so that redirects lead to another host.
 """
 
-import argparse
+import functools
+import hashlib
 import http.server
+import io
+import json
 import random
 import socket
+import sys
+import tarfile
 import threading
 import time
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlsplit
 
+import numpy as np
+from PIL import Image
+
 METADATA = "ffhq-dataset-v2.json"
 BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled", "as-page")
 BODY_FAULTS += ("chunked", "chunked-cut", "endless")
+
+
+@functools.cache
+def image_bytes(number: int, image_format: str = "PNG", side_px: int = 1024) -> bytes:
+    """A small file: one flat color, and a patch of noise that no other image has."""
+    noise = np.random.default_rng(number)
+    pixels = np.full((side_px, side_px, 3), noise.integers(256, size=3), np.uint8)
+    patch = pixels[:64, :64]
+    patch[:] = noise.integers(256, size=patch.shape)
+    file = io.BytesIO()
+    options = {"compress_level": 1} if image_format == "PNG" else {"lossless": True, "method": 0}
+    Image.fromarray(pixels).save(file, image_format, **options)
+    return file.getvalue()
+
+
+def drive_id(image_id: str) -> str:
+    return f"drive_id-of-{image_id}"
+
+
+def metadata_bytes(num_images: int, image_bytes=image_bytes) -> bytes:
+    """FFHQ's metadata for the first images: the same shape, and about as long an entry."""
+    entries = {}
+    for number in range(num_images):
+        data, image_id = image_bytes(number), f"{number:05d}"
+        license = {
+            "photo_url": f"https://photos.example/{number}",
+            "photo_title": 'A title, with "quotes"',
+            "author": f"Author {number} \u00e9",
+            "license": "Attribution License",
+            "license_url": "https://creativecommons.org/licenses/by/2.0/",
+        }
+        image = {
+            "file_url": f"https://drive.google.com/uc?id={drive_id(image_id)}",
+            "file_path": f"images1024x1024/{image_id[:2]}000/{image_id}.png",
+            "file_size": len(data),
+            "file_md5": hashlib.md5(data).hexdigest(),
+        }
+        landmarks = {"face_landmarks": [[n + 0.5, n + 0.25] for n in range(180)]}
+        entries[str(number)] = {"metadata": license, "image": image, "in_the_wild": landmarks}
+    return json.dumps(entries).encode()
+
+
+def tar_bytes(members: list[tuple[str, bytes]], links: dict[str, str] | None = None) -> bytes:
+    """A tar of named files and, before them, symbolic links."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, target in (links or {}).items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            tar.addfile(link)
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return file.getvalue()
 
 
 @dataclass
@@ -219,18 +284,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def main() -> None:
-    """Serves files of noise under /plain/<number>, for benchmarks; prints its address."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--num-files", type=int, default=64)
-    parser.add_argument("--num-bytes", type=int, default=1_300_000)
-    arguments = parser.parse_args()
+if __name__ == "__main__":
+    # For benchmarks: serves files of noise under /plain/<number>, and prints its address.
+    num_files, num_bytes = map(int, sys.argv[1:])
     noise = random.Random(0)
-    files = {str(n): noise.randbytes(arguments.num_bytes) for n in range(arguments.num_files)}
-    server = FfhqServer(files)
+    server = FfhqServer({str(n): noise.randbytes(num_bytes) for n in range(num_files)})
     print(server.url, flush=True)
     server.serve_forever()
-
-
-if __name__ == "__main__":
-    main()
