@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prepare import PrepareError
-from prepare.photographs import listing
+from prepare.photographs import reader
 from prepare.photographs.photograph import UnusablePhotograph
 from prepare.records.data_folder import DataFolder, ImageRecord, why_no_id
 from prepare.records.files import atomic_file, sha256_of
@@ -60,7 +60,7 @@ def paths_by_id(originals_dir: Path, source: str = "") -> dict[str, Path]:
     """
     if not originals_dir.is_dir():
         return {}
-    paths = listing.photographs_in(originals_dir, recursive=True, on_error=print_left_out)
+    paths = reader.photographs_in(originals_dir, recursive=True, on_error=print_left_out)
     paths.sort(key=lambda path: path.is_relative_to(originals_dir / source))
     return {path.stem: path for path in paths}
 
@@ -80,10 +80,10 @@ def photographs_in(folders: Sequence[Path]) -> list[Path]:
             raise NoPhotographsError(
                 f"--from {folder}: no such folder; name a folder of photographs"
             )
-        found = listing.photographs_in(folder, recursive=True, on_error=print_left_out)
+        found = reader.photographs_in(folder, recursive=True, on_error=print_left_out)
         paths |= dict.fromkeys(found)
     if not paths:
-        kinds, places = ", ".join(sorted(listing.SUFFIXES)), " ".join(map(str, folders))
+        kinds, places = ", ".join(sorted(reader.SUFFIXES)), " ".join(map(str, folders))
         raise NoPhotographsError(f"--from {places}: no photographs there (looked for {kinds})")
     return list(paths)
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 
 from prepare import PrepareError
 from prepare.originals import Original, SeenPhotograph, paths_by_id, seen_photographs
-from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph
+from prepare.photographs.reader import photographs_in
 from prepare.pictures import Pictures, SetSettings, make_pictures
 from prepare.records.blur import LensBlur
 from prepare.records.data_folder import (

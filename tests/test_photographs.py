@@ -470,27 +470,13 @@ def test_a_tail_of_zeros_or_none_is_refused(tmp_path, name, kept):
     assert refused(tmp_path, data[:size] + bytes(len(data) - size))
 
 
-def num_taken_with_flipped_bits(tmp_path, files, first, num_each):
-    rng, taken = np.random.default_rng(3), 0
-    for data in files:
-        for _ in range(num_each):
-            changed = bytearray(data)
-            for place in rng.integers(first, len(data) - 2, 20):
-                changed[place] ^= 1 << rng.integers(8)
-            try:
-                read(tmp_path, bytes(changed))
-                taken += 1
-            except UnusablePhotograph:
-                pass
-    return taken
-
-
-def test_twenty_flipped_bits_are_mostly_found(tmp_path):
-    """Of 60 JPEGs; without a checksum a few look whole (see `jpeg`). PNG and deflate have one."""
-    jpegs = [encoded(scene(320, 320), "JPEG", quality=quality) for quality in (75, 90, 95)]
-    assert num_taken_with_flipped_bits(tmp_path, jpegs, 700, 20) <= 6
-    assert num_taken_with_flipped_bits(tmp_path, [KINDS["png"]], 8, 20) == 0
-    assert num_taken_with_flipped_bits(tmp_path, [KINDS["deflated tiff"]], 200, 20) == 0
+def test_twenty_flipped_bits_of_a_png_are_found(tmp_path):
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        changed = bytearray(KINDS["png"])
+        for place in rng.integers(8, len(changed) - 2, 20):
+            changed[place] ^= 1 << rng.integers(8)
+        assert refused(tmp_path, bytes(changed))
 
 
 @pytest.mark.parametrize("quality", [1, 30, 95, 100])

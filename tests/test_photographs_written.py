@@ -11,9 +11,8 @@ from helpers.photographs import KEEP, encoded, picture, png_of, png_with, read, 
 from PIL import Image
 
 from prepare.blur.lens_blur import encode_jpeg
-from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
-from prepare.photographs.reader import read_photograph
+from prepare.photographs.reader import photographs_in, read_photograph, shown_name
 from prepare.photographs.writer import source_of, write_photograph
 from prepare.pictures import read_depth_map, read_u8, square_crop
 

@@ -22,7 +22,7 @@ from prepare.records.srgb import linear_to_srgb, srgb_to_linear
 
 Curve = Callable[[np.ndarray], np.ndarray]  # encoded to linear light, both 0 to 1
 
-D65, ILLUMINANT_C, DCI_WHITE = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
+D65 = (0.3127, 0.3290)
 D50_XYZ = np.array([0.9642, 1.0, 0.8249])  # in which ICC profiles connect
 SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, *D65)  # x, y of red, green, blue, white
 ADOBE_RGB_PRIMARIES = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, *D65)
@@ -32,15 +32,11 @@ SAME_GAMMA = 0.01  # a gAMA this near to sRGB's is written for sRGB
 PRIMARIES_OF_CODE = {
     1: SRGB_PRIMARIES,
     2: SRGB_PRIMARIES,  # unspecified
-    4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, *ILLUMINANT_C),
     5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, *D65),
     6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *D65),
-    7: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *D65),
     9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *D65),
-    11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *DCI_WHITE),
     12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *D65),
 }
-HDR_TRANSFERS = (16, 18)  # perceptual quantizer, hybrid log-gamma
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
@@ -64,49 +60,43 @@ def in_srgb(decoded: Decoded, is_adobe_rgb: bool) -> np.ndarray:
         UnusablePhotograph: for inks without a profile; if the profile is broken, or for pixels of
             another kind.
     """
-    pixels = decoded.pixels
+    pixels, colors = decoded.pixels, decoded.colors
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if decoded.profile:
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(decoded.profile))
             space = profile.profile.xcolor_space.strip()
+            if channels != CHANNELS_OF_SPACE.get(space) and (channels, space) != (1, "RGB"):
+                raise UnusablePhotograph(f"a color profile for {space} on {channels} channels")
+            colors = colors_of_profile(decoded.profile) if pixels.dtype == np.uint16 else None
+            if colors is None:
+                if pixels.dtype == np.uint16:
+                    tables = "more than 8 bits a channel (their color profile has tables)"
+                    decoded.dropped.append(tables)
+                return by_littlecms(rounded_to_8_bits(pixels), profile, space)
         except (ImageCms.PyCMSError, OSError, TypeError) as error:
             raise UnusablePhotograph(f"unusable color profile ({error})") from error
-        if channels != CHANNELS_OF_SPACE.get(space) and (channels, space) != (1, "RGB"):
-            raise UnusablePhotograph(f"a color profile for {space} on {channels} channels")
-        colors = colors_of_profile(decoded.profile) if pixels.dtype == np.uint16 else None
-        if colors is None:
-            if pixels.dtype == np.uint16:
-                decoded.dropped.append(
-                    "more than 8 bits a channel (their color profile has tables)"
-                )
-            if channels == 1 and space == "RGB":
-                pixels = np.repeat(pixels[..., None], 3, axis=2)
-            return by_littlecms(rounded_to_8_bits(pixels), profile)
     elif channels == 4:
         raise UnusablePhotograph("CMYK without a color profile")
-    else:
-        adobe_rgb = from_primaries(ADOBE_RGB_PRIMARIES, power_curve(ADOBE_RGB_GAMMA))
-        colors = decoded.colors or (adobe_rgb if is_adobe_rgb else None)
+    elif colors is None and is_adobe_rgb:
+        colors = from_primaries(ADOBE_RGB_PRIMARIES, power_curve(ADOBE_RGB_GAMMA))
     if colors is not None:
         return to_srgb(pixels, colors)
     return np.repeat(pixels[..., None], 3, axis=2) if channels == 1 else pixels
 
 
-def by_littlecms(pixels: np.ndarray, profile: ImageCms.ImageCmsProfile) -> np.ndarray:
-    """uint8 (H, W, 3), from uint8 of one, three or four channels."""
-    mode = "L" if pixels.ndim == 2 else {3: "RGB", 4: "CMYK"}[pixels.shape[2]]
-    try:
-        converted = ImageCms.profileToProfile(
-            Image.frombytes(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels)),
-            profile,
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except ImageCms.PyCMSError as error:
-        raise UnusablePhotograph(f"unusable color profile ({error})") from error
+def by_littlecms(pixels: np.ndarray, profile: ImageCms.ImageCmsProfile, space: str) -> np.ndarray:
+    """uint8 (H, W, 3), from uint8 of the channels of a color space, or gray."""
+    mode = "L" if pixels.ndim == 2 else space
+    image = Image.frombytes(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels))
+    converted = ImageCms.profileToProfile(
+        image if space == "GRAY" else image.convert(space),
+        profile,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
     return np.array(converted)
 
 
@@ -141,13 +131,11 @@ def from_code_points(primaries: int, transfer: int) -> Colors | None:
     Raises:
         UnusablePhotograph: if they are HDR, or not known here.
     """
-    if transfer in HDR_TRANSFERS:
-        raise UnusablePhotograph("colors given by code points (HDR) are not supported")
     curves: dict[int, Curve] = dict.fromkeys((1, 6, 14, 15), bt709_to_linear)
-    curves |= {2: srgb_to_linear, 13: srgb_to_linear, 8: power_curve(1.0)}
-    curves |= {4: power_curve(2.2), 5: power_curve(2.8)}
+    curves |= {2: srgb_to_linear, 13: srgb_to_linear, 4: power_curve(2.2), 8: power_curve(1.0)}
     if primaries not in PRIMARIES_OF_CODE or transfer not in curves:
-        raise UnusablePhotograph(f"colors of code points {primaries}/{transfer} are not supported")
+        points = f"{primaries}/{transfer}"
+        raise UnusablePhotograph(f"colors of code points {points} (HDR or rare) are not supported")
     if primaries in (1, 2) and transfer in (2, 13):
         return None
     return from_primaries(PRIMARIES_OF_CODE[primaries], curves[transfer])
@@ -184,17 +172,8 @@ def png_colors(chunks: Mapping[bytes, bytes]) -> Colors | None:
 
 
 def from_primaries(primaries: tuple[float, ...], curve: Curve) -> Colors:
-    """Colors of chromaticities x, y of red, green, blue and white, adapted to D65.
-
-    Raises:
-        UnusablePhotograph: if the primaries lie on a line.
-    """
-    try:
-        matrix = np.linalg.inv(rgb_to_xyz(SRGB_PRIMARIES)) @ rgb_to_xyz(primaries)
-    except np.linalg.LinAlgError as error:
-        raise UnusablePhotograph("primary colors that span no color space") from error
-    if not np.isfinite(matrix).all():
-        raise UnusablePhotograph("primary colors that span no color space")
+    """Colors of chromaticities x, y of red, green, blue and white, adapted to D65."""
+    matrix = np.linalg.inv(rgb_to_xyz(SRGB_PRIMARIES)) @ rgb_to_xyz(primaries)
     return Colors((curve, curve, curve), matrix)
 
 
@@ -206,18 +185,16 @@ def colors_of_profile(profile: bytes) -> Colors | None:
         tags[name] = profile[offset : offset + size]
     if b"A2B0" in tags or b"A2B1" in tags or profile[20:24] != b"XYZ ":
         return None
-    names = [b"kTRC"] * 3 if b"kTRC" in tags else [b"rTRC", b"gTRC", b"bTRC"]
+    is_gray = b"kTRC" in tags
+    names = [b"kTRC"] * 3 if is_gray else [b"rTRC", b"gTRC", b"bTRC"]
     red, green, blue = (profile_curve(tags.get(name, b"")) for name in names)
-    columns = [tags.get(name, b"") for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
     if red is None or green is None or blue is None:
         return None
-    if b"kTRC" in tags:
+    if is_gray:
         return Colors((red, green, blue), np.eye(3))
-    if not all(columns):
-        return None
-    xyz = np.array([struct.unpack_from(">3i", column, 8) for column in columns]).T / 65536
+    columns = [struct.unpack_from(">3i", tags[name], 8) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
     to_d65 = adaptation(D50_XYZ, white_xyz(D65))
-    matrix = np.linalg.inv(rgb_to_xyz(SRGB_PRIMARIES)) @ to_d65 @ xyz
+    matrix = np.linalg.inv(rgb_to_xyz(SRGB_PRIMARIES)) @ to_d65 @ np.transpose(columns) / 65536
     return Colors((red, green, blue), matrix)
 
 

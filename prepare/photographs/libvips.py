@@ -1,14 +1,23 @@
-"""Decodes by libvips: one picture at a time, in one thread, without its cache.
+"""Decodes by libvips, one picture at a time, in one thread: JPEG, WebP and GIF.
 
-Each loader is called by its name, so that a file never chooses one.
+Each loader is called by its name, so that a file never chooses one. These kinds carry no checksum:
+a file of the right length whose bytes changed may decode to a wrong picture. Damage shows as a
+warning of the library behind libvips, or as pixels that end in zeros.
 """
 
+import re
+import struct
 import threading
 from typing import Any
 
 import pyvips
 
-from prepare.photographs.photograph import Decoded, UnusablePhotograph, check_size
+from prepare.photographs.photograph import (
+    Decoded,
+    UnusablePhotograph,
+    check_size,
+    colors_and_alpha,
+)
 
 pyvips.cache_set_max(0)
 pyvips.vips_lib.vips_concurrency_set(1)  # the parallelism is over photographs
@@ -17,9 +26,17 @@ COLOR_SPACES = ("b-w", "grey16", "srgb", "rgb16", "cmyk")
 # libvips keeps the reason of a failure in one place for all threads.
 one_at_a_time = threading.Lock()
 
-
-class DamagedPixelsError(UnusablePhotograph):
-    """libvips, or a library behind it, cannot decode the file; the message is its reason."""
+MAX_SCANS = 200  # of a JPEG; many empty ones take minutes to decode; usual are 10
+MAX_SEGMENTS = 10_000  # of a JPEG; an EXIF, a profile and a panorama's notes take some hundred
+SCAN, END, COMMENT = b"\xff\xda", b"\xff\xd9", b"\xff\xfe"
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # that begins a segment, or ends a scan's data
+# The first warning of libjpeg: of the header, or of bytes behind all blocks.
+HARMLESS = (
+    "unknown JFIF revision",
+    "Unknown Adobe color",
+    "Invalid SOS parameters for sequential JPEG",
+    "extraneous bytes before marker 0xd9",
+)
 
 
 def load(
@@ -35,8 +52,8 @@ def load(
         options: of the loader.
 
     Raises:
-        DamagedPixelsError: if it is damaged or cut off.
-        UnusablePhotograph: if it has too many pixels, or pixels of another kind.
+        UnusablePhotograph: if it is damaged or cut off, has too many pixels, or pixels of another
+            kind; with libvips' reason.
     """
     with one_at_a_time:
         try:
@@ -46,22 +63,91 @@ def load(
             if image.format not in ("uchar", "ushort") or image.interpretation not in COLOR_SPACES:
                 kind = f"{image.format} {image.interpretation} values"
                 raise UnusablePhotograph(f"pixels of {kind} are not supported")
-            pixels = image.numpy().reshape(image.height, image.width, image.bands)
+            stored = image.numpy()
+            complaint = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode("latin-1")
+            if complaint and not any(warning in complaint for warning in HARMLESS):
+                raise pyvips.Error("damaged")  # of which libvips did not make an error itself
             values = {name: image.get(name) for name in FIELDS if image.get_typeof(name)}
         except pyvips.Error as error:
             lines = dict.fromkeys(error.detail.split("\n"))  # each comes several times
             reason = " ".join(" ".join(lines).split())[:200]
             what = "not supported" if "support" in reason else "damaged or cut off"
-            raise DamagedPixelsError(f"{what} ({reason})") from error
+            raise UnusablePhotograph(f"{what} ({reason})") from error
         finally:
             pyvips.vips_lib.vips_error_clear()
-    num_colors = 4 if image.interpretation == "cmyk" else 3 if image.bands > 2 else 1
+    pixels, alpha = colors_and_alpha(stored, 4 if image.interpretation == "cmyk" else None)
     return Decoded(
-        pixels[..., :num_colors] if num_colors > 1 else pixels[..., 0],
-        pixels[..., num_colors] if image.bands > num_colors else None,
+        pixels,
+        alpha,
         values.get("icc-profile-data"),
         exif=values.get("exif-data"),
         dpi=(image.xres * 25.4, image.yres * 25.4) if "resolution-unit" in values else None,
         frames=values.get("n-pages", 1),
         dropped=["XMP"] if "xmp-data" in values else [],
     )
+
+
+def decode_jpeg(data: bytes, max_pixels: int) -> Decoded:
+    """The first picture of a JPEG file; telephones append previews, depth maps and videos.
+
+    Raises:
+        UnusablePhotograph: if it is too large, damaged or cut off.
+    """
+    segments = jpeg_segments(data)
+    picture = b"".join([data[:2], *segments, END])
+    decoded = load("jpeg", picture, max_pixels, fail_on="error")  # libjpeg warns only once
+    if any(segment.startswith(COMMENT) for segment in segments):
+        decoded.dropped.append("a comment")
+    return decoded
+
+
+def jpeg_segments(data: bytes) -> list[bytes]:
+    """Those of the first picture, without the bytes between; a scan's with its coded data."""
+    segments: list[bytes] = []
+    at, num_scans = 2, 0
+    while (found := MARKER.search(data, at)) and found[0] != END:
+        start = found.start()
+        at = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+        if found[0] == SCAN:
+            after = MARKER.search(data, at)
+            at = after.start() if after else len(data)
+            num_scans += 1
+        segments.append(data[start:at])
+        if len(segments) > MAX_SEGMENTS or num_scans > MAX_SCANS:
+            raise UnusablePhotograph(f"more than {MAX_SCANS} scans or {MAX_SEGMENTS} segments")
+    if not found:
+        raise UnusablePhotograph("damaged or cut off (no end)")
+    return segments
+
+
+def decode_webp(data: bytes, max_pixels: int) -> Decoded:
+    """A WebP file; of an animated one the first picture, with `frames` above 1.
+
+    Raises:
+        UnusablePhotograph: if it is too large, damaged or cut off, as far as that shows.
+
+    Reference: RFC 9649 (WebP), Secs. 2.3 to 2.7.
+    """
+    if data[12:16] == b"VP8X":  # before an animation takes memory for it
+        width, height = (1 + int.from_bytes(data[i : i + 3], "little") for i in (24, 27))
+        check_size(width, height, max_pixels)
+    decoded = load("webp", data, max_pixels)
+    at = 12
+    while data[at : at + 4] in (b"VP8X", b"ICCP", b"ALPH"):
+        length = struct.unpack_from("<I", data, at + 4)[0]
+        at += 8 + length + length % 2
+    if data[at : at + 4] in (b"VP8 ", b"VP8L"):
+        body = data[at + 8 : at + 8 + struct.unpack_from("<I", data, at + 4)[0]]
+        # Measured with libwebp: a flat end of a lossy picture takes up to 1.2 bits of zeros a
+        # block of 16 by 16 pixels.
+        blocks = -(-decoded.pixels.shape[0] // 16) * -(-decoded.pixels.shape[1] // 16)
+        if len(body) - len(body.rstrip(b"\0")) > 128 + 1.5 * blocks / 8:
+            raise UnusablePhotograph("damaged (its pixels end in zeros)")
+    return decoded
+
+
+def decode_gif(data: bytes, max_pixels: int) -> Decoded:
+    """A GIF file; of an animated one the first picture, with `frames` above 1."""
+    width, height = struct.unpack_from("<HH", data, 6)
+    check_size(width, height, max_pixels)  # before its decoder takes memory for it
+    return load("gif", data, max_pixels)

@@ -52,12 +52,20 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise UnusablePhotograph(f"{width}x{height}, more than {max_pixels:,} pixels")
 
 
-def ends_in_zeros(compressed: bytes | memoryview) -> bool:
-    """Whether compressed pixels end in 128 zero bytes, as after a copy that was broken off.
+def colors_and_alpha(
+    pixels: np.ndarray, num_colors: int | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The channels of colors, (H, W) if they are gray, and the one behind them.
 
-    No coder of ours writes such an end for a photograph, though a decoder may take it.
+    Args:
+        pixels: (H, W) or (H, W, channels).
+        num_colors: how many channels are colors; one of up to two, three of more by default.
     """
-    return len(compressed) > 128 and bytes(compressed[-128:]) == bytes(128)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    num_channels = pixels.shape[2]
+    num_colors = num_colors or (3 if num_channels > 2 else 1)
+    colors = pixels[..., :num_colors] if num_colors > 1 else pixels[..., 0]
+    return colors, pixels[..., num_colors] if num_channels > num_colors else None
 
 
 def rounded_to_8_bits(pixels: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Reads PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP and GIF as upright sRGB, or says why it cannot.
+"""Finds photographs in folders, and reads them as upright sRGB, or says why it cannot.
 
-Memory and time are bounded before a decoder starts: by the kind and size of the file, by width
-times height in its header, by the number of scans, by the size of what a chunk may unpack to. The
-decoders run in this process: every path that led to a crash or a hang is closed before them.
+PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP and GIF are read. Memory and time are bounded before a
+decoder starts: by the kind and size of the file, by width times height in its header, by the number
+of scans, by the size of what a chunk may unpack to. The decoders run in this process: every path
+that led to a crash or a hang is closed before them.
 """
 
 import errno
@@ -14,24 +15,81 @@ from typing import Literal
 import numpy as np
 
 from prepare.photographs.color import in_srgb
-from prepare.photographs.exif import is_adobe_rgb, kept_exif, orientation_of, parse_exif
-from prepare.photographs.heif import decode_heif, heif_kind
-from prepare.photographs.jpeg import decode_jpeg
+from prepare.photographs.libvips import decode_gif, decode_jpeg, decode_webp
 from prepare.photographs.photograph import (
     Decoded,
     Photograph,
     UnusablePhotograph,
     rounded_to_8_bits,
 )
-from prepare.photographs.plain import decode_bmp, decode_gif, decode_webp
+from prepare.photographs.pillow import decode_bmp, decode_heif, heif_kind
 from prepare.photographs.png import decode_png
-from prepare.photographs.tiff import decode_tiff
+from prepare.photographs.tiff import decode_tiff, read_exif
 from prepare.records.files import NotRegularError, named_errors, open_regular
 
+SUFFIXES = frozenset({
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff",
+    ".heic", ".heif", ".avif",
+})  # fmt: skip
 DATASET_PIXELS = 80_000_000  # 240 MB as RGB; a small file can claim far more
 MOST_BYTES_A_PIXEL = 8  # RGBA of 16 bits; a larger file holds something else
 BYTES_BESIDE_PIXELS = 1 << 26
 HEAD_BYTES = 1 << 12
+
+
+def photographs_in(
+    folder: str | Path,
+    recursive: bool = False,
+    on_error: Callable[[OSError], object] | None = None,
+) -> list[Path]:
+    """Paths in a folder that end in a photograph's suffix, of upper or lower case.
+
+    Hidden files and folders are skipped, and with them the `._*` files that macOS leaves beside
+    photographs. Links are followed, folders each but once. Whether a path is a file that can be
+    read is for the reader to say.
+
+    Args:
+        folder: to look in.
+        recursive: look in folders below it, too.
+        on_error: told why a folder below it cannot be read, whose photographs are left out then;
+            without it that ends the search.
+
+    Returns:
+        Paths that begin with `folder`, in order of their bytes: the same on every system.
+
+    Raises:
+        OSError: if the folder cannot be read.
+    """
+    found: list[str] = []
+    folders, seen = [os.fspath(folder)], set()
+    while folders:
+        current = folders.pop()
+        try:
+            status = os.stat(current)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(current) as entries:
+                names = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            if on_error is None or current == os.fspath(folder):
+                raise
+            on_error(error)
+            continue
+        below = []
+        for entry in names:
+            if os.path.isdir(entry.path):
+                below.append(entry.path)
+            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                found.append(entry.path)
+        folders += sorted(below, key=os.fsencode, reverse=True) if recursive else []
+    return [Path(path) for path in sorted(found, key=os.fsencode)]
+
+
+def shown_name(path: str | Path) -> str:
+    """A file's name for a message: one line, printable, though its bytes may be any."""
+    name = os.fsencode(os.path.basename(path)).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def read_photograph(
@@ -119,21 +177,20 @@ def refuse_or_drop(decoded: Decoded, alpha: str, frames: str) -> None:
 
 def converted(decoded: Decoded) -> Photograph:
     """In sRGB, upright, with what is kept."""
-    exif, whole = parse_exif(decoded.exif)
+    exif = read_exif(decoded.exif)
+    if not exif.is_whole:
+        decoded.dropped.append("EXIF")
     is_gray = decoded.pixels.ndim == 2
-    pixels, alpha = in_srgb(decoded, is_adobe_rgb(exif)), decoded.alpha
+    pixels, alpha = in_srgb(decoded, exif.is_adobe_rgb), decoded.alpha
     if alpha is not None and alpha.dtype != pixels.dtype:  # a profile allowed 8 bits alone
         alpha = rounded_to_8_bits(alpha)
-    orientation = decoded.orientation or orientation_of(exif)
-    kept = kept_exif(exif)
-    if not whole or (exif is not None and kept is None):
-        decoded.dropped.append("EXIF")
+    orientation = decoded.orientation or exif.orientation
     dpi = decoded.dpi if decoded.dpi and all(0.01 < each < 1e6 for each in decoded.dpi) else None
     return Photograph(
         upright(pixels, orientation),
         None if alpha is None else upright(alpha, orientation),
         is_gray or has_equal_channels(pixels),
-        kept or None,
+        exif.kept,
         dpi[::-1] if dpi and orientation > 4 else dpi,
         tuple(dict.fromkeys(decoded.dropped)),
     )

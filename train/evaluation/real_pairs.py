@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prepare.photographs.listing import photographs_in, shown_name
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
-from prepare.photographs.reader import read_photograph
+from prepare.photographs.reader import photographs_in, read_photograph, shown_name
 from prepare.records.data_folder import why_no_id
 from train import TrainError
 from train.dataset import first_few

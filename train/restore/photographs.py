@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prepare.photographs.listing import shown_name
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
-from prepare.photographs.reader import read_photograph
+from prepare.photographs.reader import read_photograph, shown_name
 from prepare.photographs.writer import write_photograph
 from prepare.records.files import named_errors, remove_old_parts
 from train.restore.engine import Engine

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from prepare.photographs.listing import photographs_in
+from prepare.photographs.reader import photographs_in
 from prepare.photographs.writer import MARK, source_of
 from prepare.records.files import atomic_file, sha256_of
 from train import TrainError

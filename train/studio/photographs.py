@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from prepare.photographs.listing import photographs_in
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
-from prepare.photographs.reader import DATASET_PIXELS, read_photograph
+from prepare.photographs.reader import DATASET_PIXELS, photographs_in, read_photograph
 from train.studio import RefusedError
 
 MOST_BYTES = 1 << 28  # of an upload

@@ -1,7 +1,7 @@
-"""Decodes HEIC (telephones' photographs) and AVIF, of 8 bits or more.
+"""Decodes HEIC (telephones' photographs), AVIF and BMP, which our libvips does not read.
 
-Both containers turn and mirror the picture themselves: the decoder does it for HEIC, Pillow hands
-it on as EXIF orientation for AVIF; the EXIF's own orientation does not count. Neither carries a
+HEIC and AVIF turn and mirror the picture themselves: the decoder does it for HEIC, Pillow hands it
+on as EXIF orientation for AVIF; the EXIF's own orientation does not count. Neither carries a
 checksum, so that changed bytes may decode to a wrong picture, and nothing can tell but an end of
 zeros.
 
@@ -14,13 +14,14 @@ import warnings
 
 import numpy as np
 from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
 
 from prepare.photographs.color import from_code_points
 from prepare.photographs.photograph import (
     Decoded,
     UnusablePhotograph,
     check_size,
-    ends_in_zeros,
+    colors_and_alpha,
 )
 
 AVIF_BRANDS = (b"avif", b"avis")
@@ -50,8 +51,6 @@ def decode_heif(data: bytes, max_pixels: int) -> Decoded:
         import pi_heif  # here, as it is the one decoder that some systems have no wheel of
     except ImportError as error:
         raise UnusablePhotograph("HEIC or AVIF, which take the package pi-heif to read") from error
-    if media_ends_in_zeros(data):
-        raise UnusablePhotograph("damaged (its pixels end in zeros)")
     pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
     heif = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image = heif[heif.primary_index]
@@ -59,38 +58,50 @@ def decode_heif(data: bytes, max_pixels: int) -> Decoded:
     check_size(width, height, max_pixels)
     if "a" in image.mode:
         raise UnusablePhotograph("premultiplied alpha is not supported")
+    if media_ends_in_zeros(data):
+        raise UnusablePhotograph("damaged (its pixels end in zeros)")
     info, bits = image.info, image.info.get("bit_depth", 8)
-    points, profile = info.get("nclx_profile"), info.get("icc_profile")
-    colors = None
-    if points and not profile:
-        colors = from_code_points(points["color_primaries"], points["transfer_characteristics"])
     dropped = ["XMP"] if info.get("xmp") else []
     if heif_kind(data) == "AVIF":
         with warnings.catch_warnings(action="ignore"), AvifImageFile(io.BytesIO(data)) as avif:
-            pixels, frames, exif = np.asarray(avif), avif.n_frames, avif.info.get("exif")
+            stored, frames = np.asarray(avif), avif.n_frames
+            exif, orientation = avif.info.get("exif"), None
         dropped += ["more than 8 bits a channel"] if bits > 8 else []
-        decoded = Decoded(pixels, None, profile, colors, exif, frames=frames, dropped=dropped)
     else:
-        pixels = np.array(image)  # a copy: what it views is freed with the decoder
-        if pixels.dtype == np.uint16:
+        stored = np.array(image)  # a copy: what it views is freed with the decoder
+        frames, exif, orientation = 1, info.get("exif"), 1
+        if stored.dtype == np.uint16:
             highest = (1 << bits) - 1
-            wide = (pixels.astype(np.uint32) * 65535 + highest // 2) // highest
-            pixels = wide.astype(np.uint16)
-        decoded = Decoded(pixels, None, profile, colors, info.get("exif"), 1, dropped=dropped)
-    if decoded.pixels.ndim == 3 and decoded.pixels.shape[2] in (2, 4):
-        decoded.pixels, decoded.alpha = decoded.pixels[..., :-1], decoded.pixels[..., -1]
-    if decoded.pixels.ndim == 3 and decoded.pixels.shape[2] == 1:
-        decoded.pixels = decoded.pixels[..., 0]
-    return decoded
+            wide = (stored.astype(np.uint32) * 65535 + highest // 2) // highest
+            stored = wide.astype(np.uint16)
+    profile, points, colors = info.get("icc_profile"), info.get("nclx_profile"), None
+    if points and not profile:
+        colors = from_code_points(points["color_primaries"], points["transfer_characteristics"])
+    pixels, alpha = colors_and_alpha(stored)
+    return Decoded(
+        pixels, alpha, profile, colors, exif, orientation, frames=frames, dropped=dropped
+    )
 
 
 def media_ends_in_zeros(data: bytes) -> bool:
-    """Whether the coded pixels (`mdat`) do; other boxes may hold nothing but zeros."""
+    """Whether coded pixels (`mdat`) end in 128 zeros, as after a copy that was broken off.
+
+    Other boxes may hold nothing but zeros.
+    """
     at = 0
     while at + 16 <= len(data):
         size, name, large_size = struct.unpack_from(">I4sQ", data, at)
-        size = large_size if size == 1 else size or len(data) - at
-        if name == b"mdat" and ends_in_zeros(data[at : at + size]):
+        size = max(8, large_size if size == 1 else size or len(data) - at)
+        if name == b"mdat" and data[at : at + size].endswith(bytes(128)):
             return True
-        at += max(size, 8)
+        at += size
     return False
+
+
+def decode_bmp(data: bytes, max_pixels: int) -> Decoded:
+    """A BMP file; a color space in its header is not looked at."""
+    with BmpImageFile(io.BytesIO(data)) as image:
+        check_size(*image.size, max_pixels)
+        modes = {"1": "L", "L": "L", "RGBA": "RGBA"}
+        pixels, alpha = colors_and_alpha(np.asarray(image.convert(modes.get(image.mode, "RGB"))))
+        return Decoded(pixels, alpha, dpi=image.info.get("dpi"))
