@@ -26,7 +26,7 @@ from prepare.command_line import (
     in_words_of_flags,
     in_words_of_make,
     parse_share,
-    set_names_from,
+    sets_from,
     settings_from,
     whole_number,
     words_from_make,
@@ -86,28 +86,28 @@ def blur(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """trains a run, or goes on with it"""
-    set_names = set_names_from(args)
+    sets = sets_from(args)
     plan = training_plan(args)
     if args.dry_run:
         print(described(plan.settings))
     from train.stages import train_run
 
-    train_run(plan, DataFolder(args.data_dir), set_names, dry_run=args.dry_run)
+    train_run(plan, DataFolder(args.data_dir), sets, dry_run=args.dry_run)
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """scores a run on its test images and writes the report"""
     from train.stages import evaluate_run
 
-    names, wanted = set_names_from(args), {"real_dir": args.real, "baselines": args.baselines}
-    evaluate_run(*places(args), names, **wanted, dry_run=args.dry_run)
+    sets, wanted = sets_from(args), {"real_dir": args.real, "baselines": args.baselines}
+    evaluate_run(*places(args), sets, **wanted, dry_run=args.dry_run)
 
 
 def report(args: argparse.Namespace) -> None:
     """writes the report again, without evaluating"""
     from train.stages import report_run
 
-    report_run(*places(args), set_names_from(args), dry_run=args.dry_run)
+    report_run(*places(args), sets_from(args), dry_run=args.dry_run)
 
 
 def deblur(args: argparse.Namespace) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.metadata import FfhqSettings, without_login
-from prepare.records.blur import MOST_DRAWS, LensBlur, OutputSettings
+from prepare.records.blur import DRAWS, LensBlur, OutputSettings
 from prepare.records.data_folder import Part
-from prepare.records.ranges import Spread, parse_values
+from prepare.records.ranges import Spread
 from prepare.records.sets import RECIPES, recipe_set
-from prepare.records.settings import SettingError, choices_of, require
+from prepare.records.settings import SettingError, allowed_values, choices_of, require
 
 Settings = TypeVar("Settings")
 
@@ -158,13 +158,14 @@ def add_settings(
         is_random = hints[field.name] is Any
         kind, choices = (parse_random, ()) if is_random else _kind_and_choices(hints[field.name])
         metavar = METAVARS.get(kind, kind.__name__.upper())
+        notes = filter(None, (allowed_values(field), f"default: {_shown(field.default)}"))
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=kind,
             choices=choices or None,
             default=argparse.SUPPRESS,
             metavar="|".join(map(str, choices)) if choices else metavar,
-            help=f"{field.metadata['help']} (default: {_shown(field.default)})".replace("%", "%%"),
+            help=f"{field.metadata['help']} ({'; '.join(notes)})".replace("%", "%%"),
         )
 
 
@@ -204,7 +205,7 @@ def described(*settings: Any) -> str:
 def parse_random(text: str) -> float | str | Spread:
     """A value of a blur's setting, a range 10-40, or a choice 0,5-8 of both."""
     try:
-        return parse_values(text)
+        return Spread.of_text(text).value
     except ValueError as error:
         expected = "expected a number, a range as in 10-40, low to high, or a choice as in 0,5-8"
         raise argparse.ArgumentTypeError(f"{expected}; got {text}") from error
@@ -305,7 +306,7 @@ def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
-    """Adds the flags that name blurred sets, see `set_names_from`."""
+    """Adds the flags that name blurred sets, see `sets_from`."""
     parser.add_argument(
         "--kernel",
         nargs="+",
@@ -323,7 +324,7 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
     Raises:
         SettingError: if a setting makes no sense.
     """
-    numbers = range(1, min(args.draws, MOST_DRAWS + 1) + 1)  # one too many is refused
+    numbers = range(1, min(args.draws, DRAWS.stop) + 1)  # one too many is refused
     if args.kernel:
         given = [name for name in _blur_flags() if hasattr(args, name)]
         given += ["depth"] if args.depth_dir else []
@@ -345,10 +346,9 @@ def _blur_flags() -> list[str]:
     return ["radius", *(field.name for field in fields(LensBlur) if field.metadata["flag"])]
 
 
-def set_names_from(args: argparse.Namespace) -> list[str]:
-    """Names and patterns of the sets asked for; a radius is short for the disc's."""
-    radii = getattr(args, "radius", [])
-    return [*getattr(args, "kernel", []), *(LensBlur(radius).name for radius in radii)]
+def sets_from(args: argparse.Namespace) -> list[str | LensBlur]:
+    """The sets asked for: names and patterns, and the disc of each radius."""
+    return [*getattr(args, "kernel", []), *map(LensBlur, getattr(args, "radius", []))]
 
 
 METAVARS: dict[Any, str] = {parse_bool: "0|1", parse_random: "VALUES"}

@@ -11,6 +11,7 @@ from prepare.pairs import (
     complete_ids,
     join_parts,
     parts_of,
+    write_drawn,
     write_kernel_records,
     write_pairs,
 )
@@ -113,6 +114,7 @@ def make_blurred_sets(
         write_kernel_records(data, sets, dry_run=dry_run)
         if not originals or dry_run:
             return
+        write_drawn(data, sets.blurs, images)  # so that a kill at the end does not leave it out
         num_made = write_pairs(originals, len(originals), data, sets, keep_sharp=True)
     report(f"{num_made} photographs blurred, in {data.blurred}")
     if num_made < len(originals):

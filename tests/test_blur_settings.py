@@ -96,10 +96,10 @@ def test_equal_settings_are_equal_however_they_are_written():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"radius_px": -1}, "radius_px must be a number between 0 and 512 .*, got -1"),
+        ({"radius_px": -1}, "radius_px must be a number between 0 and 512, got -1"),
         ({"radius_px": math.nan}, "radius_px .*, got nan"),
-        ({"radius_px": (40, 10)}, "radius_px must be a range from low to high, got 40-10"),
-        ({"blades": 2}, r"blades must be 0 \(disc\) or 3 to 9, got 2"),
+        ({"radius_px": (40, 10)}, "radius_px must be a number .*, got 40-10"),
+        ({"blades": 2}, "blades must be 0 or 3 or 4 .* or 9, got 2"),
         ({"curvature": 101}, "curvature must be a number between 0 and 100, got 101"),
         ({"noise_kind": "salt"}, "noise_kind must be gaussian or uniform or photon, got salt"),
         ({"focus": 10}, "focus must be given with --depth"),

@@ -12,6 +12,7 @@ from helpers.pair_files import photo_u8, read_lines, write_jpeg, write_matched_f
 
 import pipeline
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
+from prepare.pairs import PairRecords
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.ranges import Spread
 from prepare.records.sets import (
@@ -153,6 +154,8 @@ def test_several_sets_and_none_named_is_an_error_that_names_them(places, capsys)
 def test_a_set_that_is_missing_is_answered_with_the_command_that_makes_it(places, capsys):
     error = run(capsys, "train", *places, "--run", "new", "--radius", "45", code=1)
     assert "no blurred set disc-r45" in error
+    assert error.endswith("; run `make blur RADIUS=45`")
+    error = run(capsys, "train", *places, "--run", "new", "--kernel", "disc-r45", code=1)
     assert "or make it with `make blur RADIUS=..`" in error
     error = run(capsys, "train", *places, "--run", "new", "--kernel", "wild-*", code=1)
     assert "no blurred set wild-*" in error
@@ -225,6 +228,49 @@ def test_blurred_sets_need_a_dataset(tmp_path, capsys):
 # Drawn for each image.
 
 
+@pytest.mark.parametrize(
+    "text", ["10-40", "0,5-9", "-60-60", "-20--5,3.5", "gaussian,uniform", "0,0,1"]
+)
+def test_what_is_typed_is_what_is_shown_and_recorded(text):
+    spread = Spread.of_text(text)
+    assert str(spread) == text
+    assert Spread.of_plain(spread.plain) == spread
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("30", 30.0), ("-5", -5.0), ("1e-3", 0.001), ("photon", "photon")]
+)
+def test_one_value_is_no_spread(text, value):
+    assert Spread.of_text(text).value == value
+
+
+@pytest.mark.parametrize("text", ["", ",", "1,", "3-1", "5-5", "1-inf", "Big", "1-2-3", "--5"])
+def test_nonsense_is_refused(text):
+    with pytest.raises(ValueError):  # noqa: PT011 - any will do, flags word it
+        Spread.of_text(text)
+
+
+def test_parts_are_as_likely_as_each_other_and_ranges_even():
+    spread = Spread.of_text("0,10-20,10-20")
+    drawn = np.array([spread.sample(f"radius {number}") for number in range(6000)])
+    assert (drawn == 0).mean() == pytest.approx(1 / 3, abs=0.03)
+    counts, _ = np.histogram(drawn[drawn > 0], bins=5, range=(10, 20))
+    assert np.abs(counts - 800).max() < 120
+    assert drawn.max() <= 20
+
+
+def test_whole_numbers_are_each_as_likely():
+    drawn = [Spread.of_text("5-9").sample(f"blades {number}", whole=True) for number in range(3000)]
+    values, counts = np.unique(drawn, return_counts=True)
+    assert values.tolist() == [5, 6, 7, 8, 9]
+    assert np.abs(counts - 600).max() < 100
+
+
+def test_a_draw_depends_on_the_text_alone():
+    spread = Spread.of_text("0-100")
+    assert spread.sample("a") == spread.sample("a") != spread.sample("b")
+
+
 def test_any_setting_may_be_a_range_or_a_choice_and_is_recorded(data_dir):
     assert blur(data_dir, *RANGES) == 0
     folder = data_dir / "blurred_resized" / NAME
@@ -240,6 +286,13 @@ def test_any_setting_may_be_a_range_or_a_choice_and_is_recorded(data_dir):
         assert 0 <= line["radius_px"] <= 45
         assert round(line["radius_px"], 2) == line["radius_px"]
     assert len({line["radius_px"] for line in lines}) == 10
+
+
+def test_what_is_drawn_is_recorded_though_the_command_is_killed_at_its_end(data_dir, monkeypatch):
+    monkeypatch.setattr(PairRecords, "finish", lambda records: None)
+    assert blur(data_dir, "--radius", "3-5", "--size", "32") == 0
+    lines = read_lines(data_dir / "blurred_resized" / "disc-r3-5" / "manifest.jsonl")
+    assert [line["id"] for line in lines] == IDS
 
 
 def test_what_is_recorded_is_what_was_done():
@@ -345,14 +398,17 @@ def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
         (["--draws", "3"], "--draws must be 1 where nothing is drawn; give a range"),
         (
             ["--draws", "99999999", "--kernel", "wild"],
-            "--draws must be a whole number",
+            "--draws must be a whole number from 1 to 999",
         ),
-        (["--blades", "0-3"], "--blades must be 0, or a range within 3-9, got 0-3"),
-        (["--jpeg", "0.5-98"], "--jpeg must be whole numbers, got 0.5-98"),
+        (["--blades", "0-3"], "--blades must be 0 or 3 or 4 or 5 or 6 or 7 or 8 or 9, got 0-3"),
+        (["--jpeg", "0.5-98"], "--jpeg must be a whole number from 0 to 100, got 0.5-98"),
         (LONG, "a recipe, as in KERNEL=wild, since so many ranges make too long a name"),
-        (["--blades", "0-9"], "--blades must be 0, or a range within 3-9, got"),
-        (["--blades", "5-10"], "--blades must be 0 (disc) or 3 to 9, got 10"),
-        (["--radius", "0-600"], "--radius must be a number between 0 and 512 (pixels), got 600"),
+        (["--blades", "5,5-10"], "or 9, got 5-10"),
+        (["--radius", "5,0-600"], "--radius must be a number between 0 and 512, got 0-600"),
+        (["--radius", "nan"], "--radius must be a number between 0 and 512, got nan"),
+        (["--radius", "1e999"], "--radius must be a number between 0 and 512, got inf"),
+        (["--size", "15"], "--size must be a whole number from 16 to 65500, got 15"),
+        (["--quality", "101"], "--quality must be a whole number from 1 to 100, got 101"),
         (["--linear", "yes"], "--linear must be 0 or 1, got yes"),
         (["--noise", "gaussian"], "--noise must be a number between 0 and 100, got gaussian"),
         (["--noise-kind", "gaussian,salt"], "--noise-kind must be gaussian or"),

@@ -312,7 +312,7 @@ def test_training_without_a_blurred_set_names_those_there_are(data_dir):
     error = error_of("train", "--radius", 45, "--data-dir", data_dir)
     assert "no blurred set disc-r45" in error
     assert "found disc-r15" in error
-    assert "make it with `make blur RADIUS=..`" in error
+    assert "run `make blur RADIUS=45`" in error
 
 
 def test_commands_that_need_a_run_say_what_to_type(tmp_path):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from prepare.records.blur import LensBlur
 from prepare.records.data_folder import DataFolder
 from prepare.records.files import named_errors, only_writer, write_json
 from prepare.records.sets import choose_sets, read_kernel, the_only_set
@@ -37,13 +38,13 @@ MOST_TUNING_IMAGES = 8  # of the training side, which the classical methods are 
 
 
 def train_run(
-    plan: StartPlan, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
+    plan: StartPlan, data: DataFolder, patterns: Sequence[str | LensBlur], *, dry_run: bool = False
 ) -> None:
     """Trains a run, or goes on with it.
 
     Args:
         plan: the run, and how it is trained.
-        patterns: names of the blurred sets, or patterns; with none, those that the run was begun
+        patterns: names, patterns or blurs of sets; with none, those that the run was begun
             with, or the only one there is.
 
     Raises:
@@ -123,7 +124,7 @@ def export_run(
 def evaluate_run(
     run_dir: Path,
     data: DataFolder,
-    patterns: Sequence[str],
+    patterns: Sequence[str | LensBlur],
     *,
     real_dir: Path | None = None,
     baselines: str = SAMPLE,
@@ -133,7 +134,7 @@ def evaluate_run(
 
     Args:
         run_dir: holds the run.
-        patterns: names of the blurred sets, or patterns; with none, those of the training, or no
+        patterns: names, patterns or blurs of sets; with none, those of the training, or no
             set if there is a folder of real pairs.
         real_dir: holds pairs of real photographs; see `train.evaluation.real_pairs`.
         baselines: which images classical methods are scored on; see `train.evaluation.baselines`.
@@ -150,7 +151,11 @@ def evaluate_run(
 
 
 def evaluate_on_sets(
-    run_dir: Path, data: DataFolder, patterns: Sequence[str], baselines: str, dry_run: bool
+    run_dir: Path,
+    data: DataFolder,
+    patterns: Sequence[str | LensBlur],
+    baselines: str,
+    dry_run: bool,
 ) -> None:
     """Scores a run on the test images of sets."""
     load_tensorflow()
@@ -247,13 +252,13 @@ def publish(run_dir: Path, data: DataFolder, results: dict[str, dict]) -> None:
 
 
 def report_run(
-    run_dir: Path, data: DataFolder, patterns: Sequence[str], *, dry_run: bool = False
+    run_dir: Path, data: DataFolder, patterns: Sequence[str | LensBlur], *, dry_run: bool = False
 ) -> None:
     """Writes the pages of a run's evaluations again.
 
     Args:
         run_dir: holds the run.
-        patterns: names of the evaluated sets, or patterns; with none, all.
+        patterns: names, patterns or blurs of the evaluated sets; with none, all.
 
     Raises:
         NoEvaluationError: if there is none, or it is unfinished.
@@ -263,7 +268,7 @@ def report_run(
         raise NoEvaluationError(
             f"no whole evaluation of {run_dir.name}; run `make evaluate RUN={run_dir.name}`"
         )
-    fitting = {word: fnmatch.filter(names, word) or [word] for word in patterns}
+    fitting = {word: fnmatch.filter(names, word) or [word] for word in map(str, patterns)}
     chosen = dict.fromkeys(name for found in fitting.values() for name in found) or names
     wanted = {name: read_evaluation(run_dir, name) for name in chosen}
     evaluations = read_evaluations(run_dir) | wanted

@@ -7,8 +7,6 @@ from typing import Any
 
 from prepare.records.files import hash_of
 
-_RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+)")
-
 Part = tuple[float, float] | str  # from low to high, both included; a word
 
 
@@ -20,28 +18,49 @@ class Spread(tuple[Part, ...]):
 
     @classmethod
     def of_text(cls, text: str) -> "Spread":
-        """As typed: "10-40", "0,5-9", "gaussian,uniform".
+        """As typed: "30", "10-40", "0,5-9", "gaussian,uniform".
 
         Raises:
             ValueError: if it is neither numbers, ranges of them, nor words.
         """
-        return cls(_part(part) for part in text.split(","))
+        parts: list[Part] = []
+        for word in text.split(","):
+            if re.fullmatch("[a-z]+", word):
+                parts.append(word)
+                continue
+            ends = re.fullmatch(r"(-?[\d.]+)-(-?[\d.]+)", word)
+            low, high = map(float, ends.groups() if ends else (word, word))
+            if ends and low >= high:
+                raise ValueError(f"{word} is no range from low to high")
+            parts.append((low, high))
+        return cls(parts)
 
     @classmethod
     def of_plain(cls, plain: Any) -> "Spread":
-        """As a JSON record holds it, see `plain`, or as a pair (low, high).
+        """Of one value, of a pair (low, high), or of a list of such values and pairs, see `plain`.
 
         Raises:
-            ValueError: if it is neither.
-            TypeError: likewise.
+            ValueError: if it is something else.
+            TypeError, LookupError, ArithmeticError: likewise.
         """
-        if len(plain) == 2 and not any(isinstance(part, (list, tuple, str)) for part in plain):
+        is_list = isinstance(plain, (list, tuple))
+        if not is_list or (len(plain) == 2 and all(isinstance(p, (int, float)) for p in plain)):
             plain = [plain]
-        if not plain or not all(isinstance(part, str) or len(part) in (1, 2) for part in plain):
-            raise ValueError(f"{plain} is neither a range nor a choice")
-        return cls(
-            part if isinstance(part, str) else (float(part[0]), float(part[-1])) for part in plain
+        parts = [part if isinstance(part, (str, list, tuple)) else (part, part) for part in plain]
+        if not parts:
+            raise ValueError("a choice of nothing")
+        return cls(  # + 0.0: no -0.0
+            part if isinstance(part, str) else (float(part[0]) + 0.0, float(part[-1]) + 0.0)
+            for part in parts
         )
+
+    @property
+    def value(self) -> "float | str | Spread":
+        """Its only value, or the spread itself."""
+        first = self[0]
+        if len(set(self)) > 1 or (not isinstance(first, str) and first[0] != first[1]):
+            return self
+        return first if isinstance(first, str) else first[0]
 
     @property
     def plain(self) -> list:
@@ -49,13 +68,11 @@ class Spread(tuple[Part, ...]):
         parts = [part if isinstance(part, str) else list(part) for part in self]
         return parts[0] if len(parts) == 1 and not isinstance(parts[0], str) else parts
 
-    @property
-    def numbers(self) -> list[float]:
-        """The ends of its ranges, from the lowest up."""
-        return sorted(end for part in self if not isinstance(part, str) for end in part)
-
     def __str__(self) -> str:
-        return ",".join(_part_text(part) for part in self)
+        return ",".join(
+            part if isinstance(part, str) else "-".join(map(as_typed, dict.fromkeys(part)))
+            for part in self
+        )
 
     def sample(self, seed_text: str, whole: bool = False) -> float | str:
         """One of its values, decided by a text alone.
@@ -75,37 +92,11 @@ class Spread(tuple[Part, ...]):
         return round(low + (high - low) * rest, 2) if low < high else low
 
 
-def parse_values(text: str) -> float | str | Spread:
-    """A setting as it is typed: a number, a word, or what it is to be drawn from.
-
-    Raises:
-        ValueError: if it is none of these.
-    """
-    spread = Spread.of_text(text)
-    first = spread[0]
-    if len(spread) > 1 or _RANGE.fullmatch(text):
-        return spread
-    return first if isinstance(first, str) else first[0]
-
-
-def number_text(value: float) -> str:
-    """Shortest decimal that reads back as the same number, without exponent: 30, 33.5."""
-    text = format(Decimal(repr(float(value))), "f")
+def as_typed(value: object) -> str:
+    """A setting's value as it is typed: a switch as 0 or 1, a number without an exponent."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if not (isinstance(value, float) and math.isfinite(value)):
+        return str(value)
+    text = format(Decimal(repr(value)), "f")  # the shortest that reads back as the same number
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _part(text: str) -> Part:
-    if re.fullmatch("[a-z]+", text) and text not in ("nan", "inf", "infinity"):
-        return text
-    match = _RANGE.fullmatch(text)
-    low, high = (float(match[1]), float(match[2])) if match else (float(text),) * 2
-    if not (math.isfinite(low) and math.isfinite(high) and (low < high or not match)):
-        raise ValueError(f"{text} is no range from low to high")
-    return low + 0.0, high + 0.0
-
-
-def _part_text(part: Part) -> str:
-    if isinstance(part, str):
-        return part
-    low, high = part
-    return number_text(low) if low == high else f"{number_text(low)}-{number_text(high)}"

@@ -1,14 +1,14 @@
 """The record of a blurred set, `kernel.json`: what its pictures are, and how to make them again."""
 
 import fnmatch
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur, OutputSettings
+from prepare.records.blur import APERTURE, WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.data_folder import HINT
 from prepare.records.files import write_json
 from prepare.records.jsonl import read_json
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "kernel.json"
 # Settings that say what one point of light becomes, and in which light.
-OF_PSF: tuple[str, ...] = ("radius_px", "blades", "curvature", "rotation", "softness", "rim")
-OF_PSF += ("vignetting", "fringe", "layers", "linear", "gamma")
+OF_PSF = ("radius_px", *APERTURE, "fringe", "layers", "linear", "gamma")
 
 
 class NoSuchSetError(DamagedRecordError):
@@ -47,12 +46,9 @@ class KernelRecord:
     @property
     def make_words(self) -> list[str]:
         """The words behind `make blur` that make this very set."""
-        default = OutputSettings()
-        names = [field.name for field in fields(self.output)]
-        changed = [name for name in names if getattr(self.output, name) != getattr(default, name)]
-        return self.blur.make_words + [
-            f"{name.upper()}={getattr(self.output, name)}" for name in changed
-        ]
+        written = asdict(self.output).items()
+        words = [f"{k.upper()}={v}" for k, v in written if v != getattr(OutputSettings, k)]
+        return self.blur.make_words + words
 
     @property
     def make_command(self) -> str:
@@ -80,10 +76,8 @@ class KernelRecord:
     def psf(self) -> "np.ndarray":
         """PSF of the set as seen in its reduced pictures.
 
-        A reduced pixel is the mean of a square of the original, so the PSF at this scale is the
-        share of each reduced pixel that the shrunken aperture covers. That the squares lie on a
-        fixed grid is ignored; against the blur itself, done at full size, it is a close
-        approximation.
+        It is the share of each reduced pixel that the shrunken aperture covers: a close
+        approximation, as the grid of the reduced pixels is fixed.
 
         Returns:
             float32, odd side, non-negative, sums to 1.
@@ -122,21 +116,37 @@ def set_names(blurred_dir: Path) -> list[str]:
     return sorted(path.name for path in blurred_dir.glob("*") if path.is_dir())
 
 
-def choose_sets(blurred_dir: Path, patterns: Sequence[str]) -> list[str]:
-    """Names of the sets that are named, or match a pattern like `wild-*`; none twice.
+def choose_sets(blurred_dir: Path, wanted: Iterable[str | LensBlur]) -> list[str]:
+    """Names of the sets that are named, match a pattern like `wild-*` or have a blur; none twice.
 
     Raises:
-        NoSuchSetError: if a word fits none; says which there are, and how more are made.
+        NoSuchSetError: if there is none; says which there are, and how more are made.
     """
     found = set_names(blurred_dir)
     chosen: dict[str, None] = {}
-    for pattern in patterns:
-        fitting = [name for name in found if fnmatch.fnmatchcase(name, pattern)]
+    for each in wanted:
+        pattern = str(each)
+        fitting = fnmatch.filter(found, pattern)
         fitting = [pattern] if pattern in found else fitting  # a name may look like a pattern
         if not fitting:
-            raise NoSuchSetError(no_such_set(blurred_dir, pattern, found))
+            there = (
+                f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
+            )
+            raise NoSuchSetError(f"{there}; {how_to_have(each, found)}")
         chosen |= dict.fromkeys(fitting)
     return list(chosen)
+
+
+def how_to_have(wanted: str | LensBlur, found: Sequence[str]) -> str:
+    """What to type for a set that is not there."""
+    if isinstance(wanted, LensBlur):
+        return f"run `{KernelRecord(wanted, OutputSettings()).make_command}`"
+    for recipe in RECIPES:
+        if wanted.startswith(recipe) and fnmatch.filter(found, f"{recipe}-*"):
+            return f'name all of the recipe with KERNEL="{recipe}-*"'
+        if wanted.startswith(recipe):
+            return f"run `make blur KERNEL={recipe} DRAWS=12`"
+    return "name one of those with KERNEL=.., or make it with `make blur RADIUS=..`"
 
 
 def the_only_set(blurred_dir: Path) -> str:
@@ -154,17 +164,6 @@ def the_only_set(blurred_dir: Path) -> str:
             f'KERNEL="{found[0]}": {", ".join(found)}'
         )
     return found[0]
-
-
-def no_such_set(blurred_dir: Path, pattern: str, found: Sequence[str]) -> str:
-    """That no set fits a name or pattern, and what to type next."""
-    there = f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
-    for recipe in RECIPES:
-        if pattern.startswith(recipe):
-            if any(name.startswith(f"{recipe}-") for name in found):
-                return f'{there}; name all of the recipe with KERNEL="{recipe}-*"'
-            return f"{there}; run `make blur KERNEL={recipe} DRAWS=12`"
-    return f"{there}; name one of those with KERNEL=.., or make it with `make blur RADIUS=..`"
 
 
 # What the settings of real blur were found or are assumed to be: light is blurred before the

@@ -4,22 +4,75 @@ import contextlib
 import csv
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from prepare import PrepareError
+from prepare.records.ranges import Part, Spread
 
 
-def setting(default: Any, text: str, *, flag: bool = True) -> Any:
+def setting(
+    default: Any,
+    text: str,
+    limits: tuple[float, float] | None = None,
+    *,
+    choices: Collection = (),
+    flag: bool = True,
+) -> Any:
     """A dataclass field that explains itself; annotated `Any`, it may be given as a `Spread`.
 
     Args:
         default: value of the setting.
         text: one line with the unit, shown by `--help`.
+        limits: lowest and highest number that `normalize` lets it have.
+        choices: in place of them, its words or whole numbers.
         flag: whether the command line has a flag for it.
     """
-    return dataclasses.field(default=default, metadata={"help": text, "flag": flag})
+    metadata = {"help": text, "limits": limits, "choices": choices, "flag": flag}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def normalize(settings: Any) -> None:
+    """Gives each field of a dataclass with limits or choices the type of its default.
+
+    A list that stands for several values becomes a `Spread`.
+
+    Raises:
+        SettingError: if a value lies outside of the limits, or is none of the choices.
+    """
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if value is field.default or not (allowed := allowed_values(field)):
+            continue
+        spread = Spread.of_plain(value)
+        for part in spread:
+            require(is_allowed(part, field), field.name, allowed, Spread([part]))
+        one = spread.value
+        kind: type = float if field.default is None else type(field.default)
+        object.__setattr__(settings, field.name, one if one is spread else kind(one))
+
+
+def is_allowed(part: Part, field: dataclasses.Field) -> bool:
+    """Whether a setting may have a value, or be drawn from a range."""
+    limits, choices = field.metadata["limits"], field.metadata["choices"]
+    if isinstance(part, str):
+        return part in choices
+    low, high = part
+    if limits:
+        return limits[0] <= low <= high <= limits[1]
+    ends_fit = low in choices and high in choices and low <= high
+    return ends_fit and all(each in choices for each in range(int(low), int(high) + 1))
+
+
+def allowed_values(field: dataclasses.Field) -> str:
+    """What a setting may be, in words; "" where nothing is said."""
+    limits, choices = field.metadata.get("limits"), field.metadata.get("choices", ())
+    if limits:
+        return f"a number between {limits[0]} and {limits[1]}"
+    if isinstance(choices, range):
+        return f"a whole number from {choices[0]} to {choices[-1]}"
+    return " or ".join(map(str, choices))
 
 
 def choices_of(hint: Any) -> tuple:

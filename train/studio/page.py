@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote
 
 import msgspec
 
-from prepare.records.blur import LIMITS, NOISE_KINDS, SHAPES, LensBlur
+from prepare.records.blur import NOISES, SHAPES, LensBlur
 from prepare.records.jsonl import read_log
 from prepare.records.settings import DamagedRecordError
 from train.report.template import template
@@ -165,9 +165,8 @@ class Studio:
             most_bytes=MOST_BYTES,
             settings={field.name: field for field in fields(LensBlur)},
             sliders=views.SLIDERS,
-            limits=LIMITS,
             shapes=SHAPES,
-            noise_kinds=NOISE_KINDS,
+            noise_kinds=NOISES,
             data_dir=data.path,
             num_originals=len(originals),
             originals=originals[:MOST_NAMED],

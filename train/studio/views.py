@@ -28,7 +28,7 @@ from train.studio import Places, RefusedError
 from train.studio.jobs import Command, Outcome
 from train.studio.photographs import Kept, cannot_be_read, data_url, jpeg_of
 
-SLIDERS = {  # of numbers: end, step and unit; a number that is typed has LIMITS
+SLIDERS = {  # of numbers: end, step and unit; a number that is typed has its limits
     "radius_px": (100, 0.5, "px"),
     "curvature": (100, 1, "%"),
     "rotation": (360, 1, "\N{DEGREE SIGN}"),
