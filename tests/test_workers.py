@@ -24,24 +24,15 @@ def killed(number):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run(work, items, num_workers=2, num_wanted=lambda: 99):
-    return list(in_order(work, items, num_workers, num_wanted, LookupError))
-
-
 @pytest.mark.parametrize("num_workers", [1, 3])
-def test_results_come_in_the_order_of_the_items(num_workers):
-    items = [(n, (n, 0.2 if n == 0 else 0.0)) for n in range(9)]
-    results = run(slept, items, num_workers)
-    assert [item for item, _ in results] == list(range(9))
-    assert [number for _, (number, _) in results] == list(range(9))
+def test_results_and_expected_errors_come_in_the_order_of_the_items(num_workers):
+    numbers = [0, 1, -2, 3, 4, 5, 6, 7]
+    items = [(n, (n, 0.2 if n == 0 else 0.0)) for n in numbers]
+    results = list(in_order(slept, items, num_workers, lambda: 99, LookupError))
+    assert [item for item, _ in results] == numbers
+    assert isinstance(results.pop(2)[1], LookupError)
+    assert all(item == number for item, (number, _) in results)
     assert (os.getpid() in {pid for _, (_, pid) in results}) == (num_workers == 1)
-
-
-def test_expected_error_takes_the_place_of_a_result():
-    first, second = run(slept, [("bad", (-1, 0)), ("good", (1, 0))])
-    assert first[0] == "bad"
-    assert isinstance(first[1], LookupError)
-    assert second[1][0] == 1
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -73,7 +64,7 @@ def test_failure_of_the_source_comes_after_what_it_gave(num_workers):
 
 def test_killed_worker_is_told():
     with pytest.raises(LostWorkerError, match="WORKERS=1"):
-        run(killed, [(0, (0,))])
+        list(in_order(killed, [(0, (0,))], 2, lambda: 99, LookupError))
 
 
 def test_workers_end_with_a_parent_that_is_killed():
