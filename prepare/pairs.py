@@ -30,7 +30,7 @@ from prepare.records.data_folder import (
     write_manifest,
     write_rejected,
 )
-from prepare.records.files import sync_disk, write_bytes
+from prepare.records.files import write_bytes
 from prepare.records.jsonl import JsonLines
 from prepare.records.progress import Progress
 from prepare.records.sets import KernelRecord, read_kernel
@@ -237,7 +237,7 @@ class PairRecords:
 
     def save(self) -> None:
         """Brings to the disk what is new."""
-        sync_disk()  # the pictures that the records name
+        os.sync()  # the pictures that the records name
         if self.new_seen:
             seen_photographs(self.data).append(self.new_seen)
         if self.is_log:

@@ -41,7 +41,6 @@ from prepare.records.jsonl import (
     json_line,
     read_json,
     read_log,
-    read_object,
 )
 from prepare.records.settings import DamagedRecordError
 
@@ -123,8 +122,6 @@ def test_json_file_comes_back_as_its_kind(tmp_path):
     assert read_json(path, Score, "") is None
     path.write_text('{"psnr_db": 2, "id": "é"}', encoding="utf-8")
     assert read_json(path, Score, "") == Score("é", 2)
-    assert read_object(path, "") == {"psnr_db": 2, "id": "é"}
-    assert read_object(tmp_path / "none.json", "") == {}
 
 
 @pytest.mark.parametrize("text", ["a", '\x7f\x1c\u2028\b\f\n\r\t"\\/é', "\U0001f600"])
@@ -234,17 +231,6 @@ def test_rejected_are_listed_by_file_and_come_back(tmp_path):
     (tmp_path / "rejected.jsonl").write_text('{"id": "a", "file": "b"}\n')
     with pytest.raises(DamagedRecordError, match="run `make clean-pairs`"):
         read_rejected(tmp_path / "rejected.jsonl")
-
-
-def test_manifest_is_read_sooner_than_python_alone_reads_json(tmp_path):
-    images = {f"{number:05d}": image(f"{number:05d}") for number in range(5_000)}
-    write_manifest(tmp_path / "m", images)
-    seconds = {read_manifest: [], read_lines: []}
-    for read in 3 * (read_manifest, read_lines):
-        began_s = time.perf_counter()
-        assert len(read(tmp_path / "m")) == 5_000
-        seconds[read].append(time.perf_counter() - began_s)
-    assert min(seconds[read_manifest]) < min(seconds[read_lines])  # a third of it
 
 
 # The manifest as a log, while pairs are made.

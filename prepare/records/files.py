@@ -45,7 +45,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     Args:
         path: of the file; its mode follows the umask.
         sync: whether its bytes are on the disk before it gets its name. Many small files are
-            written faster without; `sync_disk` then stands before what names them.
+            written faster without; `os.sync` then stands before what names them.
 
     Raises:
         OSError: when it cannot be written, with its path; nothing is left behind.
@@ -134,11 +134,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: dict) -> None:
     """Writes an indented JSON object atomically."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def sync_disk() -> None:
-    """Waits until everything written so far is on the disk."""
-    os.sync()
 
 
 def open_regular(path: str | Path) -> BinaryIO:

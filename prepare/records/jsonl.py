@@ -157,11 +157,6 @@ def read_whole(path: Path, hint: str, max_bytes: int = MAX_LOG_BYTES) -> bytes |
     return content
 
 
-def read_object(path: Path, hint: str) -> dict:
-    """The object in a JSON file, of anything; empty where there is no file; see `read_json`."""
-    return read_json(path, dict, hint) or {}
-
-
 def read_log(path: Path, hint: str) -> list[dict[str, str]]:
     """The lines of a run's `log.csv` by column, as they are written; none where there is no file.
 
@@ -178,16 +173,17 @@ def read_log(path: Path, hint: str) -> list[dict[str, str]]:
     content = read_whole(path, hint) or b""
     with explain_damage(path, hint):
         text = content[: content.rfind(b"\n") + 1].decode()
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        rows = list(reader)
-        if "step" not in (reader.fieldnames or ["step"]):
+        heading, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [["step"]]
+        if "step" not in heading:
             raise ValueError("no column step")
-        for line, row in enumerate(rows, 2):
-            if None in row or None in row.values():
-                raise ValueError(f"line {line} has not as many values as the heading")
-            for column, value in row.items():
+        rows = []
+        for number, line in enumerate(lines, 2):
+            if len(line) != len(heading):
+                raise ValueError(f"line {number} has not as many values as the heading")
+            rows.append(dict(zip(heading, line, strict=True)))
+            for column, value in rows[-1].items():
                 try:
                     int(value) if column == "step" else float(value or 0)
                 except ValueError as error:
-                    raise ValueError(f"{column} is {value[:20]!r} in line {line}") from error
+                    raise ValueError(f"{column} is {value[:20]!r} in line {number}") from error
         return rows
