@@ -30,7 +30,7 @@ def peak_bytes():
 
 
 @pytest.mark.parametrize("name", FILES)
-@fuzzed(25)
+@fuzzed(10)
 @given(data=st.data())
 def test_damaged_photograph_is_pixels_or_a_reason(tmp_path_factory, name, data):
     path = tmp_path_factory.getbasetemp() / "photograph"

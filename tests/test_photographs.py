@@ -35,7 +35,6 @@ from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
 
 ROOT = Path(__file__).resolve().parents[1]
-FACES = [path for each in (ROOT, ROOT.parent) for path in (each / "shared/faces").glob("*.*g")]
 
 
 @pytest.mark.parametrize(
@@ -61,14 +60,6 @@ def test_jpeg_and_webp_decode_to_the_bytes_of_pillow(tmp_path, options):
         np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
 
 
-def test_real_photographs_are_read_as_by_pillow():
-    if not FACES:
-        pytest.skip("no photographs here")
-    for path in [*sorted(FACES)[:4], *sorted(FACES)[-4:]]:
-        with Image.open(path) as image:
-            np.testing.assert_array_equal(read_photograph(path).pixels, np.asarray(image))
-
-
 def test_the_reader_does_without_opencv_and_prints_nothing(tmp_path):
     (tmp_path / "cut.jpg").write_bytes(encoded(scene(), "JPEG")[:-900] + b"\xff\xd9")
     code = "import sys; from prepare.photographs import reader, writer\n"
@@ -90,14 +81,6 @@ def test_16_bits_stay_and_round_to_the_nearest_8(tmp_path, channels, suffix):
     np.testing.assert_array_equal(rounded_to_8_bits(photo.pixels), np.rint(colors / 257))
     if channels == 4:
         np.testing.assert_array_equal(photo.alpha, deep[..., 3])
-
-
-def test_gray_with_alpha_of_16_bits(tmp_path):
-    stored = np.random.default_rng(2).integers(0, 65536, (9, 11, 2)).astype(np.uint16)
-    photo = read(tmp_path, png_of(stored, 4, bits=16), **KEEP)
-    np.testing.assert_array_equal(photo.pixels[..., 1], stored[..., 0])
-    np.testing.assert_array_equal(photo.alpha, stored[..., 1])
-    assert photo.gray
 
 
 def test_one_color_is_transparent_at_all_its_bits(tmp_path):
@@ -477,16 +460,6 @@ def test_twenty_flipped_bits_of_a_png_are_found(tmp_path):
         for place in rng.integers(8, len(changed) - 2, 20):
             changed[place] ^= 1 << rng.integers(8)
         assert refused(tmp_path, bytes(changed))
-
-
-@pytest.mark.parametrize("quality", [1, 30, 95, 100])
-def test_whole_jpegs_of_extreme_colors_are_taken(tmp_path, quality):
-    rng = np.random.default_rng(4)
-    flat = [np.full((64, 64, 3), color, np.uint8) for color in ((255,) * 3, (0,) * 3, (255, 0, 0))]
-    noise = np.kron(rng.integers(0, 2, (8, 8, 3)) * 255, np.ones((8, 8, 1))).astype(np.uint8)
-    for pixels in [*flat, noise, noise[..., 0]]:
-        for options in ({}, {"subsampling": 0}, {"progressive": True}):
-            read(tmp_path, encoded(pixels, "JPEG", quality=quality, **options))
 
 
 def test_what_is_no_image_is_refused(tmp_path):

@@ -7,14 +7,14 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from helpers.photographs import KEEP, encoded, picture, png_of, png_with, read, saved
+from helpers.photographs import KEEP, encoded, picture, png_with, read, saved
 from PIL import Image
 
 from prepare.blur.lens_blur import encode_jpeg
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import photographs_in, read_photograph, shown_name
 from prepare.photographs.writer import source_of, write_photograph
-from prepare.pictures import read_depth_map, read_u8, square_crop
+from prepare.pictures import read_depth_map, square_crop
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -142,22 +142,6 @@ def test_listing(tmp_path):
     assert shown_name("new\nline.jpg") == "new\\nline.jpg"
     with pytest.raises(FileNotFoundError):
         photographs_in(tmp_path / "missing")
-
-
-def test_16_bits_survive_reading_and_writing(tmp_path):
-    deep = picture(dtype=np.uint16)
-    photo = read(tmp_path, png_of(deep, 2, bits=16), **KEEP)
-    write_photograph(tmp_path / "a.png", photo, photo.pixels)
-    np.testing.assert_array_equal(read_photograph(tmp_path / "a.png").pixels, deep)
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.tif"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_16_bits_are_rounded_not_cut_off(tmp_path, name, channels):
-    deep = np.random.default_rng(1).integers(0, 65536, (16, 16, channels)).astype(np.uint16)
-    cv2.imwrite(str(tmp_path / name), deep[..., ::-1])
-    expected = np.rint(deep / 257).astype(np.uint8)
-    np.testing.assert_array_equal(read_u8(tmp_path / name), np.broadcast_to(expected, (16, 16, 3)))
 
 
 def test_depth_maps_are_grey_of_8_or_16_bits(tmp_path):

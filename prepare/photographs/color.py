@@ -206,22 +206,13 @@ def profile_curve(tag: bytes) -> Curve | None:
         if count < 2:
             return power_curve(values[0] / 256 if count else 1.0)
         return lambda encoded: np.interp(encoded, np.linspace(0, 1, count), values / 65535)
-    if tag[:4] != b"para" or tag[8:10] > b"\0\4":
+    if tag[:4] != b"para" or tag[9] not in (0, 3):  # the kinds that are met
         return None
-    kind, count = tag[9], (1, 3, 4, 5, 7)[tag[9]]
-    g, *rest = np.array(struct.unpack_from(f">{count}i", tag, 12)) / 65536
-    # As the general form (kind 4, Table 68): (a x + b)^g + e from d on, c x + f below.
-    a, b, c, d, e, f = [*rest, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0][:6]
-    if kind == 0:
-        a = 1.0
-    elif kind in (1, 2):
-        c, d, e, f = 0.0, -b / a if a else 0.0, c, c
-
-    def parametric(encoded: np.ndarray) -> np.ndarray:
-        power = np.maximum(a * encoded + b, 0) ** g + e
-        return np.clip(np.where(encoded >= d, power, c * encoded + f), 0, 1)
-
-    return parametric
+    stored = struct.unpack_from(">5i" if tag[9] else ">i", tag, 12)
+    g, a, b, c, d = (*np.array(stored) / 65536, 1.0, 0.0, 0.0, 0.0)[:5]
+    return lambda encoded: np.where(
+        encoded >= d, np.maximum(a * encoded + b, 0) ** g, c * encoded
+    ).clip(0, 1)
 
 
 def power_curve(gamma: float) -> Curve:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from prepare.photographs.photograph import Photograph
+from prepare.photographs.photograph import Photograph, rounded_to_8_bits
 from prepare.photographs.png import SIGNATURE, png_chunk, png_chunks
 from prepare.records.files import atomic_file
 from prepare.records.srgb import LUMA
@@ -46,10 +46,10 @@ def write_photograph(
     if restored.shape != photograph.pixels.shape:
         raise ValueError(f"restored {restored.shape}, not {photograph.pixels.shape}")
     if not isinstance(target, str | os.PathLike):
-        target.writelines(_png(photograph, restored, source))
+        target.writelines(png_parts(photograph, restored, source))
         return
     with atomic_file(Path(target)) as file:
-        file.writelines(_png(photograph, restored, source))
+        file.writelines(png_parts(photograph, restored, source))
 
 
 def source_of(path: str | Path) -> str | None:
@@ -66,7 +66,7 @@ def source_of(path: str | Path) -> str | None:
     return (sources or [b""])[0].decode("latin-1") if texts[:1] == [MARK] else None
 
 
-def _png(photograph: Photograph, restored: np.ndarray, source: str) -> Iterator[bytes]:
+def png_parts(photograph: Photograph, restored: np.ndarray, source: str) -> Iterator[bytes]:
     """The parts of the file, in order; the mark comes second, where `source_of` looks."""
     height, width = restored.shape[:2]
     bits = 16 if restored.dtype == np.uint16 else 8
@@ -82,28 +82,27 @@ def _png(photograph: Photograph, restored: np.ndarray, source: str) -> Iterator[
         yield png_chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
     if photograph.exif:
         yield png_chunk(b"eXIf", photograph.exif)
-    yield from _pixel_chunks(photograph, restored)
+    yield from pixel_chunks(photograph, restored)
     yield png_chunk(b"IEND")
 
 
-def _pixel_chunks(photograph: Photograph, restored: np.ndarray) -> Iterator[bytes]:
+def pixel_chunks(photograph: Photograph, restored: np.ndarray) -> Iterator[bytes]:
     """IDAT chunks, of a block of rows each, so that memory stays small."""
     packer = zlib.compressobj(COMPRESSION_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
     rows = max(1, BLOCK_BYTES // restored[:1].nbytes)
     above = None
     for top in range(0, len(restored), rows):
-        block = _channels(photograph, restored, slice(top, top + rows))
-        bytes_a_pixel = block.shape[2] * block.dtype.itemsize
+        block = stored_channels(photograph, restored, slice(top, top + rows))
         stored = block.astype(block.dtype.newbyteorder(">")).view(np.uint8)
         stored = stored.reshape(len(block), -1)
-        filtered = _filtered(stored, above, bytes_a_pixel)
+        filtered = filtered_rows(stored, above, block.shape[2] * block.dtype.itemsize)
         above = stored[-1]
         if packed := packer.compress(filtered.tobytes()):
             yield png_chunk(b"IDAT", packed)
     yield png_chunk(b"IDAT", packer.flush())
 
 
-def _channels(photograph: Photograph, restored: np.ndarray, rows: slice) -> np.ndarray:
+def stored_channels(photograph: Photograph, restored: np.ndarray, rows: slice) -> np.ndarray:
     """(rows, W, channels) as the file holds them."""
     block = restored[rows]
     if photograph.gray:
@@ -111,13 +110,12 @@ def _channels(photograph: Photograph, restored: np.ndarray, rows: slice) -> np.n
     if photograph.alpha is None:
         return np.ascontiguousarray(block)
     alpha = photograph.alpha[rows]
-    if alpha.dtype != restored.dtype:
-        wide = alpha.astype(np.uint32)
-        alpha = wide * 257 if restored.dtype == np.uint16 else (wide + 128) // 257
-    return np.concatenate([block, alpha[..., None].astype(restored.dtype)], axis=2)
+    if restored.dtype == np.uint8:
+        alpha = rounded_to_8_bits(alpha)
+    return np.concatenate([block, alpha[..., None]], axis=2)
 
 
-def _filtered(stored: np.ndarray, above: np.ndarray | None, bytes_a_pixel: int) -> np.ndarray:
+def filtered_rows(stored: np.ndarray, above: np.ndarray | None, bytes_a_pixel: int) -> np.ndarray:
     """Rows of bytes as differences from the pixel above, or left in the first row.
 
     Returns:
