@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prepare.records.files import write_text
 from train.report.charts import Series, line_chart
-from train.report.template import template
+from train.report.page import template
 
 # The curves that are drawn, by the settings beside the radius, with a color for any background.
 LIGHTS: list[tuple[dict, str, str]] = [

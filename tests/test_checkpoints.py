@@ -1,7 +1,6 @@
 """Checkpoints: kept, damaged, replaced while they are read, cut off by a full disk or by a kill."""
 
 import contextlib
-import os
 import random
 import resource
 import shutil
@@ -11,21 +10,19 @@ import sys
 import time
 
 import pytest
-from helpers.pair_files import ROOT, write_matched_folders
-from helpers.runs import IDS, PATIENCE_S, SETTINGS, assert_same_run, lines_in, run, steps_in
+from helpers.pair_files import ROOT, tree, write_matched_folders
+from helpers.runs import IDS, PATIENCE_S, assert_same_run, lines_in, run, steps_in
 
 import pipeline
+from prepare.records.files import only_writer
 from train import checkpoints
 from train.checkpoints import (
     NoCheckpointError,
     load_generator,
-    manager_of,
     remove_leftovers,
-    save,
     weights_sha256,
 )
 from train.run import Run
-from train.train_step import TrainState
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +53,6 @@ def files_of_at_most(num_bytes):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_lost_list_of_checkpoints_does_not_start_the_run_anew(copy, data_dir):
-    log = (copy / "log.csv").read_bytes()
-    for folder in (copy, copy / "ckpt-best"):
-        (folder / "checkpoint").unlink()
-    assert [path.name for path in Run(copy).checkpoints] == ["ckpt-2", "ckpt-3", "ckpt-4"]
-    assert load_generator(copy)[1] in (2, 4)
-    assert run(copy, data_dir, gan_weight=0) is False
-    assert (copy / "log.csv").read_bytes() == log
-
-
 def test_missing_files_are_to_be_brought_back_not_trained_again(copy, data_dir, capsys):
     for path in copy.glob("ckpt-*.data*"):
         path.unlink()
@@ -73,14 +60,6 @@ def test_missing_files_are_to_be_brought_back_not_trained_again(copy, data_dir, 
         run(copy, data_dir, gan_weight=0)
     assert "another RUN" not in str(raised.value)
     assert "ckpt-4 cannot be read (ckpt-4.data" in capsys.readouterr().out
-
-
-def test_folder_in_the_place_of_a_checkpoint_is_named(copy, data_dir):
-    for path in copy.glob("ckpt-*.index"):
-        path.unlink()
-        path.mkdir()
-    with pytest.raises(NoCheckpointError, match=r"ckpt-4\.index: Is a directory; bring it back"):
-        run(copy, data_dir, gan_weight=0)
 
 
 def test_folder_in_the_place_of_the_list_is_named_and_kept(copy, data_dir):
@@ -115,16 +94,11 @@ def test_checkpoint_that_a_training_replaces_meanwhile_is_looked_for_again(copy,
             raise NoCheckpointError("it is gone")
         restore_newest(checkpoint, paths)
 
-    before = weights_sha256(load_generator(copy)[0])
+    generator = load_generator(copy)[0]
+    before = weights_sha256(generator)
     monkeypatch.setattr(checkpoints, "restore_newest", replaced)
     assert weights_sha256(load_generator(copy)[0]) == before
     assert calls[1] == [best / "ckpt-99"]
-
-
-def test_weights_are_told_apart(copy):
-    generator = load_generator(copy)[0]
-    before = weights_sha256(generator)
-    assert weights_sha256(load_generator(copy)[0]) == before
     weight = generator.trainable_weights[-1]
     weight.assign_add(weight * 0 + 1e-6)
     assert weights_sha256(generator) != before
@@ -133,22 +107,10 @@ def test_weights_are_told_apart(copy):
 # Disks that are full, and what a kill leaves.
 
 
-def test_checkpoint_that_cannot_be_written_leaves_the_older_ones(copy, data_dir):
-    manager = manager_of(TrainState(SETTINGS, num_steps=9).checkpoint(), copy)
-    fault = "copy: the checkpoint of step 9 cannot be written"
-    with files_of_at_most(20_000), pytest.raises(OSError, match=fault):
-        save(manager, 9)
-    remove_leftovers(Run(copy))
-    assert steps_in(copy) == [2, 3, 4]
-    assert not [path.name for path in copy.iterdir() if "temp" in path.name]
-    assert run(copy, data_dir, gan_weight=0) is False
-
-
 def test_disk_that_fills_up_in_training_is_named_and_gone_on_with(copy, data_dir, finished):
-    with files_of_at_most(20_000):
-        with pytest.raises(OSError, match="copy") as raised:
-            run(copy, data_dir, gan_weight=0, steps=6)
-        assert len(str(raised.value).splitlines()) == 1
+    fault = r"^[^\n]*copy: the checkpoint of step \d cannot be written [^\n]*$"
+    with files_of_at_most(20_000), pytest.raises(OSError, match=fault):
+        run(copy, data_dir, gan_weight=0, steps=6)
     assert steps_in(copy) == [2, 3, 4]
     assert run(copy, data_dir, gan_weight=0, steps=6) is True
     lines = [(folder / "log.csv").read_text().splitlines() for folder in (copy, finished)]
@@ -167,6 +129,42 @@ def test_leftovers_of_a_killed_training_are_swept_and_nothing_else(copy):
     assert sorted(path.name for path in copy.rglob("*")) == before
 
 
+# One training a run and one evaluation; everything else works beside them.
+
+
+@pytest.fixture
+def beside(finished, data_dir, tmp_path):
+    """Does what is called with the run that is trained or evaluated meanwhile: its exit code."""
+
+    def call(*words):
+        where = ["--data-dir", data_dir, "--runs-dir", finished.parent, "--run", finished.name]
+        return pipeline.main(list(map(str, [words[0], *where, *words[1:]])))
+
+    return call
+
+
+def test_second_training_or_evaluation_is_told_of_the_first_and_changes_nothing(
+    beside, finished, capsys
+):
+    places = {"train": finished, "evaluate": finished / "evaluation"}
+    for name, locked in places.items():
+        with only_writer(locked, f"make {name}"):
+            before = tree(finished)
+            assert beside(name) == 1
+            [line] = [text for text in capsys.readouterr().err.splitlines() if "error" in text]
+            assert f"{locked.name} is in use by make {name}, process" in line
+            assert tree(finished) == before
+
+
+def test_everything_else_works_beside_a_training(beside, data_dir, finished, tmp_path):
+    with only_writer(finished, "make train"):
+        assert beside("evaluate") == 0
+        assert beside("report") == 0
+        photo = data_dir / "not_blurred_resized" / "00.jpg"
+        assert beside("deblur", photo, "--out", tmp_path / "out") == 0
+        assert beside("export", "--formats", "savedmodel") == 0
+
+
 # Training that is stopped from outside, at any moment, goes on to the same end.
 
 STEPS = 24  # enough for a signal to come before the end, on a busy machine too
@@ -174,30 +172,26 @@ STEPS = 24  # enough for a signal to come before the end, on a busy machine too
 
 def command(data_dir, runs_dir, checkpoint_minutes):
     """Trains with the adversarial term from step 4 on."""
-    flags = ("--steps", STEPS, "--sample-every", 5, "--log-every", 4, "--gan-start", 0.125)
-    flags += ("--channels", 8, "--blocks", 2, "--checkpoint-minutes", checkpoint_minutes)
-    arguments = ["train", "--data-dir", data_dir, "--runs-dir", runs_dir, "--run", "r", *flags]
-    return list(map(str, arguments))
+    words = f"train --data-dir {data_dir} --runs-dir {runs_dir} --run r --steps {STEPS}"
+    words += " --sample-every 5 --log-every 4 --gan-start 0.125 --channels 8 --blocks 2"
+    return [*words.split(), "--checkpoint-minutes", str(checkpoint_minutes)]
 
 
 def start_and_stop(arguments, signal_number, is_time):
-    process = subprocess.Popen(
-        [sys.executable, "pipeline.py", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until_s = time.monotonic() + PATIENCE_S
-    try:
-        while not is_time():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until_s
-            time.sleep(0.005)
-        os.kill(process.pid, signal_number)
-        _, errors = process.communicate(timeout=PATIENCE_S)
-    finally:
-        process.kill()  # does nothing to one that has ended
+    program = [sys.executable, "pipeline.py", *arguments]
+    with subprocess.Popen(
+        program, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until_s = time.monotonic() + PATIENCE_S
+        try:
+            while not is_time():
+                assert process.poll() is None
+                assert time.monotonic() < until_s
+                time.sleep(0.005)
+            process.send_signal(signal_number)
+            _, errors = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()  # does nothing to one that has ended
     return process.returncode, errors
 
 
@@ -209,13 +203,10 @@ def undisturbed(data_dir, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(
-    data_dir, undisturbed, tmp_path, signal_number
-):
+def test_interrupted_run_saves_a_checkpoint_and_goes_on_from_it(data_dir, undisturbed, tmp_path):
     run_dir, arguments = tmp_path / "r", command(data_dir, tmp_path, 100)
     code, errors = start_and_stop(
-        arguments, signal_number, lambda: lines_in(run_dir / "log.csv") >= 2
+        arguments, signal.SIGINT, lambda: lines_in(run_dir / "log.csv") >= 2
     )
     assert code == 130
     assert "Traceback" not in errors

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import zlib
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -25,7 +24,6 @@ from train.stages import compare_runs, report_run
 
 NAME = "disc-r30"
 NASTY = "<img src=x onerror=alert(1)>"  # no slash, which no file name may hold
-VOID = {"meta", "link", "img", "input", "br"}  # tags that are never closed
 
 
 class Layout:
@@ -50,7 +48,7 @@ class Layout:
                 write_picture(path, rng.integers(0, 256, (32, 32, 3), np.uint8))
             scores = {f"blurred_{each}": 1.0 for each in SCORES}
             scores |= {f"restored_{each}": 1.0 + gain for each in SCORES}
-            lines.append(ImageScores(image_id, "", "", 1.0, scores))
+            lines.append(ImageScores(image_id, "", "", scores))
         score_log(folder).rewrite(lines)
         write_json(folder / "metrics.json", metrics_of(len(gains), name))
         return self.runs_dir / run
@@ -103,19 +101,6 @@ def test_the_page_needs_nothing_but_itself_and_says_what_it_is_of(layout):
         assert said in page
     assert NASTY not in page
     assert "&lt;img src=x" in page
-
-
-def test_every_tag_is_closed(layout):
-    open_tags = []
-    parser = HTMLParser()
-    parser.handle_startendtag = lambda *_: None  # a tag that closes itself, as SVG's do
-    parser.handle_starttag = lambda tag, _: tag in VOID or open_tags.append(tag)
-    closed = []
-    parser.handle_endtag = lambda tag: closed.append((tag, open_tags.pop()))
-    parser.feed(layout.write())
-    assert closed
-    assert all(tag == opened for tag, opened in closed)
-    assert not open_tags
 
 
 def test_large_pictures_are_reduced_for_the_page(layout):
@@ -188,16 +173,12 @@ def test_charts_of_a_training_that_still_writes_its_log(layout):
     assert "<polyline" in layout.write()
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3.2, 4.1), (24.1, 24.2), (5, 5), (0, 0)])
-def test_ticks_are_few_and_enclose_the_range(low, high):
-    ticks = nice_ticks(low, high)
-    assert ticks[0] <= low <= high <= ticks[-1]
-    assert 2 <= len(ticks) <= 10
-
-
 def test_charts_of_odd_numbers():
+    for low, high in ((0, 1), (-3.2, 4.1), (24.1, 24.2), (5, 5), (0, 0)):
+        ticks = nice_ticks(low, high)
+        assert ticks[0] <= low <= high <= ticks[-1]
+        assert 2 <= len(ticks) <= 10
     assert line_chart("t", "x", {"a": [(1, float("nan"))]})["lines"] == []
-    assert line_chart("t", "x", {"a": [(1, 2.0)]})["lines"][0]["points"]
     for values in ([0.0], [1.0, 1.0], [-1.0, 3.0], [-2.0, -1.0]):
         bars = histogram("t", "x", values)["bars"]
         assert sum(int(bar["text"].rsplit(" ", 1)[1]) for bar in bars) == len(values)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from helpers.pair_files import tree
+from prepare.records.data_folder import DataFolder
 from train.dataset import find_pairs, read_split
 from train.loop import train
 from train.run import Run, RunRecord
@@ -30,12 +32,9 @@ KERNEL = "disc-r30"
 
 def folders_of(data_dir):
     """Training and validation pairs of a data folder, as the command line finds them."""
-    split = read_split(data_dir / "manifest.jsonl")
-    sharp_dir, blurred_dirs = (
-        data_dir / "not_blurred_resized",
-        [data_dir / f"blurred_resized/{KERNEL}"],
-    )
-    return [find_pairs(split[side], sharp_dir, blurred_dirs) for side in ("train", "validation")]
+    data, split = DataFolder(data_dir), read_split(data_dir / "manifest.jsonl")
+    blurred_dirs = [data.blurred / KERNEL]
+    return [find_pairs(split[side], data.sharp, blurred_dirs) for side in ("train", "validation")]
 
 
 def record_of(settings, pairs):
@@ -72,12 +71,7 @@ def assert_same_run(one_dir, other_dir, step):
     for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
     assert (one_dir / "log.csv").read_bytes() == (other_dir / "log.csv").read_bytes()
-    sheets = sorted(path.name for path in (one_dir / "samples").iterdir())
-    assert sheets == sorted(path.name for path in (other_dir / "samples").iterdir())
-    for name in sheets:
-        assert (one_dir / "samples" / name).read_bytes() == (
-            other_dir / "samples" / name
-        ).read_bytes()
+    assert tree(one_dir / "samples") == tree(other_dir / "samples")
 
 
 def lines_in(path):

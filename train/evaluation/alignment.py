@@ -59,9 +59,9 @@ def align(blurred_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray) -> Ali
     move, sigma_px = find_move(luminance(blurred_u8), luminance(sharp_u8), mask)
     moves = displacement(np.argwhere(mask).T, mask.shape, move)
     moved_px = float(np.sqrt(np.mean(np.sum(moves**2, axis=0))))
-    if not moved_px <= MOST_MOVE * max(mask.shape):  # also where it is no number
-        return Aligned(sharp_u8, np.ones_like(mask), 0.0, 1.0, False)
     inside, moved_u8 = np.ones_like(mask), sharp_u8
+    if not moved_px <= MOST_MOVE * max(mask.shape):  # also where it is no number
+        return Aligned(sharp_u8, inside, 0.0, 1.0, False)
     if moved_px < LEAST_MOVE_PX:
         moved_px = 0.0
     else:
@@ -120,38 +120,25 @@ def find_move(blurred: np.ndarray, sharp: np.ndarray, mask: np.ndarray) -> tuple
         places = np.argwhere(compared).T
         if places.shape[1] < LEAST_PIXELS:
             continue
-        chosen = np.random.default_rng(0).permutation(places.shape[1])[:MOST_PIXELS]
+        places = places[:, np.random.default_rng(0).permutation(places.shape[1])[:MOST_PIXELS]]
         near = [s for s in SIGMAS_PX if not sigma_px or 0.4 < s * factor / sigma_px < 2.5]
         start = move / (factor, factor, 1, 1)
-        halves = reduced(blurred, factor), reduced(sharp, factor)
-        found, sigma = find_move_at(*halves, places[:, chosen], start, near or [0.0])
+        target, small = reduced(blurred, factor)[tuple(places)], reduced(sharp, factor)
+        found, sigma = find_move_at(target, small, places, start, near or [0.0])
         move, sigma_px = found * (factor, factor, 1, 1), sigma * factor
-        pays = is_worth(*halves, places[:, chosen], found, sigma)
+        copy, errors = gaussian_filter(small, sigma) if sigma else small, []
+        for each in (found, np.zeros(SIMILARITY)):
+            source = looked_up(copy, places, each, order=3)
+            errors.append(np.mean(np.abs(target - fitted(source, target))))
+        pays = errors[0] < (1 - LEAST_DROP) * errors[1]
     return (move if pays else np.zeros(SIMILARITY)), sigma_px
 
 
-def is_worth(
-    blurred: np.ndarray, sharp: np.ndarray, places: np.ndarray, move: np.ndarray, sigma_px: float
-) -> bool:
-    """Whether the pictures are more alike after a move than as they are."""
-    copy = gaussian_filter(sharp, sigma_px) if sigma_px else sharp
-    target, errors = blurred[tuple(places)], []
-    for each in (move, np.zeros(SIMILARITY)):
-        source = looked_up(copy, places, each, order=3)
-        errors.append(np.mean(np.abs(target - fitted(source, target))))
-    return bool(errors[0] < (1 - LEAST_DROP) * errors[1])
-
-
 def find_move_at(
-    blurred: np.ndarray,
-    sharp: np.ndarray,
-    places: np.ndarray,
-    move: np.ndarray,
-    sigmas_px: list[float],
+    target: np.ndarray, sharp: np.ndarray, places: np.ndarray, move: np.ndarray, sigmas_px: list
 ) -> tuple[np.ndarray, float]:
     """The move and the blur at one size of the pictures, by what is at some places."""
     copies = {sigma: gaussian_filter(sharp, sigma) if sigma else sharp for sigma in sigmas_px}
-    target = blurred[tuple(places)]
     residues = {}
     for sigma, copy in copies.items():
         source = looked_up(copy, places, move, order=1)

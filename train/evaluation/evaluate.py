@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
@@ -67,12 +67,13 @@ def evaluate(
     if (folder / METRICS).exists() and (folder / SHEETS).exists() != is_real:
         what = "a set" if is_real else "real pairs"
         raise ExampleError(f"{folder} holds an evaluation of {what}; rename the pairs' folder")
+    begun_s = time.monotonic()
     (folder / METRICS).unlink(missing_ok=True)
-    ids = [example.id for example in examples]
+    ids = dict.fromkeys(example.id for example in examples).keys()
     log = ScoreLog(folder, {"version": VERSION, "real": is_real} | context, ids)
     classical = classical or {}
     methods = {"restored": restore, **classical}
-    always = ["blurred", "restored", *(["sharp_kept"] if is_real else [])]
+    always = ["blurred", "restored", "sharp_kept"] if is_real else ["blurred", "restored"]
     names, beside = (WITHIN_MASK, BESIDE) if is_real else (SCORES, ())
 
     def scored(example: Example) -> dict:
@@ -99,7 +100,7 @@ def evaluate(
     result = context | {
         "num_images": len(scores),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "seconds": round(log.spent_s(), 1),
+        "seconds": round(time.monotonic() - begun_s, 1),  # without those before it was stopped
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rows": {row: means(scores, row, names, seed) for row in rows},
         "gains": {row: means(scores, row, names, seed, of_gain=True) for row in gained_over},
@@ -154,7 +155,7 @@ def score(
 class ScoreLog:
     """The scores of an evaluation's images, on disk as they come, so that it can go on."""
 
-    def __init__(self, folder: Path, subject: dict, ids: Sequence[str]) -> None:
+    def __init__(self, folder: Path, subject: dict, ids: Collection[str]) -> None:
         """Takes up what a folder holds of the same subject; what it holds of another is forgotten.
 
         Args:
@@ -162,27 +163,19 @@ class ScoreLog:
             subject: what the scores are of, as JSON: step, weights, set.
             ids: of the images; pictures of others that were scored before are removed.
         """
-        self.log, self.ids, self.begun_s = score_log(folder), ids, time.monotonic()
+        self.log, self.ids = score_log(folder), ids
         self.subject = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()
-        lines = {line.id: line for line in self.log.read()}
-        for image_id in lines.keys() - set(ids):
-            (folder / PICTURES / f"{image_id}.png").unlink(missing_ok=True)
-            (folder / SHEETS / f"{image_id}.jpg").unlink(missing_ok=True)
-        self.known = {
-            image_id: lines[image_id]
-            for image_id in ids
-            if image_id in lines
-            and lines[image_id].subject == self.subject
-            and (folder / PICTURES / f"{image_id}.png").is_file()
-        }
-        self.earlier_s = max((line.seconds for line in self.known.values()), default=0.0)
+        self.known: dict[str, ImageScores] = {}
+        for image_id, line in {line.id: line for line in self.log.read()}.items():
+            picture = folder / PICTURES / f"{image_id}.png"
+            if image_id not in ids:
+                picture.unlink(missing_ok=True)
+                (folder / SHEETS / f"{image_id}.jpg").unlink(missing_ok=True)
+            elif line.subject == self.subject and picture.is_file():
+                self.known[image_id] = line
         self.log.rewrite(self.known.values())
         if self.known:
             print(f"going on: {len(self.known)} of {len(ids)} were scored before")
-
-    def spent_s(self) -> float:
-        """Seconds that the evaluation has taken, those before it was stopped included."""
-        return self.earlier_s + time.monotonic() - self.begun_s
 
     def find(self, image_id: str, files: str) -> dict[str, float]:
         """Scores of an image, as far as they were taken of these very files."""
@@ -191,7 +184,7 @@ class ScoreLog:
 
     def add(self, image_id: str, files: str, scores: dict[str, float]) -> None:
         """Writes the scores of an image; from any thread."""
-        line = ImageScores(image_id, self.subject, files, self.spent_s(), scores)
+        line = ImageScores(image_id, self.subject, files, scores)
         self.known[image_id] = line
         self.log.append([line])
 

@@ -18,12 +18,12 @@ from scipy.stats import bootstrap
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from prepare.records.srgb import LUMA
+from train.evaluation import MOST_PSNR_DB
 
 SCORES = ("psnr_db", "ssim", "haarpsi", "detail_returned", "detail_invented", "ripples")
 WITHIN_MASK = ("psnr_db", "ssim", "ripples")  # those that can be taken of a part of a picture
 # Rows are luma Y and the two color differences I and Q of the NTSC standard.
 YIQ = np.array([LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-MOST_PSNR_DB = 100.0  # of equal pictures, so that means and JSON stay finite
 DETAIL_SIGMA_PX = 2.0  # what a Gaussian of this width takes away counts as detail
 STEEPEST_SMOOTH = 3.0  # levels a pixel, under a Gaussian of sigma 1: skin and sky, not their edges
 RIPPLE_SIGMA_PX, RIPPLE_REACH_PX = 3.0, 3  # over which energy is averaged, and values compared

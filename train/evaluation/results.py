@@ -32,7 +32,6 @@ class ImageScores:
     id: ImageId
     subject: str  # hash of what is evaluated and how
     files: str  # hash of the image's files
-    seconds: float  # that the evaluation had taken by then
     scores: dict[str, float]  # by row and metric, as "restored_psnr_db"
 
 

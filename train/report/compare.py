@@ -19,8 +19,7 @@ from train.evaluation.results import (
     read_evaluation,
     read_scores,
 )
-from train.report.page import SHEET_SIDE_PX
-from train.report.template import METRIC_NAMES, MOST_SIDE_PX, data_url, template
+from train.report.page import METRIC_NAMES, MOST_SIDE_PX, SHEET_SIDE_PX, data_url, template
 
 MOST_PICTURES = 4  # images shown, of every run: those on which the runs differ most
 

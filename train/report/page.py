@@ -1,17 +1,23 @@
-"""The page of an evaluation: one HTML file that needs no other, of a set or of real pairs."""
+"""The page of an evaluation: one HTML file that needs no other, of a set or of real pairs.
 
+With what all pages share: names of methods and scores, templates, pictures as URLs.
+"""
+
+import base64
+import io
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+from PIL import Image
 
 from prepare.records.data_folder import DataFolder
-from prepare.records.files import write_text
+from prepare.records.files import open_regular, write_text
 from prepare.records.jsonl import read_json
 from prepare.records.sets import read_kernel
 from prepare.records.settings import explain_damage
-from train.evaluation.metrics import MOST_PSNR_DB
+from train.evaluation import MOST_PSNR_DB
 from train.evaluation.results import (
     EVALUATE_AGAIN,
     METRICS,
@@ -23,13 +29,31 @@ from train.evaluation.results import (
     summary_of_real,
 )
 from train.report.charts import histogram, line_chart, training_charts
-from train.report.template import METRIC_NAMES, data_url, template
 from train.run import Run, RunRecord, folder_words
 
 CASES_A_GROUP = 3  # best, median and worst: 9 cases of 3 pictures, the page's only pictures
 MOST_ROWS = 1000  # of the table; per_image.csv has them all
 MOST_SHEETS = 60  # on the page, half of the smallest gains and half of the largest
-SHEET_SIDE_PX = 1536  # of three pictures
+MOST_SIDE_PX, SHEET_SIDE_PX = 512, 1536  # of a picture, and of three; larger ones are reduced
+METHOD_NAMES = {
+    "blurred": "blurred, the input",
+    "restored": "restored by this run",
+    "richardson_lucy": "Richardson-Lucy, told the true PSF",
+    "wiener": "Wiener, told the true PSF",
+    "unsharp_mask": "unsharp mask",
+}
+METRIC_NAMES = {
+    "psnr_db": ("PSNR, dB", 2),
+    "ssim": ("SSIM", 3),
+    "haarpsi": ("HaarPSI", 3),
+    "detail_returned": ("detail back", 3),
+    "detail_invented": ("invented", 3),
+    "ripples": ("ripples", 2),
+}
+RIPPLES_NOTE = (
+    "Ripples: fine waves and halos beyond those of both the input and the sharp picture, where the "
+    "sharp one is smooth, as root mean square in levels; 0 for the input and for the truth."
+)
 
 
 def write_page(
@@ -149,3 +173,43 @@ def sheets_of(scores: Sequence[dict], folder: Path) -> list[tuple[dict, str]]:
     return [
         (score, data_url(folder / SHEETS / f"{score['id']}.jpg", SHEET_SIDE_PX)) for score in shown
     ]
+
+
+def template(name: str, *folders: Path) -> jinja2.Template:
+    """A template of these folders, or else of this one; what is put into it is escaped."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {
+        "method_names": METHOD_NAMES,
+        "metric_names": METRIC_NAMES,
+        "ripples_note": RIPPLES_NOTE,
+    }
+    return templates.get_template(name)
+
+
+def data_url(path: Path, most_side_px: int = MOST_SIDE_PX) -> str:
+    """A picture as a URL that holds it: as stored, or reduced where larger than so many pixels.
+
+    Raises:
+        DamagedRecordError: if it is damaged.
+        OSError: if it cannot be read; names it.
+    """
+    with open_regular(path) as file:
+        content = file.read()
+    kind = {".jpg": "jpeg", ".png": "png"}[path.suffix]
+    hint = "remove it, and run the command that made it again"
+    with (
+        explain_damage(path, hint, OSError, SyntaxError, Image.DecompressionBombError),
+        Image.open(io.BytesIO(content)) as image,
+    ):
+        if max(image.size) > most_side_px:
+            image.thumbnail((most_side_px, most_side_px))
+            reduced = io.BytesIO()
+            image.convert("RGB").save(reduced, "JPEG", quality=92, subsampling=0)
+            content, kind = reduced.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

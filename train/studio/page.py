@@ -13,7 +13,7 @@ import msgspec
 from prepare.records.blur import NOISES, SHAPES, LensBlur
 from prepare.records.jsonl import read_log
 from prepare.records.settings import DamagedRecordError
-from train.report.template import template
+from train.report.page import template
 from train.run import Run, runs_in
 from train.studio import Places, RefusedError, views
 from train.studio.jobs import Jobs
