@@ -87,13 +87,6 @@ def test_value_that_makes_no_sense_is_damage(path, tmp_path, name, value):
     assert Run(tmp_path).fixed_radius_sets == ()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"steps": 4, "ba', "\xff"])
-def test_text_that_is_no_record_is_damage(path, tmp_path, content):
-    path.write_text(content, "latin-1")
-    with pytest.raises(DamagedRecordError, match=r"settings\.json is damaged"):
-        _ = Run(tmp_path).record
-
-
 def test_only_length_and_frequency_may_change(path, tmp_path):
     longer = replace(RECORD, settings=replace(RECORD.settings, steps=9))
     Run(tmp_path).write(longer, ["CPU:0"])

@@ -358,7 +358,9 @@ def plan_start(
         inherited = replace(inherited, epochs=0, steps=0)
     settings = replace(inherited, **changes)
     by_minutes = not begun and not is_length_typed and settings.max_minutes > 0
-    return StartPlan(run, with_default_steps(settings, by_minutes), preset, source, by_minutes)
+    if not (by_minutes or settings.epochs or settings.steps):
+        settings = replace(settings, steps=USUAL_STEPS)  # a record outlives what is usual
+    return StartPlan(run, settings, preset, source, by_minutes)
 
 
 def inherited_settings(
@@ -390,9 +392,3 @@ def inherited_settings(
                 f"whose network has {setting} {value}; leave it out"
             )
     return replace(inherited, **network)
-
-
-def with_default_steps(settings: TrainSettings, by_minutes: bool) -> TrainSettings:
-    """Settings with a length: a record outlives what is usual. The time may say it later."""
-    has_length = by_minutes or settings.epochs or settings.steps
-    return settings if has_length else replace(settings, steps=USUAL_STEPS)
