@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from prepare.records.sets import (
     set_names,
     the_only_set,
 )
-from prepare.records.settings import DamagedRecordError
+from prepare.records.settings import DamagedRecordError, SettingError
 from train.run import Run, RunRecord
 from train.settings import TrainSettings
 
@@ -225,6 +226,105 @@ def test_blurred_sets_need_a_dataset(tmp_path, capsys):
     assert "run `make dataset` first" in error
 
 
+# Settings and names.
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "disc-r30"),
+        ({"radius_px": -0.0}, "disc-r0"),
+        ({"radius_px": 33.5, "blades": 6}, "hexagon-r33.5"),
+        ({"linear": True}, "disc-r30-linear"),
+        ({"radius_px": (10, 40)}, "disc-r10-40"),
+        ({"noise": 2.5, "noise_kind": "uniform"}, "disc-r30-noise2.5-uniform"),
+        ({"depth": True, "focus": 128}, "disc-r30-depth-focus128"),
+    ],
+)
+def test_names_of_sets(settings, name):
+    assert LensBlur(**settings).name == name
+
+
+def test_different_settings_have_different_names():
+    choices = {
+        "radius_px": [30, 0.00001, 30.000001, (3, 30), (3, 300)],
+        "blades": [0, 6],
+        "curvature": [0, 50],
+        "rotation": [0, 5],
+        "brightness": [0, 5],
+        "threshold": [255, 200],
+        "noise": [0, 5],
+        "noise_kind": ["gaussian", "uniform"],
+        "linear": [False, True],
+    }
+    blurs = {LensBlur(**dict(zip(choices, c, strict=True))) for c in product(*choices.values())}
+    assert len({blur.name for blur in blurs}) == len(blurs)
+    assert all("/" not in blur.name and " " not in blur.name for blur in blurs)
+
+
+IDLE = [
+    ({"gamma": 2.2}, {}),
+    ({"jpeg": 0, "subsampling": True}, {}),
+    ({"curvature": 40, "rotation": 10}, {}),
+    ({"curvature": 40, "rotation": 10, "vignetting": 30}, {"rotation": 10, "vignetting": 30}),
+    ({"brightness": 20}, {}),
+    ({"threshold": 200}, {}),
+    ({"noise_kind": "photon", "monochromatic": True, "coarseness": 1}, {}),
+    (
+        {"radius_px": 0, "blades": 6, "curvature": 9, "rotation": 8, "softness": 7, "rim": 6,
+         "vignetting": 5, "fringe": 4, "linear": True, "gamma": 2},
+        {"radius_px": 0, "linear": True, "gamma": 2},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "same"), IDLE)
+def test_settings_that_change_no_picture_are_left_out_and_change_none(settings, same):
+    blur, plain = LensBlur(**settings), LensBlur(**same)
+    assert blur.simplified == plain == plain.simplified
+    one, other = blur_and_reduce(photo_u8(0, 256), [blur, plain], 64, "a")
+    np.testing.assert_array_equal(one, other)
+
+
+def test_settings_that_may_change_pictures_stay():
+    for settings in (
+        {"gamma": Spread([(1.8, 2.4)])},  # its name may be that of a set which is there
+        {"gamma": 2.2, "linear": Spread([(0, 0), (1, 1)])},
+        {"curvature": 40, "blades": Spread([(0, 0), (6, 6)])},
+        {"curvature": 40, "rotation": 10, "blades": 6},
+        {"radius_px": 0, "blades": 6, "layers": 2},
+        {"radius_px": 0, "blades": 6, "depth": True},
+        {"brightness": 20, "threshold": 200},
+        {"noise": 1, "noise_kind": "photon", "monochromatic": True, "coarseness": 1},
+        {"jpeg": 90, "subsampling": True},
+        {"recipe": "wild", "gamma": 2.2},
+    ):
+        assert LensBlur(**settings).simplified == LensBlur(**settings)
+
+
+def test_equal_settings_are_equal_however_they_are_written():
+    assert LensBlur(30) == LensBlur(30.0) == LensBlur()
+    assert LensBlur([10, 40]) == LensBlur((10.0, 40))
+    blur = LensBlur((10, 40), blades=7, depth=True)
+    assert LensBlur(**asdict(blur)) == blur
+
+
+def test_settings_that_cannot_be_typed_are_refused_by_name():
+    with pytest.raises(SettingError, match=r"radius_px must be a number .*, got 40-10"):
+        LensBlur((40, 10))
+    with pytest.raises(SettingError, match="focus must be given with --depth"):
+        LensBlur(focus=10)
+
+
+def test_random_radii_have_two_decimals_and_depend_on_the_id_alone():
+    blur, linear = LensBlur((10, 40)), LensBlur((10, 40), linear=True)
+    radii = [blur.sample(f"{number:05d}").radius_px for number in range(100)]
+    assert radii == [linear.sample(f"{number:05d}").radius_px for number in range(100)]
+    assert radii == [round(radius, 2) for radius in radii] != [round(radius, 1) for radius in radii]
+    assert len(set(radii)) > 90
+    assert LensBlur(12.5).sample("00007").radius_px == 12.5
+
+
 # Drawn for each image.
 
 
@@ -264,11 +364,6 @@ def test_whole_numbers_are_each_as_likely():
     values, counts = np.unique(drawn, return_counts=True)
     assert values.tolist() == [5, 6, 7, 8, 9]
     assert np.abs(counts - 600).max() < 100
-
-
-def test_a_draw_depends_on_the_text_alone():
-    spread = Spread.of_text("0-100")
-    assert spread.sample("a") == spread.sample("a") != spread.sample("b")
 
 
 def test_any_setting_may_be_a_range_or_a_choice_and_is_recorded(data_dir):
@@ -405,6 +500,8 @@ def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
         (LONG, "a recipe, as in KERNEL=wild, since so many ranges make too long a name"),
         (["--blades", "5,5-10"], "or 9, got 5-10"),
         (["--radius", "5,0-600"], "--radius must be a number between 0 and 512, got 0-600"),
+        (["--radius", "-1"], "--radius must be a number between 0 and 512, got -1"),
+        (["--blades", "2"], "or 9, got 2"),
         (["--radius", "nan"], "--radius must be a number between 0 and 512, got nan"),
         (["--radius", "1e999"], "--radius must be a number between 0 and 512, got inf"),
         (["--size", "15"], "--size must be a whole number from 16 to 65500, got 15"),

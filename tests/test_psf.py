@@ -36,8 +36,8 @@ def test_disc_covers_what_a_drawn_circle_covers(radius_px):
     np.testing.assert_allclose(disc_psf(radius_px) * area, counted, atol=2.5 / CELLS / 2)
 
 
-@pytest.mark.parametrize("radius_px", [0, 0.3, 0.5, 1, 7.25, 30, 60, 88.0])
-@pytest.mark.parametrize("num_blades", [0, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("radius_px", [0, 0.3, 1, 7.25, 60])
+@pytest.mark.parametrize("num_blades", [0, 3, 6, 9])
 @pytest.mark.parametrize(("curvature", "rotation"), [(0, 0), (35, 11), (100, 200)])
 def test_every_psf_sums_to_one_and_is_well_formed(radius_px, num_blades, curvature, rotation):
     psf = aperture_psf(radius_px, Aperture(num_blades, curvature, rotation))
