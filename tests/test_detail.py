@@ -6,7 +6,7 @@ from helpers.pair_files import write_matched_folders
 from helpers.runs import IDS, run
 
 from train.checkpoints import load_generator, load_pixel_average
-from train.restore.onnx_file import NoWeightsError, open_engine
+from train.restore.engine import NoWeightsError, open_engine
 from train.run import Run
 
 PICTURE = np.random.default_rng(0).uniform(-1, 1, (32, 32, 3)).astype(np.float32)

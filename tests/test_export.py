@@ -30,7 +30,7 @@ from train.export.export import ExportError, export, remove_leftovers
 from train.export.onnx import UnknownLayerError, onnx_of
 from train.networks.blind_deconvolution import pooled_probs
 from train.networks.generators import build_residual, build_unet
-from train.restore.onnx_file import open_engine
+from train.restore.engine import open_engine
 from train.run import Run
 from train.train_step import TrainState
 

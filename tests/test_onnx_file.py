@@ -14,8 +14,7 @@ from helpers.runs import SETTINGS
 
 import pipeline
 from prepare.records.files import only_writer
-from train.restore import onnx_file
-from train.restore.onnx_file import NoWeightsError, open_engine, written_engine
+from train.restore.engine import NoWeightsError, open_engine, written_engine
 from train.run import Run, RunRecord
 
 # What the small environment lacks, but for what these need themselves.

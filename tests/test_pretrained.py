@@ -15,7 +15,7 @@ from prepare.drawing.sample import sample_picture
 from prepare.records.blur import LensBlur
 from train.checkpoints import load_generator, restore_picture, weights_sha256
 from train.evaluation.metrics import psnr_db
-from train.restore.onnx_file import open_engine
+from train.restore.engine import open_engine
 from train.restore.restore import restore
 from train.run import Run, find_run
 from train.settings import PRESETS

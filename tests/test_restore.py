@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +13,35 @@ from helpers.plain_run import write_plain_run
 from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
-from prepare.photographs.writer import source_of
 from train.dataset import write_picture
 from train.restore.photographs import deblur
-from train.restore.radius_map import colors_of, described, render_map, scale_end, write_map
-from train.restore.scales import BlurMap
-from train.restore.targets import NothingRestoredError, note_of, plan, result_file
+from train.restore.radius_map import colors_of, described, render_map
+from train.restore.restore import BlurMap
+from train.restore.targets import NothingRestoredError, plan, result_file
 
 
+def radius_3_of(blurred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    cells = np.ones((blurred.shape[0] // 4, blurred.shape[1] // 4), np.float32)
+    return 3 * cells, cells
+
+
+@dataclass
 class StandIn:
     """What an engine is to those who restore: a change of pictures in -1..1."""
 
-    estimates_radius = False
+    correction: Callable[[np.ndarray], np.ndarray]
+    weights: str = "none"
+    estimates_radius: bool = False
+    uses_pooling = True
+    radius = staticmethod(radius_3_of)
 
-    def __init__(
-        self, correction: Callable[[np.ndarray], np.ndarray], weights: str = "none"
-    ) -> None:
-        self.correction = correction
-        self.notes = {"multiple": "4", "weights": weights}
+    @property
+    def notes(self) -> dict[str, str]:
+        return {"multiple": "4", "weights": self.weights}
 
 
 NOTHING = StandIn(np.zeros_like)
+SEES_BLUR = StandIn(np.zeros_like, estimates_radius=True)
 NEGATIVE = StandIn(lambda blurred: -2 * blurred)
 
 
@@ -110,10 +119,8 @@ def test_only_our_own_results_of_the_same_photograph_are_replaced(
     assert [path.name for path in target.files] == [
         "IMG_1.png", "IMG_1-compare.jpg", "IMG_1-map.png",
     ]  # fmt: skip
-    write_map(target.radius_map, blur_map(np.ones((8, 10))), note_of(*one))
-    assert source_of(target.radius_map) == note_of(*one)
     for _ in range(2):  # again is right
-        deblur(NOTHING, plan(one, out, compare=True))
+        deblur(SEES_BLUR, plan(one, out, compare=True, radius_map=True))
     for name in ("IMG_1.png", "IMG_1-compare.jpg", "IMG_1-map.png"):
         (out / name).rename(tmp_path / name)
         for path in out.iterdir():
@@ -126,9 +133,7 @@ def test_only_our_own_results_of_the_same_photograph_are_replaced(
         with pytest.raises(NothingRestoredError, match=f"{name} is there, and no earlier result"):
             plan(one, out, compare=True, radius_map=True)
         (out / name).unlink()
-        if name != "IMG_1-map.png":
-            deblur(NOTHING, plan(one, out, compare=True))
-        write_map(target.radius_map, blur_map(np.ones((8, 10))), note_of(*one))
+        deblur(SEES_BLUR, plan(one, out, compare=True, radius_map=True))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a-compare.jpg", "a-map.png"])
@@ -280,11 +285,9 @@ def blur_map(radius_px: np.ndarray, confidence: float = 1.0) -> BlurMap:
     return BlurMap(radius_px, np.full_like(radius_px, confidence))
 
 
-def test_colors_are_viridis_and_the_scale_ends_on_whole_quarters() -> None:
+def test_colors_are_viridis() -> None:
     ends = colors_of(np.array([0.0, 0.5, 1.0]))
     np.testing.assert_allclose(ends, [[68, 1, 84], [33, 145, 140], [253, 231, 37]])
-    for highest, end in ((0.0, 4), (4.0, 4), (4.1, 8), (17.5, 20), (96, 96)):
-        assert scale_end(highest) == end
 
 
 def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
@@ -297,6 +300,9 @@ def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
     bar = image[800 + 25]
     assert tuple(bar[24]) == (68, 1, 84)
     assert tuple(bar[640 - 25]) == (253, 231, 37)
+    wider = np.asarray(render_map(blur_map(radius_px * 2.1 / 2)))  # up to 8.4: the scale has 12
+    assert (wider[840:] != image[840:]).any()
+    np.testing.assert_allclose(wider[400, 500], colors_of(np.array(8.4 / 12)), atol=1)
     gray = np.asarray(render_map(blur_map(radius_px, 0.0)))
     assert tuple(gray[400, 500]) == (128, 128, 128)
     half = np.asarray(render_map(blur_map(radius_px, 0.6)))

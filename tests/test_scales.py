@@ -12,8 +12,7 @@ from scipy.signal import fftconvolve
 
 from prepare.records.psf import disc_psf
 from train.restore import tiles
-from train.restore.restore import restore
-from train.restore.scales import enlarged, estimate_blur, halved, split_mixture
+from train.restore.restore import enlarged, estimate_blur, halved, restore, split_mixture
 
 
 def leaves(side: int, seed: int = 0) -> np.ndarray:

@@ -214,7 +214,7 @@ def evaluate_on_sets(
 
 def evaluate_on_real_pairs(run_dir: Path, data: DataFolder, real_dir: Path, dry_run: bool) -> None:
     """Scores a run on pairs of real photographs; needs no data folder."""
-    from train.restore.onnx_file import open_engine
+    from train.restore.engine import open_engine
     from train.restore.restore import restore
 
     examples = find_real_pairs(real_dir)

@@ -29,21 +29,19 @@ def notes_of(weights: str, step: int, generator: str) -> dict[str, str]:
 def write_onnx_file(path: Path, content: bytes) -> None:
     """Writes an ONNX file, and beside it the hash by which changed bytes are noticed."""
     write_bytes(path, content)
-    write_text(hash_path(path), hash_line(path, content))
+    write_text(*hash_file(path, content))
 
 
 def read_onnx_file(path: Path) -> bytes | None:
     """The content of an ONNX file; None if it is missing, or not as it was written."""
-    if not (path.is_file() and hash_path(path).is_file()):
+    if not path.is_file():
         return None
     content = path.read_bytes()
-    return content if hash_path(path).read_bytes() == hash_line(path, content).encode() else None
+    hash_path, line = hash_file(path, content)
+    return content if hash_path.is_file() and hash_path.read_bytes() == line.encode() else None
 
 
-def hash_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def hash_line(path: Path, content: bytes) -> str:
-    """As `sha256sum -c` reads it."""
-    return f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
+def hash_file(path: Path, content: bytes) -> tuple[Path, str]:
+    """The file beside an ONNX file, and what it holds, as `sha256sum -c` reads it."""
+    line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
+    return path.with_name(f"{path.name}.sha256"), line

@@ -13,13 +13,7 @@ from keras import layers, ops
 
 from prepare.records.srgb import LUMA
 from train.networks import deconvolution_filters as filters
-from train.networks.layers import (
-    DepthToSpace,
-    EdgePad,
-    SpaceToDepth,
-    TrainTestSwitch,
-    WeightedSum,
-)
+from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, TrainTestSwitch, WeightedSum
 
 RADIUS_LAYER = "radius_probs"  # gives the probability of each of RADII
 
@@ -29,8 +23,8 @@ ENERGY_WINDOW = 32  # over which energies are averaged, where each place is told
 # The energy of a wide window is that of the sharpest place in it, so where places are pooled
 # afterwards, each has a view of its own of 32 pixels.
 POOLED_ENERGY_WINDOW = 8
-# The far window is gone over twice: one of 64 would be all of a picture of 256 pixels, and mix what
-# lies at two depths.
+# The far window is gone over twice, so that what is farther weighs less: one of 64 would be all of
+# a picture of 256 pixels, and mix what lies at two depths.
 NEAR_WINDOW, FAR_WINDOW = 12, 32
 # Of the energy of MIDDLE_RINGS: a flat place says a larger blur than an edge does of the same.
 CONTRAST_POWER = 1 / 3
@@ -43,8 +37,7 @@ def blind_inverse(blurred: tf.Tensor, pooled: bool) -> tuple[tf.Tensor, tf.Tenso
     """What linear filters would add to blurred pictures, and the radii they were chosen by.
 
     Args:
-        blurred: symbolic, float32, shape (batch, height, width, 3), RGB, -1..1; sides divisible
-            by 4.
+        blurred: float32, (batch, height, width, 3), RGB, -1..1; sides divisible by 4.
         pooled: estimates the blur of a place by all around it and by the finest rings, too; and, at
             inference, by a prior that holds for any picture in place of the one that learns.
 
@@ -107,20 +100,17 @@ def radius_logits(prior: filters.Prior, fine: bool, trainable: bool = True) -> l
 
 
 def pooled_probs(logits: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
-    """Probabilities of each radius, told by all around a place.
+    """Probabilities of each radius by all around a place, of sum 1, by the layer RADIUS_LAYER.
 
-    A subject has its own spectrum, and what one place tells of its blur is often wrong. But errors
-    of many places differ, and their blur hardly does. Which blur it is, is told by a mean of log
-    odds, weighted by how near a place is, by its contrast, and by how sure it is to be blurred at
-    all. Whether it is blurred, is told by two means of its probability, one of what is near and one
-    of what is far, taken for two witnesses.
+    A subject has its own spectrum, and the estimate of one place is often wrong. But errors of many
+    places differ, and their blur hardly does. A mean of log odds decides which blur it is, weighted
+    by distance, by contrast, and by how sure a place is to be blurred at all. Whether it is
+    blurred, two means of its probability decide, one of what is near and one of what is far, taken
+    for two witnesses.
 
     Args:
-        logits: symbolic, float32, (batch, h, w, radii): log odds, the first of "no blur".
-        logs: log energies that these were told by, float32, (batch, h, w, rings), RINGS first.
-
-    Returns:
-        as many probabilities as log odds, of sum 1, by the layer of the name RADIUS_LAYER.
+        logits: float32, (batch, h, w, radii): log odds, the first of "no blur".
+        logs: log energies that these come from, float32, (batch, h, w, rings), RINGS first.
     """
     odds = logits[..., 1:]
     sharp = layers.Softmax(dtype="float32")(logits)[..., :1]
@@ -146,15 +136,12 @@ def window_means(x: tf.Tensor, side: int) -> tf.Tensor:
 
 
 def far_means(x: tf.Tensor) -> tf.Tensor:
-    """Means over the far window, twice, so that what is farther weighs less."""
     return window_means(window_means(x, FAR_WINDOW), FAR_WINDOW)
 
 
 def corrections_of(luma: tf.Tensor, inverses: filters.Inverses) -> tf.Tensor:
-    """What the inverse of each blur adds, folded: (batch, h, w, block**2 * number of blurs).
-
-    Many filters over one channel leave a processor idle; folded, they are few over many channels.
-    """
+    """What the inverse of each blur adds, folded: (batch, h, w, block**2 * number of blurs)."""
+    # Many filters over one channel leave a processor idle; folded, they are few over many channels.
     blurs, block, reach, noise = inverses
     kernels = np.stack([filters.inverse_filter(blur, reach, noise) for blur in blurs], -1)
     folded = SpaceToDepth(block, dtype="float32")(EdgePad(reach)(luma))
@@ -175,6 +162,5 @@ def doubled(picture: tf.Tensor) -> tf.Tensor:
 
 def untrained(kernel: np.ndarray) -> dict[str, Any]:
     """What a convolution that keeps its kernel is made with."""
-    initializer = keras.initializers.Constant(kernel)
-    kept = {"kernel_initializer": initializer, "trainable": False}
+    kept = {"kernel_initializer": keras.initializers.Constant(kernel), "trainable": False}
     return kept | {"dtype": "float32", "use_bias": False}

@@ -20,10 +20,6 @@ class Blur(NamedTuple):
     softness: tuple[float, ...]  # of each edge: sigma of a Gaussian, in radii of the aperture
     step: float  # to the next radius, roughly, pixels
 
-    def with_radius(self, radius: float) -> "Blur":
-        """The same at another size."""
-        return self._replace(radius=radius)
-
 
 class Inverses(NamedTuple):
     """The blurs that have an inverse filter at one resolution."""
@@ -63,8 +59,9 @@ RADII = (0.0, *(blur.radius for blur in BLURS))  # of each class, pixels; the fi
 FULL_RES = Inverses(tuple(blur for blur in BLURS if blur.radius < 4), 4, 12, 0.04)
 # In the halved picture, where blurs of 4 pixels and more lose nothing.
 HALF_RES = Inverses(
-    tuple(blur.with_radius(blur.radius / 2) for blur in BLURS if blur.radius >= 4), 2, 24, 0.0025
-)
+    tuple(blur._replace(radius=blur.radius / 2) for blur in BLURS if blur.radius >= 4),
+    2, 24, 0.0025,
+)  # fmt: skip
 
 # Frequencies looked at, cycles a pixel of the halved picture and of the picture itself, and reach
 # of the filters. Without the latter a blur of one pixel is taken for one of two.
@@ -87,8 +84,7 @@ def lens_transfers(blur: Blur, frequency: np.ndarray) -> np.ndarray:
     """Transfer function of each aperture of a blur, at frequencies in cycles a pixel."""
     transfers = []
     for softness in blur.softness:
-        # The variance of a disc is radius^2 / 4.
-        own_radius = blur.radius / np.sqrt(1 + 4 * softness**2)
+        own_radius = blur.radius / np.sqrt(1 + 4 * softness**2)  # a disc's variance is radius^2 / 4
         gaussian = np.exp(-2 * (np.pi * softness * own_radius * frequency) ** 2)
         transfers.append(disc_transfer(own_radius, frequency) * gaussian)
     return np.array(transfers)
@@ -102,13 +98,7 @@ def inverse_filter(blur: Blur, reach: int, noise: float) -> np.ndarray:
     that look the same turned. It leaves alone the frequencies on which they do not agree. A
     Wiener filter rings on for many radii, and cut short it is worse than nothing.
 
-    Args:
-        blur: of more than 0 pixels.
-        reach: of the filter to each side, pixels, at most 31.
-        noise: energy of noise over that of detail at one cycle a pixel, falling with frequency.
-
-    Returns:
-        float32, shape (2 * reach + 1,) * 2, sums to 0.
+    Reach and noise are those of `Inverses`. Gives float32, (2 * reach + 1,) * 2, of sum 0.
     """
     frequency = frequencies(128).ravel()
     transfers, signal = lens_transfers(blur, frequency), frequency**-2.0  # of natural pictures
@@ -134,12 +124,7 @@ def tent_basis(reach: int) -> tuple[np.ndarray, np.ndarray]:
 def ring_filters(rings: np.ndarray, reach: int) -> np.ndarray:
     """Band-pass filters, each of one ring of a picture's spectrum, of sum 0 and energy 1.
 
-    Args:
-        rings: their frequencies, cycles a pixel.
-        reach: of the filters to each side, pixels.
-
-    Returns:
-        float32, shape (2 * reach + 1, 2 * reach + 1, number of rings).
+    Of frequencies in cycles a pixel; float32, (2 * reach + 1, 2 * reach + 1, number of rings).
     """
     distance = distances(reach)
     window = np.cos(np.pi / 2 * np.minimum(1, distance / (reach + 1))) ** 2
@@ -155,19 +140,15 @@ def radius_discriminant(prior: Prior, fine: bool) -> tuple[np.ndarray, np.ndarra
     whose energy falls with the prior's powers of the frequency, blurred by each of BLURS, a little
     less and a little more.
 
-    Args:
-        prior: what is expected.
-        fine: looks at FINE_RINGS, too, after RINGS.
-
     Returns:
-        weights, float32, shape (number of rings, number of RADII), and offsets. Their softmax is
-        the probability of "no blur to speak of", and of each blur.
+        weights, float32, (number of rings, number of RADII), and offsets, whose softmax is the
+        probability of each radius; of RINGS, and of FINE_RINGS after them if `fine`.
     """
-    spreads = [
-        SHARP,
-        *([blur.with_radius(blur.radius + by * blur.step) for by in (-1, 0, 1)] for blur in BLURS),
-    ]
-    halved = [[blur.with_radius(blur.radius / 2) for blur in spread] for spread in spreads]
+    spreads = [SHARP]
+    for blur in BLURS:
+        radii = (blur.radius - blur.step, blur.radius, blur.radius + blur.step)
+        spreads.append(tuple(blur._replace(radius=radius) for radius in radii))
+    halved = [[blur._replace(radius=blur.radius / 2) for blur in spread] for spread in spreads]
     groups = expected_log_energies(halved, prior, ring_filters(RINGS, RING_REACH), 1)
     if fine:
         others = expected_log_energies(spreads, prior, ring_filters(FINE_RINGS, FINE_REACH), 2)
@@ -194,7 +175,7 @@ def expected_log_energies(
             is twice as high in the halved one, and holds four times as much.
 
     Returns:
-        of each group, shape (number of combinations, number of rings).
+        of each group, (number of combinations, number of rings).
     """
     frequency = frequencies(64)
     passed = np.array([np.abs(spectrum(ring, 64)) ** 2 for ring in rings.T])
@@ -235,12 +216,7 @@ def spectrum(filter_: np.ndarray, side: int) -> np.ndarray:
 def space_to_depth_kernel(filters: np.ndarray, block: int) -> np.ndarray:
     """The kernel that does to folded pictures what some filters do to the pictures themselves.
 
-    Args:
-        filters: shape (2 * reach + 1, 2 * reach + 1, number), where the block divides the reach.
-        block: side of the squares of pixels that were made channels.
-
-    Returns:
-        shape (2 * reach / block + 1,) * 2 + (block**2, block**2 * number).
+    Of filters (2 * reach + 1, 2 * reach + 1, number), where the block divides the reach.
     """
     side, _, number = filters.shape
     cells = side // block + 1

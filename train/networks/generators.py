@@ -8,13 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 from train.networks.blind_deconvolution import blind_inverse
-from train.networks.layers import (
-    DeepConv2DTranspose,
-    DepthToSpace,
-    Seeds,
-    SpaceToDepth,
-    normalized,
-)
+from train.networks.layers import DeepConv2DTranspose, DepthToSpace, Seeds, SpaceToDepth, normalized
 from train.settings import TrainSettings
 
 BRANCH_SCALE = 0.2  # of what the residual generator's blocks add
@@ -33,12 +27,11 @@ def build_residual(channels: int, num_blocks: int, seed: int, pooled: bool = Fal
 
     1.1 M weights with 64 channels and 12 blocks, and in proportion to channels squared and blocks.
 
-    It starts from a classical inverse for the blur that it estimates from the picture, and learns
-    to mend that. Without it, one network for many radii is slow to learn which it has before it. A
-    lens-blurred picture holds nothing finer than a few pixels, so nothing is lost at a quarter of
-    its resolution. The last convolutions start at zero, so training begins from the inverse itself,
-    not from noise. What they add is scaled down: Adam moves all weights of a layer by as much at
-    once, which unscaled sent one run in two into dead ReLUs that it never left.
+    It starts from a classical inverse for the blur that it estimates, and learns to mend that:
+    without it, one network for many radii is slow to learn which it has before it. The last
+    convolutions start at zero, so training begins from the inverse itself, not from noise. What
+    they add is scaled down: Adam moves all weights of a layer by as much at once, which unscaled
+    sent one run in two into dead ReLUs that it never left.
 
     Args:
         channels: of each block.
@@ -124,9 +117,9 @@ def build_patchgan(normalization: str, seed: int, by_correction: bool = False) -
 
     Args:
         by_correction: gives the first convolution not the second picture, but four times what it
-            has over the blurred one, which says the same. What tells a good restoration from a
-            sharp picture is faint beside the picture itself: 200 steps in, the discriminator knew
-            a blur of sigma 0.8 so, and without it was still guessing.
+            has over the blurred one. What tells a good restoration from a sharp picture is faint
+            beside the picture itself: 200 steps in, the discriminator knew a blur of sigma 0.8 so,
+            and without it was still guessing.
 
     Reference: Isola et al., arXiv 1611.07004, appendix 6.1.2.
     """

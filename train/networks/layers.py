@@ -97,28 +97,20 @@ class StatisticsNorm(layers.Layer):
         over = [0, 1, 2] if training and self.over_batch else [1, 2]
         wide = tf.cast(x, tf.float32)  # sums over a picture need more than half precision
         mean, variance = tf.nn.moments(wide, over, keepdims=True)
-        if training and self.over_batch:
-            mean, variance = joint_moments(mean, variance)
+        here = tf.distribute.get_replica_context()
+        if training and self.over_batch and here.num_replicas_in_sync > 1:  # share the batch
+            own_mean, mean = mean, here.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+            variance += tf.math.squared_difference(own_mean, mean)
+            variance = here.all_reduce(tf.distribute.ReduceOp.MEAN, variance)
         normal = tf.nn.batch_normalization(wide, mean, variance, self.beta, self.gamma, 1e-5)
         return tf.cast(normal, x.dtype)
-
-
-def joint_moments(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Moments of a batch that several devices share equally, from those of one device's share."""
-    here = tf.distribute.get_replica_context()
-    if here.num_replicas_in_sync == 1:
-        return mean, variance
-    joint_mean = here.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
-    apart = tf.math.squared_difference(mean, joint_mean)
-    return joint_mean, here.all_reduce(tf.distribute.ReduceOp.MEAN, variance + apart)
 
 
 class DeepConv2DTranspose(layers.Conv2DTranspose):
     """A transposed convolution, 4x4 at stride 2, as one matrix product; for small pictures.
 
-    At 8x8 and below the weights outnumber the pixels, and most of a convolution's time goes into
-    reordering them; a matrix product takes them as they lie. Above 16x16 the convolution is the
-    faster.
+    At 8x8 and below most of a convolution's time goes into reordering the weights; a matrix product
+    takes them as they lie. Above 16x16 the convolution is the faster.
     """
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
@@ -130,14 +122,14 @@ class DeepConv2DTranspose(layers.Conv2DTranspose):
         given = tf.reshape(given, [batch, height, width, 2, 2, 2, 2, filters])
         given = tf.transpose(given, [0, 3, 5, 1, 4, 2, 6, 7])
         # Neighbors overlap by a block: added up, (batch, height + 1, 2, width + 1, 2, filters).
-        blocks = tf.add_n(
-            [
-                tf.pad(given[:, a, b], [[0, 0], [a, 1 - a], [0, 0], [b, 1 - b], [0, 0], [0, 0]])
-                for a in (0, 1)
-                for b in (0, 1)
-            ]
-        )
-        x = tf.reshape(blocks, [batch, 2 * height + 2, 2 * width + 2, filters])[:, 1:-1, 1:-1]
+        parts = [
+            tf.pad(given[:, a, b], [[0, 0], [a, 1 - a], [0, 0], [b, 1 - b], [0, 0], [0, 0]])
+            for a in (0, 1)
+            for b in (0, 1)
+        ]
+        x = tf.reshape(tf.add_n(parts), [batch, 2 * height + 2, 2 * width + 2, filters])[
+            :, 1:-1, 1:-1
+        ]
         return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype)) if self.use_bias else x
 
 

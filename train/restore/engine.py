@@ -1,15 +1,36 @@
-"""A generator in ONNX Runtime, which restores without TensorFlow."""
+"""A run's generator in ONNX Runtime, which restores without TensorFlow.
+
+The run's ONNX file is written when it is first needed, and again once the weights are newer. It
+notes which weights it was made of, as the times of copies and clones tell nothing. Who may not
+write into the run restores from memory.
+"""
 
 import base64
+import importlib.util
 import os
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import onnxruntime.capi.onnxruntime_pybind11_state as ort
 
-from train.export import POOLED, RADIUS_MODEL
+from prepare.records.files import FolderInUseError, only_writer, sha256_of
+from train import TrainError
+from train.export import (
+    ONNX_FORMAT,
+    POOLED,
+    RADIUS_MODEL,
+    notes_of,
+    read_onnx_file,
+    write_onnx_file,
+)
+from train.run import Run, index_of
 
 CELL_PX = 4  # side of the places that a radius is estimated for
+
+
+class NoWeightsError(TrainError):
+    """The run has nothing to restore with, or not here."""
 
 
 class Engine:
@@ -17,32 +38,20 @@ class Engine:
 
     Attributes:
         notes: what the file says of itself, see `train.export.notes_of`.
+        estimates_radius: whether it has `radius`, too.
+        uses_pooling: whether its radii are told by all around a place, and so need no guard.
     """
 
     def __init__(self, model: bytes) -> None:
         """Loads the content of an ONNX file."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_cores()
-        options.log_severity_level = 4  # what it says is also in its exceptions
-        providers = ["CPUExecutionProvider"]
-        self._restorer = onnxruntime.InferenceSession(model, options, providers=providers)
+        self._restorer = session_of(model)
         self.notes: dict[str, str] = dict(self._restorer.get_modelmeta().custom_metadata_map)
         # The runtime computes all outputs whichever are asked for, so what estimates the radius
         # alone is a model of its own.
         part = base64.b64decode(self.notes.pop(RADIUS_MODEL, ""))
-        self._estimator = (
-            onnxruntime.InferenceSession(part, options, providers=providers) if part else None
-        )
-
-    @property
-    def estimates_radius(self) -> bool:
-        """Whether it has `radius`, too."""
-        return self._estimator is not None
-
-    @property
-    def uses_pooling(self) -> bool:
-        """Whether its radii are told by all around a place, and so need no guard."""
-        return POOLED in self.notes
+        self._estimator = session_of(part) if part else None
+        self.estimates_radius = bool(part)
+        self.uses_pooling = POOLED in self.notes
 
     def correction(self, blurred_signed: np.ndarray) -> np.ndarray:
         """What restoring adds to a picture.
@@ -53,7 +62,7 @@ class Engine:
         Returns:
             float32, the same shape, in the same units; 0 where nothing is to be changed.
         """
-        restored = run(self._restorer, ["restored"], blurred_signed)[0][0]
+        restored = outputs_of(self._restorer, ["restored"], blurred_signed)[0]
         return np.subtract(restored, blurred_signed, out=restored)
 
     def radius(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -66,27 +75,110 @@ class Engine:
             float32, (height / 4, width / 4), both.
         """
         assert self._estimator, "estimates no radius"
-        radius_px, certainty = run(self._estimator, ["radius_px", "certainty"], blurred_signed)
-        return radius_px[0], certainty[0]
+        names = ["radius_px", "certainty"]
+        radius_px, certainty = outputs_of(self._estimator, names, blurred_signed)
+        return radius_px, certainty
 
 
-def run(
+def session_of(model: bytes) -> onnxruntime.InferenceSession:
+    """The content of an ONNX file, loaded for all cores that this process may use."""
+    options = onnxruntime.SessionOptions()
+    if hasattr(os, "sched_getaffinity"):
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.log_severity_level = 4  # what it says is also in its exceptions
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def outputs_of(
     session: onnxruntime.InferenceSession, names: list[str], blurred_signed: np.ndarray
 ) -> list[np.ndarray]:
-    """Outputs of a session; where memory is full, the error is Python's own."""
+    """Outputs for one picture; where memory is full, the error is Python's own."""
     try:
-        return session.run(names, {"blurred": blurred_signed[None]})
+        return [output[0] for output in session.run(names, {"blurred": blurred_signed[None]})]
     except (ort.Fail, ort.RuntimeException) as error:
         if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
             raise MemoryError from error
         raise
 
 
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def open_engine(run: Run, detail: float = 1.0) -> Engine:
+    """A run's generator, from its ONNX file, which is written if it is missing or older.
+
+    Args:
+        run: the run.
+        detail: how much of what the adversarial term did to the weights is kept, 0..1 (network
+            interpolation, Wang et al., ESRGAN, Sec. 3.4). Each has a file of its own.
+
+    Raises:
+        NoWeightsError: if the run has none, or what it takes to write the file is not installed.
+        TrainError: see `train.checkpoints.load_generator`.
+    """
+    if engine := written_engine(run, detail):
+        return engine
+    path, weights = file_and_weights(run, detail)
+    if not weights:
+        raise NoWeightsError(
+            f"{path} is not as it was written (see {path.name}.sha256 beside it); copy both again"
+            if path.is_file()
+            else f"no checkpoint in {run.path}; run `make train RUN={run.name}` first"
+        )
+    if importlib.util.find_spec("tensorflow") is None:
+        state = "damaged, or older than its weights" if path.exists() else "not written yet"
+        raise NoWeightsError(
+            f"{path} is {state}, and TensorFlow is not installed, which writes it; run "
+            f"`make setup`, then the same command again (or `make export RUN={run.name}`)"
+        )
+    print(f"{run.name}: its weights are new; writing {path}")
+    content = exported(run, weights, detail)
+    try:
+        with only_writer(path.parent, "make deblur"):
+            write_onnx_file(path, content)
+    except (OSError, FolderInUseError) as error:  # readers wait for nobody
+        print(f"{path} is not written ({error}); the next time begins as this did")
+    return Engine(content)
+
+
+def written_engine(run: Run, detail: float = 1.0) -> Engine | None:
+    """As `open_engine`, if the ONNX file is there and no older than its weights; else None."""
+    path, weights = file_and_weights(run, detail)
+    content = read_onnx_file(path)
+    if content is None:
+        return None
+    engine = Engine(content)
+    fits = engine.notes["format"] == ONNX_FORMAT and weights in ("", engine.notes["weights"])
+    return engine if fits else None
+
+
+def file_and_weights(run: Run, detail: float) -> tuple[Path, str]:
+    """Where the ONNX file is, and the note of its weights; empty if the file alone was copied."""
+    path, weights = run.exported, run.weights_hash
+    if detail == 1:
+        return path, weights
+    path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
+    if pixel := run.pixel:
+        return path, f"{weights} {sha256_of(index_of(pixel))}"
+    if path.is_file():
+        return path, ""
+    raise NoWeightsError(
+        f"{run.name} has one network, not two to choose between: it was trained without the "
+        "adversarial term; leave DETAIL out"
+    )
+
+
+def exported(run: Run, weights: str, detail: float) -> bytes:
+    """The ONNX file of a run's generator, made of its checkpoint."""
+    from train.devices import load_tensorflow
+
+    load_tensorflow()
+    from train.checkpoints import load_generator, load_pixel_average
+    from train.export.onnx import onnx_of
+
+    generator, step, record = load_generator(run.path)
+    if detail < 1:
+        both = zip(load_pixel_average(run.path).get_weights(), generator.get_weights(), strict=True)
+        generator.set_weights([(1 - detail) * pixel + detail * own for pixel, own in both])
+    notes = notes_of(weights, step, record.settings.generator)
+    return onnx_of(generator, notes).SerializeToString()
 
 
 def to_signed(picture: np.ndarray) -> np.ndarray:

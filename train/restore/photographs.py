@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
+import numpy as np
+
+from prepare.photographs.photograph import Photograph, UnusablePhotograph, rounded_to_8_bits
 from prepare.photographs.reader import read_photograph, shown_name
 from prepare.photographs.writer import write_photograph
 from prepare.records.files import named_errors, remove_old_parts
-from train.restore.engine import Engine
-from train.restore.onnx_file import open_engine
-from train.restore.radius_map import described, write_map
+from train.restore.engine import Engine, open_engine
+from train.restore.radius_map import described, render_map
 from train.restore.restore import restore
 from train.restore.targets import (
     NothingRestoredError,
     Target,
-    is_made,
     note_of,
+    noted,
     plan,
     result_file,
     write_comparison,
@@ -92,9 +93,8 @@ def deblur(
 ) -> None:
     """Restores photographs to PNG files, and says of each how blurred it was.
 
-    What is there already, made of the same photograph in the same way, is left as it is.
-
-    Colors become sRGB, as a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and
+    What is there already, made of the same photograph in the same way, is left as it is. Colors
+    become sRGB, as a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and
     transparency are kept, and photographs are turned upright; what is not kept is said.
 
     Args:
@@ -114,11 +114,9 @@ def deblur(
         name = shown_name(target.source)
         try:
             deblur_one(engine, target, strength, how)
-        except NothingRestoredError as error:
-            print(f"{name}: {error}")
-            failed.append(name)
-        except MemoryError:
-            print(f"{name}: takes more memory than there is; make it smaller, or free some")
+        except (NothingRestoredError, MemoryError) as error:
+            memory = "takes more memory than there is; make it smaller, or free some"
+            print(f"{name}: {memory if isinstance(error, MemoryError) else error}")
             failed.append(name)
     if failed:
         others = "; the others are done" if len(failed) < len(targets) else ""
@@ -138,7 +136,7 @@ def deblur_one(engine: Engine, target: Target, strength: float, how: str) -> Non
     name = shown_name(target.source)
     try:
         note = note_of(target.source, how)
-        if is_made(target, note):
+        if all(noted(path) == note for path in target.files):
             print(f"{name}: restored before, in the same way")
             return
         photograph = read_photograph(
@@ -154,7 +152,9 @@ def deblur_one(engine: Engine, target: Target, strength: float, how: str) -> Non
             before, after = rounded_to_8_bits(photograph.pixels), rounded_to_8_bits(restored)
             write_comparison(target.comparison, before, after, note)
         if target.radius_map and blur:
-            write_map(target.radius_map, blur, note)
+            pixels = np.asarray(render_map(blur))
+            with result_file(target.radius_map, note) as file:
+                write_photograph(file, Photograph(pixels), pixels, note)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise

@@ -5,12 +5,11 @@ import fcntl
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from prepare.photographs.reader import photographs_in
 from prepare.photographs.writer import MARK, source_of
@@ -26,8 +25,7 @@ class NothingRestoredError(TrainError):
     """A photograph to be restored is missing, cannot be read, or would overwrite another file."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What is made of one photograph."""
 
     source: Path
@@ -38,8 +36,7 @@ class Target:
     @property
     def files(self) -> list[Path]:
         """All that is written."""
-        paths = (self.result, self.comparison, self.radius_map)
-        return [path for path in paths if path]
+        return [path for path in self[1:] if path]
 
 
 def plan(
@@ -62,29 +59,29 @@ def plan(
     """
     photographs = find_photographs(inputs)
     num_of_stem = Counter(path.stem.lower() for path in photographs)
+    sources = {path.resolve() for path in photographs}
+    source_of_file: dict[str, Path] = {}
     targets = []
-    for path in photographs:
-        alone = num_of_stem[path.stem.lower()] == 1
-        stem = path.stem if alone else path.stem + path.suffix.replace(".", "-").lower()
+    for source in photographs:
+        alone = num_of_stem[source.stem.lower()] == 1
+        stem = source.stem if alone else source.stem + source.suffix.replace(".", "-").lower()
         comparison = out_dir / f"{stem}-compare.jpg" if compare else None
         map_path = out_dir / f"{stem}-map.png" if radius_map else None
-        targets.append(Target(path, out_dir / f"{stem}.png", comparison, map_path))
-    sources = {path.resolve() for path in photographs}
-    taken: dict[str, Path] = {}
-    for target in targets:
+        target = Target(source, out_dir / f"{stem}.png", comparison, map_path)
+        targets.append(target)
         for path in target.files:
             if path.resolve() in sources:
                 raise NothingRestoredError(
                     f"{path} would be overwritten; name another folder (OUT=...)"
                 )
-            other = taken.setdefault(str(path.resolve()).lower(), target.source)
-            if other != target.source:
+            other = source_of_file.setdefault(str(path.resolve()).lower(), source)
+            if other != source:
                 raise NothingRestoredError(
-                    f"{other} and {target.source} have the same name, and so would their results; "
+                    f"{other} and {source} have the same name, and so would their results; "
                     "rename one of them, or restore it from and into another folder (OUT=...)"
                 )
             if path.exists():
-                check_ours(path, note_of(target.source))
+                check_ours(path, note_of(source))
     return targets
 
 
@@ -92,26 +89,18 @@ def find_photographs(inputs: Sequence[Path]) -> list[Path]:
     """The files among the inputs, and those in the folders among them, each once."""
     paths: list[Path] = []
     for path in inputs:
-        if path.is_dir():
-            found = photographs_in(path)
-            if not found:
-                raise NothingRestoredError(f"{path} holds no photographs")
-            paths += found
-        elif path.exists():
-            paths.append(path)
-        else:
+        found = photographs_in(path) if path.is_dir() else [path]
+        if not found:
+            raise NothingRestoredError(f"{path} holds no photographs")
+        if not path.exists():
             raise NothingRestoredError(f"{path}: no such file or folder")
+        paths += found
     return list(dict.fromkeys(paths))
 
 
 def note_of(source: Path, how: str = "") -> str:
     """What results note: a hash of their photograph, and how they were made of it."""
     return f"sha256 {sha256_of(source)}; {how}"
-
-
-def is_made(target: Target, note: str) -> bool:
-    """Whether all that is to be made of a photograph is there, with this very note."""
-    return all(noted(path) == note for path in target.files)
 
 
 def noted(path: Path) -> str | None:
@@ -121,7 +110,7 @@ def noted(path: Path) -> str | None:
     try:
         with Image.open(path) as image:
             exif = image.getexif()
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
+    except (OSError, SyntaxError, ValueError):
         return None
     return str(exif.get(DESCRIPTION, "")) if exif.get(SOFTWARE) == OUR_NAME else None
 
@@ -167,13 +156,11 @@ def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, no
         after_u8: the same, restored.
         note: see `note_of`.
     """
-    halves = []
-    for picture in (before_u8, after_u8):
-        image = Image.fromarray(picture)
+    images = [Image.fromarray(picture) for picture in (before_u8, after_u8)]
+    for image in images:
         image.thumbnail((COMPARISON_PX, COMPARISON_PX))
-        halves.append(np.asarray(image))
-    upright = halves[0].shape[0] >= halves[0].shape[1]
-    both = Image.fromarray(np.hstack(halves) if upright else np.vstack(halves))
+    width, height = images[0].size
+    both = Image.fromarray(np.concatenate([*map(np.asarray, images)], int(height >= width)))
     exif = Image.Exif()
     exif[SOFTWARE], exif[DESCRIPTION] = OUR_NAME, note
     with result_file(path, note) as file:

@@ -19,11 +19,10 @@ def corrected_strips(
     """What is to be added to a picture of any size, from its top to its bottom.
 
     Up to 2048 pixels a side it is done whole, continued at its edges to a size the network takes.
-    Beyond, in tiles of one size that overlap; what a tile says near its own border is thrown away,
-    and neighbors fade into each other over 64 pixels. A network that looks no further than 128
-    pixels gives the same picture either way; so does the residual generator, but for a level or
-    two: the estimate of its blur looks as far as 176 pixels, and at those beyond 128 little. The
-    U-Net normalizes over all it sees, so for it the tiles may differ in tone.
+    Beyond, in tiles of one size that overlap. A network that looks no further than 128 pixels gives
+    the same picture either way; so does the residual generator, but for a level or two: the
+    estimate of its blur looks as far as 176 pixels. The U-Net normalizes over all it sees, so its
+    tiles may differ in tone.
 
     Args:
         correct: from (height, width, 3), both divisible by `multiple`, its top and its left, to a
