@@ -1,6 +1,7 @@
 """The classical front of the residual generator: filters, the estimate of the radius, their sum."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -20,16 +21,12 @@ from train.networks.blind_deconvolution import (
 from train.networks.deconvolution_filters import (
     FINE_REACH,
     FINE_RINGS,
-    INFERENCE_PRIOR,
     RADII,
     RING_REACH,
     RINGS,
-    TRAINING_PRIOR,
     Blur,
     disc_transfer,
     inverse_filter,
-    lens_transfers,
-    radius_discriminant,
     ring_filters,
     space_to_depth_kernel,
 )
@@ -79,13 +76,6 @@ def test_transfer_function_is_that_of_the_disc() -> None:
     assert disc_transfer(6.0, np.array(0.0)) == pytest.approx(1)
 
 
-def test_apertures_of_a_blur_agree_on_coarse_detail_alone() -> None:
-    hardest, *others = lens_transfers(Blur(6.0, (0.0, 0.3, 0.8), 0.25), np.array([0.01, 0.1]))
-    for other in others:
-        assert other[0] == pytest.approx(hardest[0], abs=0.002)
-        assert other[1] > hardest[1] + 0.05  # where a hard edge turns detail into its negative
-
-
 def test_inverse_filter_is_round_sums_to_nothing_and_is_best_for_its_own_radius() -> None:
     sharp, blurred = photograph(), blurred_by(3.0, photograph())
     gains = {}
@@ -102,10 +92,9 @@ def test_inverse_filter_is_round_sums_to_nothing_and_is_best_for_its_own_radius(
     assert gains[3.0] == max(gains.values())
 
 
-@pytest.mark.parametrize(
-    ("rings", "reach", "some"),
-    [(RINGS, RING_REACH, (3, 8, 13)), (FINE_RINGS, FINE_REACH, (0, 1, 2, 3))],
-)
+@pytest.mark.parametrize(("rings", "reach", "some"), [
+    (RINGS, RING_REACH, (3, 8, 13)), (FINE_RINGS, FINE_REACH, (0, 1, 2, 3)),
+])  # fmt: skip
 def test_ring_filters_pass_their_ring_alone(
     rings: np.ndarray, reach: int, some: tuple[int, ...]
 ) -> None:
@@ -120,38 +109,30 @@ def test_ring_filters_pass_their_ring_alone(
         assert answers[index].argmax() == index
 
 
-def test_discriminant_has_a_column_for_every_radius() -> None:
-    for prior, fine, num_rings in ((TRAINING_PRIOR, False, 16), (INFERENCE_PRIOR, True, 20)):
-        weights, offsets = radius_discriminant(prior, fine)
-        assert weights.shape == (num_rings, 24)
-        assert offsets.shape == (len(RADII),) == (24,)
+def gaussian_of(radius: float, sharp: np.ndarray) -> np.ndarray:
+    """Behind a Gaussian of the variance of that disc."""
+    luma = gaussian_filter(sharp[..., 0].astype(float), radius / 2, mode="nearest")
+    return np.repeat(luma.round().astype(np.uint8)[..., None], 3, axis=2)
 
 
-@pytest.mark.parametrize("radius", [0.0, 2.5, 5.0, 7.5, 10.0, 11.25])
-def test_radius_is_found_and_its_blur_reduced_without_training(radius: float) -> None:
+@pytest.mark.parametrize(("blur", "radius", "off", "least_db"), [
+    (blurred_by, 0.0, 0.6, None), (blurred_by, 2.5, 0.6, 1), (blurred_by, 5.0, 0.6, 1),
+    (blurred_by, 11.25, 0.6, 1), (gaussian_of, 5.0, 1.0, 0.5), (gaussian_of, 8.0, 1.6, 0.5),
+])  # fmt: skip
+def test_radius_is_found_and_its_blur_reduced_without_training(
+    blur: Callable, radius: float, off: float, least_db: float | None
+) -> None:
     sharp = photograph()
-    blurred = blurred_by(radius, sharp)
+    blurred = blur(radius, sharp)
     inverse, clues = (each.numpy() for each in front_of(False)(signed(blurred)))
     radius_probs = clues[..., : len(RADII)]
     assert inverse.shape == (1, 256, 256, 1)
     assert radius_probs.shape == (1, 64, 64, len(RADII))
     np.testing.assert_allclose(radius_probs.sum(-1), 1, atol=1e-5)
-    assert radius_probs.mean((0, 1, 2)) @ RADII == pytest.approx(radius, abs=0.6)
+    assert radius_probs.mean((0, 1, 2)) @ RADII == pytest.approx(radius, abs=off)
     restored = ((signed(blurred) + inverse)[0] * 127.5 + 127.5).round().clip(0, 255)
     restored_db = psnr_db(restored.astype(np.uint8), sharp)
-    assert restored_db > (psnr_db(blurred, sharp) + 1 if radius else 40)
-
-
-@pytest.mark.parametrize("sigma", [2.5, 4.0])
-def test_a_gaussian_blur_is_told_from_a_disc_and_reduced(sigma: float) -> None:
-    sharp = photograph()
-    luma = gaussian_filter(sharp[..., 0].astype(float), sigma, mode="nearest")
-    blurred = np.repeat(luma.round().astype(np.uint8)[..., None], 3, axis=2)
-    inverse, clues = (each.numpy() for each in front_of(False)(signed(blurred)))
-    believed = clues[..., : len(RADII)].mean((0, 1, 2)) @ RADII
-    assert believed == pytest.approx(2 * sigma, rel=0.2)  # a disc of that variance
-    restored = ((signed(blurred) + inverse)[0] * 127.5 + 127.5).round().clip(0, 255)
-    assert psnr_db(restored.astype(np.uint8), sharp) > psnr_db(blurred, sharp) + 0.5
+    assert restored_db > (psnr_db(blurred, sharp) + least_db if least_db else 40)
 
 
 @pytest.mark.parametrize(("radius", "least"), [(0.0, 0.0), (2.5, 0.5), (7.5, 6.5)])
@@ -191,15 +172,6 @@ def test_a_blurred_half_beside_a_sharp_one_is_told_nearly_up_to_it() -> None:
     assert probs[:, 40:44, 0].mean() < 0.1  # 32 to 48 pixels from the edge
 
 
-def test_blur_that_differs_from_place_to_place_is_told_apart() -> None:
-    sharp = photograph()
-    left, right = blurred_by(3.0, sharp), blurred_by(9.0, sharp)
-    halves = np.concatenate([left[:, :128], right[:, 128:]], axis=1)
-    believed = probs_of(halves, pooled=False).mean(0) @ RADII
-    assert believed[:8].mean() == pytest.approx(3, abs=1)
-    assert believed[-8:].mean() == pytest.approx(9, abs=1)
-
-
 def test_the_estimate_that_learns_is_used_in_training_alone() -> None:
     front = front_of(True)
     seen = blurred_by(5.0, photograph(1.5))
@@ -210,7 +182,7 @@ def test_the_estimate_that_learns_is_used_in_training_alone() -> None:
     assert len(kept) == 2
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (12, 64), (64, 36)])
+@pytest.mark.parametrize("shape", [(4, 4), (12, 64)])
 @pytest.mark.parametrize("pooled", [False, True])
 def test_front_takes_any_multiple_of_4(pooled: bool, shape: tuple[int, int]) -> None:
     inverse, clues = front_of(pooled)(np.zeros((2, *shape, 3), np.float32))
@@ -234,23 +206,11 @@ def test_folded_filters_do_the_same_and_edges_are_continued_as_numpy_does() -> N
 # How places are pooled, of maps of 5 radii by 20 rings.
 
 
-@functools.cache
-def pooling() -> keras.Model:
-    inputs = [keras.Input((None, None, 5)), keras.Input((None, None, 20))]
-    return keras.Model(inputs, pooled_probs(*inputs))
-
-
 def pooled(logits: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    probs = pooling()([logits[None], logs[None]]).numpy()[0]
+    inputs = [keras.Input((None, None, 5)), keras.Input((None, None, 20))]
+    probs = keras.Model(inputs, pooled_probs(*inputs))([logits[None], logs[None]]).numpy()[0]
     np.testing.assert_allclose(probs.sum(-1), 1, atol=1e-4)  # so nothing is NaN
     return probs.astype(float)
-
-
-def alike(side: int, *log_odds: float, energy: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """A map whose places all tell the same."""
-    odds = np.zeros((side, side, 5), np.float32)
-    odds[..., : len(log_odds)] = log_odds
-    return odds, np.full((side, side, 20), np.log(energy), np.float32)
 
 
 def test_log_odds_are_means_by_contrast_and_by_how_sure_each_is_to_be_blurred() -> None:
@@ -268,14 +228,9 @@ def test_log_odds_are_means_by_contrast_and_by_how_sure_each_is_to_be_blurred() 
     np.testing.assert_allclose(probs[3, 4, 1:], (1 - both) * softmax(1.8 * odds), atol=1e-4)
 
 
-def test_what_is_certain_stays_so() -> None:
-    for log_odds in (80.0, -80.0):
-        probs = pooled(*alike(8, log_odds, energy=1e-5))
-        np.testing.assert_allclose(probs[..., 0], log_odds > 0, atol=1e-4)
-
-
 def test_near_and_far_differ_and_nothing_beyond_has_a_say() -> None:
-    logits, logs = alike(100, 1.0)
+    logits, logs = np.zeros((100, 100, 5), np.float32), np.zeros((100, 100, 20), np.float32)
+    logits[..., 0] = 1.0
     before = pooled(logits, logs)
     logits[48:52, 48:52, 0] = -20.0  # blurred for certain, in the middle
     changed = before[..., 0] - pooled(logits, logs)[..., 0]
@@ -285,11 +240,3 @@ def test_near_and_far_differ_and_nothing_beyond_has_a_say() -> None:
     assert row[beyond] > row[50 + FAR_WINDOW - 4] > 1e-6  # which fades out
     assert np.abs(row[: 50 - FAR_WINDOW - 4]).max() < 1e-6
     np.testing.assert_allclose(changed[:, 50], row, atol=1e-6)
-
-
-def test_what_has_contrast_outvotes_a_smooth_surrounding_that_is_larger() -> None:
-    logits, logs = alike(12, 0.0, 4.0)  # the first of the radii
-    logits[:4, :, 1:3] = (0.0, 4.0)  # the second
-    logs[:4] = np.log(1e3)
-    probs = pooled(logits, logs)
-    assert (probs[..., 2] > probs[..., 1]).all()

@@ -12,7 +12,7 @@ from scipy.signal import fftconvolve
 
 from prepare.records.psf import disc_psf
 from train.restore import tiles
-from train.restore.restore import enlarged, estimate_blur, halved, restore, split_mixture
+from train.restore.restore import enlarged, restore, split_mixture
 
 
 def leaves(side: int, seed: int = 0) -> np.ndarray:
@@ -38,7 +38,7 @@ def error_of(picture: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(np.mean((picture.astype(float) - truth)[48:-48, 48:-48] ** 2)))
 
 
-@pytest.mark.parametrize("radius_px", [3.0, 6.0, 16.0, 30.0])
+@pytest.mark.parametrize("radius_px", [6.0, 30.0])
 def test_blur_of_any_radius_is_estimated_and_taken_back(radius_px: float) -> None:
     """Beyond the 12 pixels that the network knows, too."""
     sharp = leaves(384)
@@ -56,7 +56,7 @@ def test_blur_of_any_radius_is_estimated_and_taken_back(radius_px: float) -> Non
 
 def test_what_is_sharp_is_the_photographs_own() -> None:
     engine = untrained_engine(pooled=True)
-    sharp = leaves(512)
+    sharp = leaves(512)  # smaller ones have too few scales
     photo = np.rint(sharp.clip(0, 255)).astype(np.uint16) * 257
     photo[:, 330:] = np.rint(257 * blurred_by(sharp, 6.0)[:, 330:]).astype(np.uint16)
     restored, blur = restore(engine, photo)
@@ -94,16 +94,17 @@ def test_told_by_itself_a_doubtful_place_is_spared(
     np.testing.assert_allclose(blur.confidence, share, atol=1e-6)
 
 
-@pytest.mark.parametrize("radius_px", [0.0, 3.0, 17.0])
+@pytest.mark.parametrize("radius_px", [0.0, 17.0])
 def test_a_small_picture_is_told_no_more_than_it_has(radius_px: float) -> None:
     sharp = leaves(128)
     photo = np.rint(blurred_by(sharp, radius_px) if radius_px else sharp).clip(0, 255)
-    _, blur = estimate_blur(untrained_engine(pooled=True), photo.astype(np.uint8))
+    _, blur = restore(untrained_engine(pooled=True), photo.astype(np.uint8))
     assert np.median(blur.radius_px) == pytest.approx(radius_px, rel=0.2, abs=0.5)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 700), (97, 193), (130, 5)])
-@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize(("pooled", "shape"), [
+    (True, (1, 1)), (False, (3, 700)), (True, (97, 193)), (False, (130, 5)),
+])  # fmt: skip
 def test_any_size(pooled: bool, shape: tuple[int, int]) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     restored, blur = restore(untrained_engine(pooled), photo)
@@ -111,12 +112,11 @@ def test_any_size(pooled: bool, shape: tuple[int, int]) -> None:
     assert blur.radius_px.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
 
 
-@pytest.mark.parametrize("pooled", [False, True])
-def test_no_seams(pooled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    photo = np.rint(blurred_by(leaves(560), 14.0)).astype(np.uint8)
-    whole, _ = restore(untrained_engine(pooled), photo)
+def test_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = np.rint(blurred_by(leaves(560), 14.0)[:480]).astype(np.uint8)
+    whole, _ = restore(untrained_engine(pooled=True), photo)
     monkeypatch.setattr(tiles, "TILE_PX", 448)
-    tiled, _ = restore(untrained_engine(pooled), photo)
+    tiled, _ = restore(untrained_engine(pooled=True), photo)
     assert np.abs(tiled.astype(int) - whole).max() <= 2
 
 
@@ -129,30 +129,6 @@ def test_a_wide_blur_beside_something_sharp_is_told_from_half_of_it() -> None:
     np.testing.assert_allclose(blurred, share, rtol=1e-5)
     nothing = np.zeros(1, np.float32)
     assert [float(values[0]) for values in split_mixture(nothing, nothing + 1)] == [0, 0]
-
-
-def test_halved_is_the_mean_of_four() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    even = np.pad(picture, [(0, 1), (0, 1), (0, 0)], "edge").astype(float)
-    expected = even.reshape(3, 2, 4, 2, 3).mean((1, 3))
-    assert np.abs(halved(picture) / 257 - expected).max() < 0.01
-    assert np.abs(halved(picture.astype(np.uint16)) - expected).max() <= 0.5
-
-
-@pytest.mark.parametrize("factor", [2, 4])
-def test_enlarged_is_linear_about_the_middles_of_cells(factor: int) -> None:
-    values = np.random.default_rng(0).uniform(0, 1, (20, 30)).astype(np.float32)
-    high = np.zeros((20 * factor, 30 * factor))
-    for row in range(20 * factor):
-        at = np.clip((row + 0.5) / factor - 0.5, 0, 19)
-        low = int(at)
-        line = values[low] + (at - low) * (values[min(low + 1, 19)] - values[low])
-        across = (np.arange(30 * factor) + 0.5) / factor - 0.5
-        high[row] = np.interp(across, np.arange(30), line)
-    result = enlarged(values, 20 * factor, 30 * factor, factor)
-    np.testing.assert_allclose(result, high, atol=1e-5)
-    part = enlarged(values, 11, 30 * factor, factor, 7)
-    np.testing.assert_allclose(part, high[7:18], atol=1e-5)
 
 
 def sharpened(blurred: np.ndarray, _top: int = 0, _left: int = 0) -> np.ndarray:
@@ -175,7 +151,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_tiles")
-@pytest.mark.parametrize("shape", [(333, 518), (518, 333), (256, 257), (100, 300), (255, 90)])
+@pytest.mark.parametrize("shape", [(333, 518), (256, 257), (255, 90)])
 def test_tiles_equal_the_whole_picture(shape: tuple[int, int]) -> None:
     photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
     padding = [(0, -shape[0] % 4), (0, -shape[1] % 4), (0, 0)]
@@ -199,7 +175,7 @@ def test_neighbors_that_disagree_fade_into_each_other() -> None:
 
 
 @pytest.mark.parametrize("multiple", [4, 256])
-@pytest.mark.parametrize("length", [1, 255, 2048, 2049, 2060, 3000, 4001, 12345])
+@pytest.mark.parametrize("length", [1, 2048, 2049, 4001, 12345])
 def test_tiles_cover_every_length_once(multiple: int, length: int) -> None:
     done = []
 
@@ -225,7 +201,7 @@ def test_memory_does_not_grow_with_the_square_of_the_picture() -> None:
     assert peak < 4 * 2048 * 1500 * 3 * 4
 
 
-@pytest.mark.parametrize("shape", [(300, 500), (301, 3), (5, 1030), (1030, 2000)])
+@pytest.mark.parametrize("shape", [(301, 3), (5, 1030), (1030, 2000)])
 def test_a_survey_by_strips_equals_that_of_the_whole(
     shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

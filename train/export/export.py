@@ -114,8 +114,7 @@ def write_savedmodel(generator: keras.Model, path: Path) -> Forward:
 def save_function(generator: keras.Model, path: Path, shape: tuple, frozen: bool = False) -> None:
     """Saves the generator's function; `frozen` makes its weights constants of the graph.
 
-    TFLite's converter leaves the weights of layers built by hand as variables, which its runtime
-    then finds without a value.
+    TFLite's converter leaves the weights of layers built by hand without a value otherwise.
     """
     module = tf.Module()
     module.generator = None if frozen else generator  # so that its weights are kept

@@ -9,6 +9,7 @@ last; everything else lies as Keras has it.
 
 import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -23,6 +24,7 @@ from train.networks.blind_deconvolution import RADIUS_LAYER
 from train.networks.deconvolution_filters import RADII
 
 OPSET, IR_VERSION = 17, 8  # the oldest with all that is used, so that old runtimes read it, too
+FLOAT = TensorProto.FLOAT
 HALF_PRECISION_SIDE = 3  # of the filters that are stored so, pixels; see `Graph.halved`
 
 
@@ -30,12 +32,12 @@ class UnknownLayerError(TrainError):
     """The generator holds a layer that has no translation to ONNX yet."""
 
 
+@dataclass
 class Graph:
     """The nodes and weights of a graph while it is written; values are named by number."""
 
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: dict[str, np.ndarray] = {}
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         """Adds a node of one output; returns the output's name."""
@@ -51,13 +53,13 @@ class Graph:
 
     def leading_to(self, outputs: Collection[str]) -> "Graph":
         """The part that some outputs are computed by."""
-        part, needed = Graph(), set(outputs)
+        nodes: list[onnx.NodeProto] = []
+        needed = set(outputs)
         for node in reversed(self.nodes):
             if needed & set(node.output):
-                part.nodes.insert(0, node)
+                nodes.insert(0, node)
                 needed |= set(node.input)
-        part.weights = {name: array for name, array in self.weights.items() if name in needed}
-        return part
+        return Graph(nodes, {name: self.weights[name] for name in self.weights if name in needed})
 
     def halved(self) -> "Graph":
         """The same with filters of 3x3 pixels in half precision, made single again when loaded.
@@ -68,7 +70,7 @@ class Graph:
         graph = Graph()
         for name, array in self.weights.items():
             if array.ndim == 4 and array.shape[-1] == HALF_PRECISION_SIDE:
-                cast = helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT)
+                cast = helper.make_node("Cast", [f"{name}_half"], [name], to=FLOAT)
                 graph.nodes.append(cast)
                 graph.weights[f"{name}_half"] = array.astype(np.float16)
             else:
@@ -82,10 +84,7 @@ class Graph:
         """The graph as a checked model of the generator's input, with outputs of these shapes."""
         channels = generator.inputs[0].shape[-1]
         shapes = {"blurred": (1, "height", "width", channels), **outputs}
-        ends = [
-            helper.make_tensor_value_info(end, TensorProto.FLOAT, shape)
-            for end, shape in shapes.items()
-        ]
+        ends = [helper.make_tensor_value_info(end, FLOAT, shape) for end, shape in shapes.items()]
         weights = [numpy_helper.from_array(array, name) for name, array in self.weights.items()]
         model = helper.make_model(
             helper.make_graph(self.nodes, generator.name, ends[:1], ends[1:], weights),
@@ -134,30 +133,28 @@ def onnx_of(
             )
         node = layer._inbound_nodes[-1]
         inputs: list[str] = []
-        for argument in node.arguments.args:
-            for each in argument if isinstance(argument, list | tuple) else [argument]:
-                if isinstance(each, keras.KerasTensor):
-                    inputs.append(names[id(each)])
-                elif isinstance(each, int | float):
-                    inputs.append(graph.weight(np.float32(each)))
+        for argument in keras.tree.flatten(node.arguments.args):
+            if isinstance(argument, keras.KerasTensor):
+                inputs.append(names[id(argument)])
+            elif isinstance(argument, int | float):
+                inputs.append(graph.weight(np.float32(argument)))
         names[id(node.outputs[0])] = translate(graph, layer, inputs)
     last = names[id(generator.outputs[0])]
     graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
     outputs: dict[str, tuple] = {"restored": (1, "height", "width", generator.outputs[0].shape[-1])}
-    notes = dict(notes)
-    of_radius = dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
+    of_radius: dict[str, tuple] = {}
     radius_layer = next((each for each in generator.layers if each.name == RADIUS_LAYER), None)
     if radius_layer:
         add_radius(graph, names[id(radius_layer.output)], radii_px)
-        outputs |= of_radius
-        if isinstance(radius_layer, keras.layers.Concatenate):  # a Softmax is of each place alone
-            notes[POOLED] = "1"
-    graph = graph.leading_to(outputs)
-    graph = graph.halved() if half else graph
+        of_radius = dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
+    graph = graph.leading_to(outputs | of_radius)
+    graph, notes = graph.halved() if half else graph, dict(notes)
+    if isinstance(radius_layer, keras.layers.Concatenate):  # a Softmax is of each place alone
+        notes[POOLED] = "1"
     if radius_layer:
         part = graph.leading_to(of_radius).model(generator, of_radius, {})
         notes[RADIUS_MODEL] = base64.b64encode(part.SerializeToString()).decode()
-    return graph.model(generator, outputs, notes)
+    return graph.model(generator, outputs | of_radius, notes)
 
 
 def add_radius(graph: Graph, probs: str, radii_px: Sequence[float]) -> None:
@@ -181,19 +178,12 @@ def conv(graph: Graph, layer: keras.layers.Conv2D, inputs: list[str]) -> str:
         padding = {"auto_pad": "SAME_UPPER"}  # depends on the size, as in TensorFlow
     elif layer.padding == "same":
         padding = {"pads": [r // 2 for r in reach] + [r - r // 2 for r in reach]}
-    return graph.add(
-        "Conv",
-        [*inputs, graph.weight(kernel), *bias(graph, layer)],
-        kernel_shape=kernel.shape[2:],
-        strides=layer.strides,
-        dilations=layer.dilation_rate,
-        group=1,
-        **padding,
-    )
+    sizes = {"kernel_shape": kernel.shape[2:], "strides": layer.strides}
+    inputs = [*inputs, graph.weight(kernel), *bias(graph, layer)]
+    return graph.add("Conv", inputs, dilations=layer.dilation_rate, group=1, **sizes, **padding)
 
 
 def conv_transpose(graph: Graph, layer: keras.layers.Conv2DTranspose, inputs: list[str]) -> str:
-    """Of padding "same", the only one that the generators have."""
     pads = [k - s for k, s in zip(layer.kernel_size, layer.strides, strict=True)]
     pads = [pad // 2 for pad in pads] + [pad - pad // 2 for pad in pads]
     weights = [graph.weight(layer.kernel.numpy().transpose(3, 2, 0, 1)), *bias(graph, layer)]
@@ -210,7 +200,7 @@ def statistics_norm(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) 
 
 
 def rescaling(graph: Graph, layer: keras.layers.Rescaling, inputs: list[str]) -> str:
-    """Times a number, plus a number; what a convolution gives is scaled in its weights."""
+    """Times a number, plus a number; a convolution before it is scaled in its own weights."""
     last, before = graph.nodes[-1], layer.input._keras_history.operation
     alone = list(last.output) == inputs and len(before._outbound_nodes) == 1
     if alone and last.op_type == "Conv" and not layer.offset:
