@@ -18,8 +18,7 @@ from prepare.records.files import sha256_of
 from prepare.records.psf import aperture_psf
 from prepare.records.sets import KernelRecord, read_kernel, set_names
 from prepare.records.settings import SettingError
-from train.restore.engine import Engine
-from train.restore.onnx_file import written_engine
+from train.restore.engine import Engine, written_engine
 from train.restore.radius_map import described
 from train.restore.restore import restore
 from train.restore.targets import NothingRestoredError, Target, plan
