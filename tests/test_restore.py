@@ -225,20 +225,15 @@ def test_side_by_side(tmp_path: Path, photo: np.ndarray) -> None:
 def test_what_cannot_be_restored_is_named_and_the_rest_done(
     tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
 ) -> None:
-    long = "l" * 250
-    for name in ("a.png", "c.png", f"{long}.jpg"):
-        write_picture(tmp_path / "x.jpg" if name.startswith("l") else tmp_path / name, photo)
-    (tmp_path / "x.jpg").rename(tmp_path / f"{long}.jpg")
+    for name in ("a.png", "c.png"):
+        write_picture(tmp_path / name, photo)
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
-    message = r"3 of 5 could not be restored \(b.jpg, d.png, l+.jpg\), see above; the others are"
+    message = r"2 of 4 could not be restored \(b.jpg, d.png\), see above; the others are"
     with pytest.raises(NothingRestoredError, match=message):
-        deblur(NOTHING, plan([tmp_path], tmp_path / "out", compare=True))
-    done = {path.stem for path in (tmp_path / "out").glob("*.jpg")}
-    assert done == {"a-compare", "c-compare"}
-    lines = capsys.readouterr().out
-    assert "b.jpg: cannot be read (no image, or of a kind not supported)" in lines
-    assert "the name of a result would be too long" in lines
+        deblur(NOTHING, plan([tmp_path], tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "c.png"}
+    assert "b.jpg: cannot be read (no image, or of a kind not" in capsys.readouterr().out
 
 
 def test_one_photograph_that_takes_too_much_memory_does_not_end_the_others(tmp_path: Path) -> None:

@@ -15,13 +15,7 @@ POOLED = "pooled"  # the note that a place's radius is told by all around it
 
 
 def notes_of(weights: str, step: int, generator: str) -> dict[str, str]:
-    """What an ONNX file says of itself.
-
-    Args:
-        weights: see `Run.weights_hash`, of before the generator was loaded.
-        step: the step that it was saved at.
-        generator: its kind, as in the settings.
-    """
+    """What an ONNX file says of itself; its weights are `Run.weights_hash` of before loading."""
     multiple = str(SIZE_MULTIPLES[generator])
     return {"format": ONNX_FORMAT, "weights": weights, "step": str(step), "multiple": multiple}
 

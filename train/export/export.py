@@ -112,10 +112,7 @@ def write_savedmodel(generator: keras.Model, path: Path) -> Forward:
 
 
 def save_function(generator: keras.Model, path: Path, shape: tuple, frozen: bool = False) -> None:
-    """Saves the generator's function; `frozen` makes its weights constants of the graph.
-
-    TFLite's converter leaves the weights of layers built by hand without a value otherwise.
-    """
+    """Saves the generator's function; `frozen` makes its weights constants, as TFLite needs."""
     module = tf.Module()
     module.generator = None if frozen else generator  # so that its weights are kept
     constants = [
@@ -158,8 +155,8 @@ def write_small_run(
 ) -> Forward:
     """Writes a run that is small enough to be handed on, and loads its network again.
 
-    It holds the record, the log, the checkpoint of the averaged generator, which other runs start
-    from, and the ONNX file, in half precision. The same weights give the same files.
+    It has the checkpoint that other runs start from, and the ONNX file in half precision. The same
+    weights give the same files.
     """
     with whole_folder(path) as part:
         small = Run(part)

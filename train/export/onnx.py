@@ -1,10 +1,8 @@
 """A generator as an ONNX model, written out layer by layer.
 
 The usual converter, tf2onnx, gives the same values, but 837 nodes where these are 158, which take
-81 ms for 71. The generators consist of few kinds of layers. Needs the package `onnx`.
-
-Pictures, of rank 4, are (batch, channels, height, width) in the graph, where Keras has the channels
-last; everything else lies as Keras has it.
+81 ms for 71. Pictures are (batch, channels, height, width) in the graph, where Keras has the
+channels last. Needs the package `onnx`.
 """
 
 import base64
@@ -64,8 +62,8 @@ class Graph:
     def halved(self) -> "Graph":
         """The same with filters of 3x3 pixels in half precision, made single again when loaded.
 
-        They are nearly all there is. Longer ones invert a blur: what they add up cancels, and what
-        rounding adds would not. Those of one pixel weigh the estimate of the blur.
+        They are nearly all there is. Longer ones invert a blur, where what rounding adds would not
+        cancel; those of one pixel weigh the estimate of the blur.
         """
         graph = Graph()
         for name, array in self.weights.items():

@@ -71,22 +71,17 @@ FINE_RINGS, FINE_REACH = np.array([0.28, 0.33, 0.38, 0.43]), 8
 FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
 
 
-def disc_transfer(radius: float, frequency: np.ndarray) -> np.ndarray:
-    """Transfer function of a disc of that radius, pixels, at frequencies in cycles a pixel.
-
-    Reference: Hopkins, Proc. R. Soc. A 231, 1955, the limit of geometric optics.
-    """
-    x = 2 * np.pi * np.maximum(radius * frequency, 1e-6)
-    return 2 * j1(x) / x
-
-
 def lens_transfers(blur: Blur, frequency: np.ndarray) -> np.ndarray:
-    """Transfer function of each aperture of a blur, at frequencies in cycles a pixel."""
+    """Transfer function of each aperture of a blur, at frequencies in cycles a pixel.
+
+    Reference: for the disc, Hopkins, Proc. R. Soc. A 231, 1955, the limit of geometric optics.
+    """
     transfers = []
     for softness in blur.softness:
         own_radius = blur.radius / np.sqrt(1 + 4 * softness**2)  # a disc's variance is radius^2 / 4
         gaussian = np.exp(-2 * (np.pi * softness * own_radius * frequency) ** 2)
-        transfers.append(disc_transfer(own_radius, frequency) * gaussian)
+        x = 2 * np.pi * np.maximum(own_radius * frequency, 1e-6)
+        transfers.append(2 * j1(x) / x * gaussian)
     return np.array(transfers)
 
 

@@ -21,12 +21,8 @@ class SpaceToDepth(layers.Layer):
         return tf.nn.space_to_depth(x, self.block)
 
 
-class DepthToSpace(layers.Layer):
+class DepthToSpace(SpaceToDepth):
     """(batch, h, w, block**2 * c) -> (batch, block * h, block * w, c)."""
-
-    def __init__(self, block: int = 4, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.block = block
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.depth_to_space(x, self.block)
@@ -48,10 +44,10 @@ class EdgePad(layers.Layer):
 
 
 class WeightedSum(layers.Layer):
-    """Sum of several pictures, weighted at each place by the probability of its radius.
+    """Sum of folded pictures, weighted at each place by the probability of its radius.
 
-    Takes folded pictures, (batch, h, w, block**2 * number), and radius_probs at the same places, of
-    which those from `first` on belong to them; gives one folded picture, (batch, h, w, block**2).
+    Takes (batch, h, w, block**2 * number), and radius_probs at the same places, of which those from
+    `first` on belong to them; gives (batch, h, w, block**2).
     """
 
     def __init__(self, first: int, number: int, **kwargs: Any) -> None:
@@ -80,8 +76,7 @@ class StatisticsNorm(layers.Layer):
     """Normalizes with the statistics of the batch or, always at inference, of each image.
 
     Pix2pix keeps batch statistics at test time, with a batch of one (Isola et al., Sec. 3.3). The
-    statistics of each image are the same thing for any batch size, so no answer depends on what
-    else is in its batch, and no moving averages are kept.
+    statistics of each image are the same thing for any batch size, and need no moving averages.
     """
 
     def __init__(self, over_batch: bool, seed: int, **kwargs: Any) -> None:

@@ -5,7 +5,6 @@ where a run's weights are new. Memory is that of a few copies of the decoded pho
 row of tiles.
 """
 
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,13 +94,8 @@ def deblur(
 
     What is there already, made of the same photograph in the same way, is left as it is. Colors
     become sRGB, as a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and
-    transparency are kept, and photographs are turned upright; what is not kept is said.
-
-    Args:
-        engine: the generator.
-        targets: see `train.restore.targets.plan`; folders are made when missing.
-        strength: 0 leaves the photograph as it is, 1 is fully restored, between is a blend.
-        detail: that the engine was opened with.
+    transparency are kept, and photographs are turned upright; what is not kept is said. Strength
+    is that of `Wanted`, and the detail what the engine was opened with.
 
     Raises:
         NothingRestoredError: if some could not be restored, after all others are done.
@@ -127,12 +121,7 @@ def deblur(
 
 
 def deblur_one(engine: Engine, target: Target, strength: float, how: str) -> None:
-    """Restores one photograph, unless it was before.
-
-    Raises:
-        NothingRestoredError: if it cannot be, for a reason of its own.
-        OSError: if a result cannot be written, nor could those of others.
-    """
+    """Restores one photograph, unless it was before; OSError if no result can be written."""
     name = shown_name(target.source)
     try:
         note = note_of(target.source, how)
@@ -145,21 +134,15 @@ def deblur_one(engine: Engine, target: Target, strength: float, how: str) -> Non
     except (OSError, UnusablePhotograph) as error:
         raise NothingRestoredError(f"cannot be read ({error})") from error
     restored, blur = restore(engine, photograph.pixels, strength, name)
-    try:
-        with result_file(target.result, note) as file:
-            write_photograph(file, photograph, restored, note)
-        if target.comparison:
-            before, after = rounded_to_8_bits(photograph.pixels), rounded_to_8_bits(restored)
-            write_comparison(target.comparison, before, after, note)
-        if target.radius_map and blur:
-            pixels = np.asarray(render_map(blur))
-            with result_file(target.radius_map, note) as file:
-                write_photograph(file, Photograph(pixels), pixels, note)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        reason = "the name of a result would be too long; rename the photograph"
-        raise NothingRestoredError(reason) from error
+    with result_file(target.result, note) as file:
+        write_photograph(file, photograph, restored, note)
+    if target.comparison:
+        before, after = rounded_to_8_bits(photograph.pixels), rounded_to_8_bits(restored)
+        write_comparison(target.comparison, before, after, note)
+    if target.radius_map and blur:
+        pixels = np.asarray(render_map(blur))
+        with result_file(target.radius_map, note) as file:
+            write_photograph(file, Photograph(pixels), pixels, note)
     if blur:
         print(f"{name}: {described(blur)}")
     elif target.radius_map:

@@ -26,18 +26,12 @@ LEAST_SIDE_PX = 96
 TAKES_OVER_PX, TAKES_OVER_SHARE = (4.0, 5.0), (0.3, 0.7)
 
 
-class Thresholds(NamedTuple):
-    """What an estimate has to have; each from where nothing is done to where all is."""
-
-    blurred_px: tuple[float, float]  # the mean radius of a place that is restored
-    certainty: tuple[float, float]  # of that radius
-
-
-# Of a network that estimates each place by itself, whose errors must not be sharpened.
-SINGLE_PLACE = Thresholds((0.5, 1.5), (0.4, 0.8))
-# By all around it. Such an estimate is never too uncertain: the other guard cost real faces 0.3 to
-# 0.5 dB, and scenes 0.3 to 0.4.
-POOLED_PLACES = Thresholds((0.4, 0.8), (-1.0, 0.0))
+# The mean radius from which nothing is restored to where all is, and how certain it has to be, if
+# the network estimates each place by itself, whose errors must not be sharpened.
+BLURRED_PX, CERTAIN = (0.5, 1.5), (0.4, 0.8)
+# The radius if it does by all around. That is never too uncertain: the other guard cost real faces
+# 0.3 to 0.5 dB, and scenes 0.3 to 0.4.
+POOLED_BLURRED_PX = (0.4, 0.8)
 
 
 class Scale(NamedTuple):
@@ -123,12 +117,10 @@ def estimate_blur(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], BlurM
     """Estimates the blur at several scales, and shares the restoring out among them.
 
     A coarse scale comes first: of what is wider than a fine scale knows, that one sees nothing.
-    Shares go smoothly from one scale to the next, so that no seam shows.
-
-    Returns:
-        the scales, finest first, each half as large as the one before; and the blur.
+    Shares go smoothly from one scale to the next, so that no seam shows. The scales come finest
+    first, each half as large as the one before.
     """
-    least = POOLED_PLACES if engine.uses_pooling else SINGLE_PLACE
+    blurred_px = POOLED_BLURRED_PX if engine.uses_pooling else BLURRED_PX
     pictures = [photo, halved(photo)] if min(photo.shape[:2]) >= LEAST_SIDE_PX else [photo]
     while len(pictures) <= MOST_HALVINGS and min(pictures[-1].shape[:2]) >= 2 * LEAST_SIDE_PX:
         pictures.append(halved(pictures[-1]))
@@ -145,8 +137,8 @@ def estimate_blur(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], BlurM
         if halvings:
             wide_px, blurred = split_mixture(own_px, certainty)
             own *= ramp(wide_px, *TAKES_OVER_PX) * ramp(blurred, *TAKES_OVER_SHARE)
-        sure = ramp(certainty, *least.certainty)
-        scales.insert(0, Scale(pictures[halvings], own * sure * ramp(own_px, *least.blurred_px)))
+        sure = np.float32(1) if engine.uses_pooling else ramp(certainty, *CERTAIN)
+        scales.insert(0, Scale(pictures[halvings], own * sure * ramp(own_px, *blurred_px)))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         confidence = confidence + own * sure
     return scales, BlurMap(radius, confidence)
@@ -155,8 +147,7 @@ def estimate_blur(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], BlurM
 def split_mixture(mean_px: np.ndarray, certainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tells a wide blur beside something sharp from a blur of half its radius: both have one mean.
 
-    Takes the radius for a mixture of two points, of 0 and of one blur. Their mean and variance,
-    which the certainty holds, give that blur's radius and its share.
+    Of a mixture of 0 and of one blur, mean and variance give that blur's radius and its share.
     """
     mean_square = mean_px**2 + ((1 - certainty) * (1 + mean_px)) ** 2
     return mean_square / np.maximum(mean_px, 1e-3), mean_px**2 / np.maximum(mean_square, 1e-6)

@@ -148,14 +148,7 @@ def result_file(path: Path, note: str) -> Iterator[BinaryIO]:
 
 
 def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, note: str) -> None:
-    """Writes both pictures beside each other if upright, else one above the other, as JPEG.
-
-    Args:
-        path: of the file, which notes that it is ours.
-        before_u8: uint8, (height, width, 3), RGB; reduced if large.
-        after_u8: the same, restored.
-        note: see `note_of`.
-    """
+    """Writes both pictures beside each other if upright, else one above the other, as JPEG."""
     images = [Image.fromarray(picture) for picture in (before_u8, after_u8)]
     for image in images:
         image.thumbnail((COMPARISON_PX, COMPARISON_PX))

@@ -25,8 +25,7 @@ def corrected_strips(
     tiles may differ in tone.
 
     Args:
-        correct: from (height, width, 3), both divisible by `multiple`, its top and its left, to a
-            change of the same shape, float32.
+        correct: from (height, width, 3), its top and its left, to a change of that shape, float32.
         photo: shape (height, width, 3), of any type.
         multiple: what the network's input must be a multiple of, pixels; divides 1024.
 
@@ -73,15 +72,9 @@ def tile_row(
 
 
 def survey(estimate: Estimate, photo: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """What is estimated of each cell of a picture, strip by strip, seams cut where none is left.
+    """What is estimated of each cell of a picture, strip by strip: two arrays, a value a cell.
 
-    Args:
-        estimate: from (height, width, 3), both divisible by `cell`, to two arrays, a value a cell.
-        photo: shape (height, width, 3), of any type.
-        cell: side of a cell, pixels; divides 256.
-
-    Returns:
-        both arrays of the whole picture, float32, (height / cell, width / cell), rounded up.
+    The estimate takes sides divisible by the cell's, which divides 256 pixels.
     """
     height, width = photo.shape[:2]
     step = max(256, SURVEY_PIXELS // width // cell * cell)
