@@ -6,31 +6,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from scipy.ndimage import correlate, gaussian_filter
 from scipy.special import softmax
 
 from prepare.records.psf import disc_psf
 from train.evaluation.metrics import psnr_db
-from train.networks.blind_deconvolution import (
-    FAR_WINDOW,
-    NEAR_WINDOW,
-    blind_inverse,
-    pooled_probs,
-)
-from train.networks.deconvolution_filters import (
-    FINE_REACH,
-    FINE_RINGS,
-    RADII,
-    RING_REACH,
-    RINGS,
-    Blur,
-    inverse_filter,
-    lens_transfers,
-    ring_filters,
-    space_to_depth_kernel,
-)
-from train.networks.layers import EdgePad, SpaceToDepth
+from train.networks.blind_deconvolution import FAR_WINDOW, NEAR_WINDOW, blind_inverse, pooled_probs
+from train.networks.deconvolution_filters import RADII, Blur, inverse_filter, lens_transfers
 
 
 @functools.cache
@@ -91,23 +73,6 @@ def test_inverse_filter_is_round_sums_to_nothing_and_is_best_for_its_own_radius(
         gains[radius] = psnr_db(restored, sharp) - psnr_db(blurred, sharp)
     assert gains[3.0] > 2
     assert gains[3.0] == max(gains.values())
-
-
-@pytest.mark.parametrize(("rings", "reach", "some"), [
-    (RINGS, RING_REACH, (3, 8, 13)), (FINE_RINGS, FINE_REACH, (0, 1, 2, 3)),
-])  # fmt: skip
-def test_ring_filters_pass_their_ring_alone(
-    rings: np.ndarray, reach: int, some: tuple[int, ...]
-) -> None:
-    filters = ring_filters(rings, reach)
-    assert filters.shape == (2 * reach + 1, 2 * reach + 1, len(rings))
-    np.testing.assert_allclose(filters.sum((0, 1)), 0, atol=1e-4)
-    np.testing.assert_allclose((filters**2).sum((0, 1)), 1, atol=1e-5)
-    places = np.arange(-reach, reach + 1)
-    for index in some:  # a wave of that ring's frequency moves it most
-        waves = np.cos(2 * np.pi * rings * places[:, None])
-        answers = np.abs(np.einsum("yxk,xf->kf", filters, waves))
-        assert answers[index].argmax() == index
 
 
 def gaussian_of(radius: float, sharp: np.ndarray) -> np.ndarray:
@@ -190,18 +155,6 @@ def test_front_takes_any_multiple_of_4(pooled: bool, shape: tuple[int, int]) -> 
     assert inverse.shape == (2, *shape, 1)
     assert clues.shape[1:3] == (shape[0] // 4, shape[1] // 4)
     np.testing.assert_allclose(inverse, 0, atol=1e-5)
-
-
-def test_folded_filters_do_the_same_and_edges_are_continued_as_numpy_does() -> None:
-    rng = np.random.default_rng(0)
-    picture, filters = rng.normal(size=(1, 16, 24, 1)), rng.normal(size=(9, 9, 3))
-    padding = [(0, 0), (4, 4), (4, 4), (0, 0)]
-    padded = EdgePad(4)(picture.astype(np.float32))
-    np.testing.assert_array_equal(padded, np.pad(picture.astype(np.float32), padding, "edge"))
-    folded = tf.nn.conv2d(SpaceToDepth(4)(padded), space_to_depth_kernel(filters, 4), 1, "VALID")
-    expected = [correlate(picture[0, ..., 0], filters[..., k], mode="nearest") for k in range(3)]
-    unfolded = tf.nn.depth_to_space(tf.cast(folded, tf.float32), 4)
-    np.testing.assert_allclose(unfolded[0], np.stack(expected, -1), atol=1e-4)
 
 
 # How places are pooled, of maps of 5 radii by 20 rings.

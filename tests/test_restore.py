@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from train.dataset import write_picture
 from train.restore.photographs import deblur
-from train.restore.radius_map import colors_of, described, render_map
+from train.restore.radius_map import described, render_map
 from train.restore.restore import BlurMap
 from train.restore.targets import NothingRestoredError, plan, result_file
 
@@ -102,7 +102,7 @@ def test_says_what_it_drops(
     assert "one.jpg: not kept: XMP, a comment" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128), (1.0, 155)])
+@pytest.mark.parametrize(("strength", "expected"), [(0.0, 100), (0.5, 128)])
 def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
     write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
     assert np.all(np.asarray(restored(NEGATIVE, tmp_path / "a.png", strength=strength)) == expected)
@@ -156,11 +156,12 @@ def test_names_that_differ_in_their_suffix_alone_are_told_apart(tmp_path: Path) 
         plan([tmp_path / "IMG.JPG", tmp_path / "sub"], tmp_path / "out")
 
 
-def test_missing_and_empty_inputs(tmp_path: Path) -> None:
-    with pytest.raises(NothingRestoredError, match="no such file"):
-        plan([tmp_path / "none.jpg"], tmp_path / "out")
-    with pytest.raises(NothingRestoredError, match="holds no photographs"):
-        plan([tmp_path], tmp_path / "out")
+@pytest.mark.parametrize(("name", "message"), [
+    ("none.jpg", "no such file"), ("", "holds no photographs"),
+])  # fmt: skip
+def test_missing_and_empty_inputs(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(NothingRestoredError, match=message):
+        plan([tmp_path / name], tmp_path / "out")
 
 
 def test_a_result_that_came_meanwhile_is_not_replaced(
@@ -276,29 +277,20 @@ def blur_map(radius_px: np.ndarray, confidence: float = 1.0) -> BlurMap:
     return BlurMap(radius_px, np.full_like(radius_px, confidence))
 
 
-def test_colors_are_viridis() -> None:
-    ends = colors_of(np.array([0.0, 0.5, 1.0]))
-    np.testing.assert_allclose(ends, [[68, 1, 84], [33, 145, 140], [253, 231, 37]])
-
-
 def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
     radius_px = np.zeros((200, 160))
     radius_px[:, 80:] = 8
     image = np.asarray(render_map(blur_map(radius_px)))
     assert image.shape == (4 * 200 + 96, 4 * 160, 3)
-    assert tuple(image[400, 100]) == (68, 1, 84)
-    assert tuple(image[400, 500]) == (253, 231, 37)
     bar = image[800 + 25]
-    assert tuple(bar[24]) == (68, 1, 84)
-    assert tuple(bar[640 - 25]) == (253, 231, 37)
-    wider = np.asarray(render_map(blur_map(radius_px * 2.1 / 2)))  # up to 8.4: the scale has 12
-    assert (wider[840:] != image[840:]).any()
-    np.testing.assert_allclose(wider[400, 500], colors_of(np.array(8.4 / 12)), atol=1)
+    for place, end in ((image[400, 100], bar[24]), (image[400, 500], bar[640 - 25])):
+        assert tuple(place) == tuple(end)
+    assert [tuple(bar[24]), tuple(bar[640 - 25])] == [(68, 1, 84), (253, 231, 37)]  # viridis
+    wider = np.asarray(render_map(blur_map(radius_px * 1.5)))  # to 12 pixels
+    assert (wider[840:] != image[840:]).any()  # other numbers
     gray = np.asarray(render_map(blur_map(radius_px, 0.0)))
     assert tuple(gray[400, 500]) == (128, 128, 128)
-    half = np.asarray(render_map(blur_map(radius_px, 0.6)))
-    assert (gray[840:] == half[840:]).all()  # what gray is, is told
-    assert (image[840:] != half[840:]).any()  # where there is any
+    assert (image[840:] != gray[840:]).any()  # says what gray is, where there is any
     for shape in ((1, 1), (1, 900), (900, 1)):
         odd = render_map(blur_map(np.full(shape, 3.0)))
         assert min(odd.size) > 90

@@ -16,6 +16,7 @@ import onnxruntime.capi.onnxruntime_pybind11_state as ort
 
 from prepare.records.files import FolderInUseError, only_writer, sha256_of
 from train import TrainError
+from train.devices import load_tensorflow
 from train.export import (
     ONNX_FORMAT,
     POOLED,
@@ -129,7 +130,16 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
             f"`make setup`, then the same command again (or `make export RUN={run.name}`)"
         )
     print(f"{run.name}: its weights are new; writing {path}")
-    content = exported(run, weights, detail)
+    load_tensorflow()
+    from train.checkpoints import load_generator, load_pixel_average
+    from train.export.onnx import onnx_of
+
+    generator, step, record = load_generator(run.path)
+    if detail < 1:
+        both = zip(load_pixel_average(run.path).get_weights(), generator.get_weights(), strict=True)
+        generator.set_weights([(1 - detail) * pixel + detail * own for pixel, own in both])
+    notes = notes_of(weights, step, record.settings.generator)
+    content = onnx_of(generator, notes).SerializeToString()
     try:
         with only_writer(path.parent, "make deblur"):
             write_onnx_file(path, content)
@@ -163,22 +173,6 @@ def file_and_weights(run: Run, detail: float) -> tuple[Path, str]:
         f"{run.name} has one network, not two to choose between: it was trained without the "
         "adversarial term; leave DETAIL out"
     )
-
-
-def exported(run: Run, weights: str, detail: float) -> bytes:
-    """The ONNX file of a run's generator, made of its checkpoint."""
-    from train.devices import load_tensorflow
-
-    load_tensorflow()
-    from train.checkpoints import load_generator, load_pixel_average
-    from train.export.onnx import onnx_of
-
-    generator, step, record = load_generator(run.path)
-    if detail < 1:
-        both = zip(load_pixel_average(run.path).get_weights(), generator.get_weights(), strict=True)
-        generator.set_weights([(1 - detail) * pixel + detail * own for pixel, own in both])
-    notes = notes_of(weights, step, record.settings.generator)
-    return onnx_of(generator, notes).SerializeToString()
 
 
 def to_signed(picture: np.ndarray) -> np.ndarray:
