@@ -2,22 +2,16 @@
 
 import importlib.util
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from helpers.pair_files import ROOT, write_photos
-from helpers.plain_run import write_plain_run
+from helpers.pair_files import write_photos
 from helpers.runs import SETTINGS
 
 import pipeline
 from prepare.records.files import only_writer
 from train.restore.engine import NoWeightsError, open_engine, written_engine
 from train.run import Run, RunRecord
-
-# What the small environment lacks, but for what these need themselves.
-LARGE = {"tensorflow", "keras", "onnx", "cv2", "scipy", "skimage", "jinja2", "requests"}
 
 
 @pytest.fixture(scope="module")
@@ -122,34 +116,3 @@ def test_dry_run_says_which_run_and_writes_nothing(
     assert "r: 1 to restore" in capsys.readouterr().out
     assert not (run.path / "export").exists()
     assert not (tmp_path / "out").exists()
-
-
-def test_restoring_loads_only_what_the_small_environment_has_and_reports_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """ONNX Runtime keeps the number of its session in a hidden file where it reports."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
-    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
-    write_photos(tmp_path / "in", ["a.png"], 100, 131)
-    run_dir = write_plain_run(tmp_path / "runs" / "r")
-    Run(run_dir).write(RunRecord(SETTINGS, ("disc-r30",), 64, "sharp", True), ["CPU"])
-    program = (
-        f"import sys, pipeline; pipeline.main(sys.argv[1:]); print({LARGE} & {{*sys.modules}})"
-    )
-    words = ["deblur", tmp_path / "in", "--out", tmp_path / "out", "--map", "--compare"]
-    words += ["--runs-dir", run_dir.parent, "--run", "r"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, words)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.stderr == ""
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("r learned disc-r30 alone, and can make other blur worse; ")
-    assert lines[1].startswith("r, step 7: 1 to restore into ")
-    assert lines[2].startswith("a.png: blur of 3.0 to ")
-    assert lines[-1] == "set()"
-    names = {"a.png", "a-map.png", "a-compare.jpg"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == names
-    assert list(scratch.iterdir()) == []
