@@ -26,7 +26,7 @@ POOLED_ENERGY_WINDOW = 8
 # The far window is gone over twice, so that what is farther weighs less: one of 64 would be all of
 # a picture of 256 pixels, and mix what lies at two depths.
 NEAR_WINDOW, FAR_WINDOW = 12, 32
-# Of the energy of MIDDLE_RINGS: a flat place says a larger blur than an edge does of the same.
+# Of the energy of MIDDLE_RINGS: a flat place seems more blurred than an edge of the same blur.
 CONTRAST_POWER = 1 / 3
 POOLED_TRUST = 1.8  # that many places may be trusted more than one, by trial on real pairs
 LEAST_WEIGHT = 1e-3  # so that nothing is divided by 0 where all is sharp
@@ -87,7 +87,7 @@ def ring_logs(
 
 
 def radius_logits(prior: filters.Prior, fine: bool, trainable: bool = True) -> layers.Layer:
-    """The layer that tells log odds of each of RADII from log energies."""
+    """The layer that gives log odds of each of RADII, of log energies."""
     weights, offsets = filters.radius_discriminant(prior, fine)
     return layers.Conv2D(
         len(offsets),

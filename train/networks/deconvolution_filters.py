@@ -1,8 +1,8 @@
-"""The blurs that the residual generator knows, and the filters that tell and invert them.
+"""The blurs that the residual generator knows, and the filters that estimate and invert them.
 
 Real lenses blur with anything from a hard-edged disc to a Gaussian. So a blur stands for several
 apertures of equal variance, and is named by the radius of the disc of that variance, in pixels of
-the picture itself: a quarter of `radius_px` at 256 pixels. All filters are computed from theory.
+the picture itself. All filters are computed from theory.
 """
 
 import functools
@@ -129,11 +129,10 @@ def ring_filters(rings: np.ndarray, reach: int) -> np.ndarray:
 
 
 def radius_discriminant(prior: Prior, fine: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The linear function of a blurred picture's log energies on rings that tells its radius.
+    """The linear function of a blurred picture's log energies on rings that gives its radius.
 
-    Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast
-    whose energy falls with the prior's powers of the frequency, blurred by each of BLURS, a little
-    less and a little more.
+    Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast,
+    blurred by each of BLURS, a little less and a little more.
 
     Returns:
         weights, float32, (number of rings, number of RADII), and offsets, whose softmax is the
@@ -162,15 +161,11 @@ def expected_log_energies(
 ) -> list[np.ndarray]:
     """Log energies that theory expects behind ring filters, of any blur, contrast and slope.
 
-    Args:
-        spreads: groups of blurs, in pixels of the picture that the filters look at.
-        prior: what is expected.
-        rings: the filters.
-        scale: 1 if they look at the halved picture, 2 if at the picture itself: a frequency there
-            is twice as high in the halved one, and holds four times as much.
+    The scale is 1 if the filters look at the halved picture, 2 if at the picture itself: a
+    frequency there is twice as high in the halved one, and holds four times as much.
 
     Returns:
-        of each group, (number of combinations, number of rings).
+        of each group of blurs, (number of combinations, number of rings).
     """
     frequency = frequencies(64)
     passed = np.array([np.abs(spectrum(ring, 64)) ** 2 for ring in rings.T])

@@ -1,7 +1,4 @@
-"""Layers that Keras lacks, and how the networks name their seeds.
-
-Pictures are float32, shape (batch, height, width, 3), RGB, -1..1 throughout.
-"""
+"""Layers that Keras lacks, and how the networks name their seeds."""
 
 from typing import Any
 

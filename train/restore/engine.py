@@ -55,13 +55,9 @@ class Engine:
         self.uses_pooling = POOLED in self.notes
 
     def correction(self, blurred_signed: np.ndarray) -> np.ndarray:
-        """What restoring adds to a picture.
+        """What restoring adds to a picture, 0 where nothing is to be changed.
 
-        Args:
-            blurred_signed: float32, (height, width, 3), RGB, -1..1; sides as the network needs.
-
-        Returns:
-            float32, the same shape, in the same units; 0 where nothing is to be changed.
+        Takes and gives float32, (height, width, 3), RGB, -1..1; sides as the network needs.
         """
         restored = outputs_of(self._restorer, ["restored"], blurred_signed)[0]
         return np.subtract(restored, blurred_signed, out=restored)
@@ -69,11 +65,8 @@ class Engine:
     def radius(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The radius of the blur at each cell, pixels, and how certain that is, 0..1.
 
-        Args:
-            blurred_signed: float32, (height, width, 3), RGB, -1..1; sides divisible by 4.
-
-        Returns:
-            float32, (height / 4, width / 4), both.
+        Takes float32, (height, width, 3), RGB, -1..1, sides divisible by 4; gives two arrays,
+        float32, (height / 4, width / 4).
         """
         assert self._estimator, "estimates no radius"
         names = ["radius_px", "certainty"]
@@ -82,7 +75,7 @@ class Engine:
 
 
 def session_of(model: bytes) -> onnxruntime.InferenceSession:
-    """The content of an ONNX file, loaded for all cores that this process may use."""
+    """The content of an ONNX file, loaded, for all cores that this process may use."""
     options = onnxruntime.SessionOptions()
     if hasattr(os, "sched_getaffinity"):
         options.intra_op_num_threads = len(os.sched_getaffinity(0))
