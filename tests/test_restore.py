@@ -16,18 +16,13 @@ from scipy.ndimage import gaussian_filter
 from train.dataset import write_picture
 from train.restore.photographs import deblur
 from train.restore.radius_map import described, render_map
-from train.restore.restore import BlurMap
+from train.restore.restore import BlurMap, restore
 from train.restore.targets import NothingRestoredError, plan, result_file
 from train.run import Run, RunRecord
 from train.settings import TrainSettings
 
 # What the small environment lacks, but for what these tests need themselves.
 LARGE = {"tensorflow", "keras", "onnx", "cv2", "scipy", "skimage", "jinja2", "requests"}
-
-
-def radius_3_of(blurred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    cells = np.ones((blurred.shape[0] // 4, blurred.shape[1] // 4), np.float32)
-    return 3 * cells, cells
 
 
 @dataclass
@@ -37,8 +32,12 @@ class StandIn:
     correction: Callable[[np.ndarray], np.ndarray]
     weights: str = "none"
     estimates_radius: bool = False
-    uses_pooling = True
-    radius = staticmethod(radius_3_of)
+    uses_pooling: bool = True
+    certainty: float = 1.0
+
+    def radius(self, blurred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cells = np.ones((blurred.shape[0] // 4, blurred.shape[1] // 4), np.float32)
+        return 3 * cells, np.float32(self.certainty) * cells
 
     @property
     def notes(self) -> dict[str, str]:
@@ -292,6 +291,18 @@ def test_large_photographs_are_no_bombs(tmp_path: Path, monkeypatch: pytest.Monk
     write_picture(tmp_path / "b.png", np.zeros((80, 80, 3), np.uint8))
     with pytest.raises(NothingRestoredError, match=r"1 of 1 could not be restored .* see above$"):
         deblur(NOTHING, plan([tmp_path / "b.png"], tmp_path / "out"))
+
+
+@pytest.mark.parametrize(("pooled", "certainty", "share"), [
+    (False, 0.4, 0.0), (False, 0.6, 0.5), (False, 0.8, 1.0), (True, 0.1, 1.0),
+])  # fmt: skip
+def test_estimated_by_itself_a_doubtful_place_is_spared(
+    pooled: bool, certainty: float, share: float
+) -> None:
+    engine = StandIn(lambda x: np.full_like(x, 20 / 127.5), "", True, pooled, certainty)
+    picture, blur = restore(engine, np.full((40, 60, 3), 100, np.uint8))
+    assert (picture == 100 + 20 * share).all()
+    np.testing.assert_allclose(blur.confidence, share, atol=1e-6)
 
 
 # The map of the blur, and the line about it.

@@ -2,7 +2,6 @@
 there, tile by tile where the picture is large."""
 
 import tracemalloc
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from scipy.signal import fftconvolve
 
 from prepare.records.psf import disc_psf
 from train.restore import tiles
-from train.restore.restore import enlarged, restore, split_mixture
+from train.restore.restore import enlarged, restore
 
 
 def leaves(side: int, seed: int = 0) -> np.ndarray:
@@ -72,28 +71,6 @@ def test_what_is_sharp_is_the_photographs_own() -> None:
     np.testing.assert_array_equal(blur.confidence, np.ones((128, 128), np.float32))
 
 
-@pytest.mark.parametrize(("pooled", "certainty", "share"), [
-    (False, 0.4, 0.0), (False, 0.6, 0.5), (False, 0.8, 1.0), (True, 0.1, 1.0),
-])  # fmt: skip
-def test_told_by_itself_a_doubtful_place_is_spared(
-    pooled: bool, certainty: float, share: float
-) -> None:
-    def radius(blurred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cells = np.ones((blurred.shape[0] // 4, blurred.shape[1] // 4), np.float32)
-        return 3 * cells, np.float32(certainty) * cells
-
-    stand_in = SimpleNamespace(
-        notes={"multiple": "4"},
-        estimates_radius=True,
-        uses_pooling=pooled,
-        correction=lambda blurred: np.full_like(blurred, 20 / 127.5),
-        radius=radius,
-    )
-    restored, blur = restore(stand_in, np.full((40, 60, 3), 100, np.uint8))
-    assert (restored == 100 + 20 * share).all()
-    np.testing.assert_allclose(blur.confidence, share, atol=1e-6)
-
-
 @pytest.mark.parametrize("radius_px", [0.0, 17.0])
 def test_a_small_picture_is_told_no_more_than_it_has(radius_px: float) -> None:
     sharp = leaves(128)
@@ -118,17 +95,6 @@ def test_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "TILE_PX", 448)
     tiled, _ = restore(untrained_engine(pooled=True), photo)
     assert np.abs(tiled.astype(int) - whole).max() <= 2
-
-
-def test_a_wide_blur_beside_something_sharp_is_told_from_half_of_it() -> None:
-    share = np.array([0.25, 0.5, 1.0], np.float32)
-    mean_px = 12 * share
-    deviation = 12 * np.sqrt(share * (1 - share))
-    radius_px, blurred = split_mixture(mean_px, 1 - deviation / (1 + mean_px))
-    np.testing.assert_allclose(radius_px, 12, rtol=1e-5)
-    np.testing.assert_allclose(blurred, share, rtol=1e-5)
-    nothing = np.zeros(1, np.float32)
-    assert [float(values[0]) for values in split_mixture(nothing, nothing + 1)] == [0, 0]
 
 
 def sharpened(blurred: np.ndarray, _top: int = 0, _left: int = 0) -> np.ndarray:
