@@ -306,9 +306,6 @@ def test_what_would_fill_the_memory_is_no_metadata(server, tmp_path, beginning):
         list(read_entries([beginning.encode()]))
 
 
-ODD_SIZES = ["1e999999999", "-1", "1.5", "NaN", '"x"', "9" * 5000, "[1]"]
-
-
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -317,14 +314,14 @@ ODD_SIZES = ["1e999999999", "-1", "1.5", "NaN", '"x"', "9" * 5000, "[1]"]
         ('"metadata": {', '"metadata": 7, "x": {'),
         ('"metadata": {', '"x": {'),
         (r"\?id=", "?i="),
-        *((r'"file_size": \d+', f'"file_size": {size}') for size in ODD_SIZES),
+        *((r'"file_size": \d+', f'"file_size": {size}') for size in ("1e999999999", "9" * 5000)),
+        ('"file_md5": "', '"file_md5": [], "x": "'),
     ],
 )
 def test_odd_entry_costs_no_other(files, old, new):
     text = re.sub(old.encode(), new.encode(), files[METADATA], count=1)
     found = list(read_entries([text[:999], text[999:]]))
     assert [image_id for image_id, _ in found] == ALL
-    assert found[0][1] is None or found[0][1].num_bytes in (-1, 1)
     assert None not in dict(found[1:]).values()
 
 

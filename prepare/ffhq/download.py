@@ -134,10 +134,7 @@ def open_file(
         reason = page_reason(page)
         if is_refused and "quota" not in reason:
             reason = f"HTTP {response.status_code} {response.reason or ''}".strip()
-        try:
-            next_address = None if is_refused else form_address(page, response.url)
-        except ValueError:
-            next_address = None
+        next_address = None if is_refused else form_address(page, response.url)
         if next_address is None:
             raise DownloadError(url, reason)
         check_no_downgrade(response.url, next_address)

@@ -25,11 +25,7 @@ def drive_file_url(base_url: str, file_id: str) -> str:
 
 
 def form_address(html: str, page_url: str) -> str | None:
-    """Where a page leads that asks whether to download a file unchecked; None if it is another.
-
-    Raises:
-        ValueError: if that is no address.
-    """
+    """Where a page leads that asks whether to download a file unchecked; None if it does not."""
     form = FORM.search(html)
     if form is None:
         return None
@@ -37,7 +33,10 @@ def form_address(html: str, page_url: str) -> str | None:
         {key: unescape(text) for key, _, text in ATTRIBUTE.findall(tag)}
         for tag in TAG.findall(form[0])
     ]
-    action = urlsplit(urljoin(page_url, tags[0].get("action", "") if tags else ""))
+    try:
+        action = urlsplit(urljoin(page_url, tags[0].get("action", "") if tags else ""))
+    except ValueError:  # no address
+        return None
     query = dict(parse_qsl(action.query))
     query |= {
         tag.get("name", ""): tag.get("value", "") for tag in tags if tag.get("type") == "hidden"

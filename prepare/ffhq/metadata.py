@@ -105,7 +105,6 @@ class Entry:
     """What the metadata says of one image."""
 
     file_id: str  # on Google Drive
-    num_bytes: int
     md5: str
     license: list[str]  # whose photograph it is: cells of a row of LICENSE_COLUMNS
 
@@ -153,7 +152,7 @@ def read_entries(blocks: Iterable[bytes]) -> Iterator[tuple[str, Entry | None]]:
         ValueError: behind the last entry that is whole, if what comes then is none.
     """
     key = re.compile(r'\s*[{,]\s*"([0-9]{1,5})"\s*:\s*(?=\{)')
-    # As float: a number of any length is one then, and infinity is refused where it is used.
+    # As float: a number of any length is one then.
     parser = json.JSONDecoder(parse_int=float)
     decode = codecs.getincrementaldecoder("utf-8")().decode
     text = ""
@@ -183,8 +182,8 @@ def entry_of(image_id: str, value: Any) -> Entry | None:
         cells = (str(metadata.get(name, "")) for name in LICENSE_COLUMNS)
         # JSON may hold half of a surrogate pair, which no file takes.
         license = [plain_cell(cell.encode("utf-8", "replace").decode()) for cell in cells]
-        return Entry(file_id, int(image["file_size"]), str(image["file_md5"]), license)
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        return Entry(file_id, str(image["file_md5"]), license)
+    except (LookupError, TypeError, ValueError, AttributeError):
         return None
 
 

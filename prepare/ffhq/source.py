@@ -198,7 +198,7 @@ class FfhqDownload:
             url.replace("{id}", image_id),
             path,
             check=lambda data: check_image(path.name, data, extension, expected),
-            max_bytes=min(entry.num_bytes, MAX_IMAGE_BYTES) if entry else MAX_IMAGE_BYTES,
+            max_bytes=MAX_IMAGE_BYTES,
         )
         yield self.files.record(image_id, path, "drive" if entry else "mirror", md5)
 
