@@ -54,9 +54,8 @@ def seen_photographs(data: DataFolder) -> JsonLines[SeenPhotograph]:
 def paths_by_id(originals_dir: Path, source: str = "") -> dict[str, Path]:
     """Where the originals of a data folder lie, by their exact ids.
 
-    Args:
-        originals_dir: holds one folder a source. Folders may be linked in; none is walked twice.
-        source: of two files with the same id, one below the folder of this name is taken.
+    It holds one folder a source; of two files with the same id that of `source` is taken. Folders
+    may be linked in; none is walked twice.
     """
     if not originals_dir.is_dir():
         return {}
@@ -188,13 +187,7 @@ class OwnPhotographs:
     def __init__(
         self, paths: Sequence[Path], data: DataFolder, known_ids: Collection[str] = ()
     ) -> None:
-        """Looks at the links that there are; one tells which id its photograph was given.
-
-        Args:
-            paths: of the photographs.
-            data: gets the links, and knows the photographs whose pairs were made.
-            known_ids: as for `with_ids`.
-        """
+        """Looks at the links that there are: one tells which id its photograph was given."""
         self.log, self.folder = seen_photographs(data), data.originals / "folder"
         self.seen = {photograph.id: photograph for photograph in self.log.read()}
         self.copies: set[str] = set()  # names of what is no link
@@ -212,7 +205,12 @@ class OwnPhotographs:
             else os.path.join(folders[path.parent], path.name)
             for path in paths
         }
-        given = {path: i for path in paths for i in possible_ids(path) if self.has_id(path, i)}
+        given = {}
+        for path in paths if self.links or self.copies else ():
+            for image_id in possible_ids(path):
+                if self.has_id(path, image_id):
+                    given[path] = image_id
+                    break
         self.originals = with_ids(paths, given, known_ids)
 
     def has_id(self, path: Path, image_id: str) -> bool:
@@ -227,12 +225,8 @@ class OwnPhotographs:
     ) -> set[str]:
         """Ids in `done_ids` whose photograph is no longer the one that their pair was made from.
 
-        Content is read where the photograph's state is not the one that is known.
-
-        Args:
-            images: all that the manifest holds; they tell which bytes were used.
-            done_ids: ids of complete pairs.
-            relink: lets the links lead to photographs that were moved, and notes what was read.
+        Content is read where the photograph's state is not the one that is known. `relink` lets the
+        links lead to photographs that were moved, and notes what was read.
         """
         changed, read = set(), []
         for original in self.originals:

@@ -208,8 +208,7 @@ class PairRecords:
     def accept(self, original: Original, image: ImageRecord) -> None:
         """Adds an image whose pictures were written; saves those before it now and then.
 
-        Never the last one, which only `finish` saves: who finds all images in the manifest finds
-        all records as they should be.
+        `finish` saves the last: who finds all images in the manifest finds all records in order.
         """
         if self.num_accepted and self.num_accepted % SAVE_EVERY == 0:
             self.save()
