@@ -116,7 +116,7 @@ def test_dropout_goes_on_from_where_it_was():
     state = TrainState(settings, num_steps=3)
     states = state.checkpoint().dropout_states
     assert len(states) == 3  # the paper's first three layers of the decoder
-    blurred = tf.zeros((1, 256, 256, 3))
+    blurred = tf.random.stateless_uniform((1, 256, 256, 3), (0, 0), -1, 1)
     before = [each.numpy() for each in states]
     first = state.generator(blurred, training=True).numpy()
     assert not np.array_equal(state.generator(blurred, training=True).numpy(), first)
