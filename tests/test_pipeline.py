@@ -232,7 +232,8 @@ def test_full_disk_is_one_error_line_and_leaves_nothing_half_written(photos, dat
 
 
 def start_and_stop(data_dir, arguments, signal_number, num_pictures):
-    """Starts a command, and sends it a signal once so many pictures are there."""
+    """Starts a command, and sends it a signal once so many pictures, and a new one, are there."""
+    num_pictures = max(num_pictures, len(ids_in(data_dir / "not_blurred_resized")) + 1)
     process = subprocess.Popen(
         command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -294,7 +295,7 @@ def test_whole_chain_on_small_pictures(tmp_path, data_dir):
     photos = write_photos(tmp_path / "photos", names, height=96)
     flags = ("--data-dir", data_dir, "--runs-dir", tmp_path / "runs", "--run", "r")
     train_flags = ("--steps", 4, "--sample-every", 2, "--log-every", 1)
-    every = dataset(data_dir, photos, 16)[3:] + flags + train_flags
+    every = [*dataset(data_dir, photos, 16)[3:], *flags, *train_flags]
     run("all", *every)
     run_dir = tmp_path / "runs" / "r"
     metrics = json.loads((run_dir / "evaluation" / "disc-r30" / "metrics.json").read_text())
