@@ -61,6 +61,7 @@ def test_numbers_switches_and_what_is_left_empty(clone):
         ("run=r2", "no variable is called run; the nearest is RUN"),
         ("compare=$(shell touch pwned)", "no variable is called compare; the nearest is COMPARE"),
         ("DRY_RUN=0 1", "DRY_RUN must be 0 or 1, got 0 1"),
+        ("DRY_RUN=2", "DRY_RUN must be 0 or 1, got 2"),
     ],
 )
 def test_a_misspelt_word_is_refused_with_the_nearest(clone, typed, error):
