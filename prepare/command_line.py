@@ -35,12 +35,12 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one line that says what to do next."""
 
+    commands: Mapping[str, "Parser"]  # of the subcommands, by name
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # What may follow a flag although it begins with a minus: ranges and choices, too.
         self._negative_number_matcher = re.compile(r"-[\d.][\d.,-]*")
-
-    commands: Mapping[str, "Parser"]
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `python {self.prog} --help`")

@@ -1,7 +1,5 @@
 """Features of the face: eyes, brows, nostrils and mouth."""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
@@ -77,7 +75,7 @@ def draw_eye(face: Face, sign: int, gaze: np.ndarray) -> None:
     glint = center + sitter.light[:2] * (0.055, 0.07)
     ball.fill(ellipse(glint, 0.026, 0.03, 12), (250, 250, 248), EYE_DEPTH)
     ball.fill(ellipse(2 * center - glint, 0.009, 0.008, 8), (120, 122, 128), EYE_DEPTH)
-    face.blend(ball.canvas, face.inside(np.concatenate([upper, lower[::-1]]), EYE_DEPTH))
+    face.blend(ball.canvas, face.inside(between(upper, lower), EYE_DEPTH))
     draw_lids(face, upper, lower, sign)
 
 
@@ -149,9 +147,9 @@ def lip_curves(sitter: Sitter) -> dict[str, np.ndarray]:
     }
 
 
-def between(edges: Sequence[np.ndarray]) -> np.ndarray:
+def between(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """Outline of what lies between two curves."""
-    return np.concatenate([edges[0], edges[1][::-1]])
+    return np.concatenate([upper, lower[::-1]])
 
 
 def paint_lips(face: Face) -> None:
@@ -161,7 +159,7 @@ def paint_lips(face: Face) -> None:
     bare = sitter.skin * (0.88, 0.64, 0.64)
     lipstick = np.array(rng.choice([(176, 36, 52), (190, 70, 90), (140, 40, 70)]))
     color = bare + (lipstick - bare) * made_up
-    outline = between((edge["top"], edge["bottom"]))
+    outline = between(edge["top"], edge["bottom"])
     face.blend(color, 0.9 * face.inside(outline, MOUTH_DEPTH, 0.008 * face.unit_px))
     for outer, inner in (("top", "upper"), ("bottom", "lower")):
         at = rng.uniform(4, 43, 60).astype(int)
@@ -183,6 +181,6 @@ def draw_mouth(face: Face) -> None:
         color = np.array((240, 232, 216)) * lightness
         mouth.fill(smooth_curve(moved(tooth, left, 0)), color, MOUTH_DEPTH)
         left += width + 0.004
-    face.blend(mouth.canvas, face.inside(between((edge["upper"], edge["lower"])), MOUTH_DEPTH))
+    face.blend(mouth.canvas, face.inside(between(edge["upper"], edge["lower"]), MOUTH_DEPTH))
     color = face.sitter.skin * (0.32, 0.18, 0.18)
     soft_stroke(face, edge["upper"], color, 0.016, 0.005, MOUTH_DEPTH)
