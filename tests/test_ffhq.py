@@ -264,14 +264,14 @@ def test_only_as_much_metadata_as_is_wanted_is_fetched(server, tmp_path, long_me
     assert list(found) == ids(*range(50))
     assert found["00007"].file_id == drive_id("00007")
     assert found["00007"].md5 == hashlib.md5(image_bytes(7, side_px=8)).hexdigest()
-    first = sent(server)
-    assert first <= 50 * 4000 < len(long_metadata) // 3
+    kept = tmp_path / "ffhq" / f"{METADATA}.part"
+    first = kept.stat().st_size  # the server may have sent a little more than was read
+    assert first <= sent(server) <= 50 * 4000 < len(long_metadata) // 3
     assert len(entries(server, tmp_path, 50)) == 50
-    assert sent(server) == first
+    assert len(server.asked(METADATA)) == 1
     assert len(entries(server, tmp_path, MANY)) == MANY  # more goes on from there
     assert server.asked(METADATA)[1].start == first
-    assert sent(server) == len(long_metadata)
-    assert (tmp_path / "ffhq" / f"{METADATA}.part").read_bytes() == long_metadata
+    assert kept.read_bytes() == long_metadata
 
 
 def test_without_metadata_the_mirror_still_works(server, tmp_path):
