@@ -6,14 +6,15 @@ from contextlib import suppress
 import cv2
 import numpy as np
 
-from prepare.records.psf import disc_psf
+from prepare.records.blur import Aperture
+from prepare.records.psf import aperture_psf
 
 Peer = Callable[[np.ndarray, int, int], object]
 
 
 def opencv(photo_u8: np.ndarray, radius_px: int, size: int) -> np.ndarray:
     """cv2.filter2D at full resolution, then INTER_AREA."""
-    psf = disc_psf(radius_px)
+    psf = aperture_psf(radius_px, Aperture())
     blurred = cv2.filter2D(photo_u8, -1, psf, borderType=cv2.BORDER_REPLICATE)
     return cv2.resize(blurred, (size, size), interpolation=cv2.INTER_AREA)
 
@@ -38,7 +39,7 @@ def pyvips_peer() -> Peer:
         pyvips.cache_set_max(0)
 
     def blur(photo_u8: np.ndarray, radius_px: int, size: int) -> np.ndarray:
-        psf = disc_psf(radius_px)
+        psf = aperture_psf(radius_px, Aperture())
         weights = np.rint(psf / psf.max() * 100)
         mask = pyvips.Image.new_from_array(weights.tolist(), scale=float(weights.sum()))
         height = photo_u8.shape[0]

@@ -3,10 +3,9 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
 
 from prepare import PrepareError, sources
-from prepare.originals import NoPhotographsError, OwnPhotographs, seen_photographs
+from prepare.originals import OwnPhotographs, seen_photographs
 from prepare.pairs import (
     complete_ids,
     join_parts,
@@ -21,17 +20,8 @@ from prepare.records.files import only_writer
 from prepare.sources import SourceSettings
 
 
-class TooFewPairsError(PrepareError):
-    """Originals could not be used, so that there are fewer pairs than asked for."""
-
-
 def make_dataset(
-    data: DataFolder,
-    wanted: SourceSettings,
-    sets: SetSettings,
-    *,
-    dry_run: bool = False,
-    report: Callable[[str], None] = print,
+    data: DataFolder, wanted: SourceSettings, sets: SetSettings, *, dry_run: bool = False
 ) -> None:
     """Gets the originals that are wanted and makes their pairs, as far as they are missing.
 
@@ -41,7 +31,6 @@ def make_dataset(
         wanted: which originals.
         sets: the blurred sets.
         dry_run: says what would be done, and does nothing.
-        report: prints one line.
 
     Raises:
         SettingError: before anything else, if a setting makes no sense.
@@ -53,7 +42,7 @@ def make_dataset(
     does = f"make dataset PART={part.number}/{part.of}" if part else "make dataset"
     with writing(data, does, dry_run):
         if not part:
-            join_parts(data, dry_run, report)
+            join_parts(data, dry_run)
         images, others = read_manifest(data.manifest), read_manifest(whole.manifest)
         sources.check_same_source(others | images, whole.manifest, wanted.source)
         write_kernel_records(data, sets, dry_run=dry_run)
@@ -68,34 +57,28 @@ def make_dataset(
         else:
             num_missing = sources.count_missing(wanted, len(images), done_ids)
         there = f"{len(done_ids)} pairs are there, {num_missing} to make"
-        report(f"{part}: {there}" if part else there)
+        print(f"{part}: {there}" if part else there)
         if not num_missing or dry_run:
             return
         originals = sources.originals_from(wanted, data, done_ids | of_others, photographs)
         num_made = write_pairs(originals, num_missing, data, sets, keep_originals=wanted.keep)
     if part:
-        report(
+        print(
             f"{part}: {num_made} pairs made, {num_missing - num_made} could not be; once all parts "
             "are made, the same command without PART joins them"
         )
         return
     num_pairs = len(done_ids) + num_made
-    report(f"{num_made} pairs made, {num_pairs} in {data.path}")
+    print(f"{num_made} pairs made, {num_pairs} in {data.path}")
     if num_made < num_missing:
-        raise TooFewPairsError(
+        raise PrepareError(
             f"--num-images asks for {wanted.num_images}, but only {num_pairs} photographs could be "
             f"used; the others are listed in {data.rejected}; add photographs, or ask for "
             f"N={num_pairs}"
         )
 
 
-def make_blurred_sets(
-    data: DataFolder,
-    sets: SetSettings,
-    *,
-    dry_run: bool = False,
-    report: Callable[[str], None] = print,
-) -> None:
+def make_blurred_sets(data: DataFolder, sets: SetSettings, *, dry_run: bool = False) -> None:
     """Makes further blurred sets of the originals at hand; the sharp folder is not touched.
 
     Raises:
@@ -103,37 +86,35 @@ def make_blurred_sets(
         OSError: if the disk is full or cannot be written.
     """
     with writing(data, "make blur", dry_run):
-        join_parts(data, dry_run, report)
+        join_parts(data, dry_run)
         images = read_manifest(data.manifest)
         if not images:
-            raise NoPhotographsError(f"no images in {data.manifest}; run `make dataset` first")
+            raise PrepareError(f"no images in {data.manifest}; run `make dataset` first")
         done_ids = complete_ids(images, data, sets.blurs)
         originals = sources.originals_at_hand(data.originals, images, done_ids)
         names = ", ".join(blur.name for blur in sets.blurs)
-        report(f"{len(originals)} photographs to blur for {names}")
+        print(f"{len(originals)} photographs to blur for {names}")
         write_kernel_records(data, sets, dry_run=dry_run)
         if not originals or dry_run:
             return
         write_drawn(data, sets.blurs, images)  # so that a kill at the end does not leave it out
         num_made = write_pairs(originals, len(originals), data, sets, keep_sharp=True)
-    report(f"{num_made} photographs blurred, in {data.blurred}")
+    print(f"{num_made} photographs blurred, in {data.blurred}")
     if num_made < len(originals):
-        raise TooFewPairsError(
+        raise PrepareError(
             f"{len(originals) - num_made} of {len(originals)} originals could not be used (see "
             f"{data.rejected}); bring them back, or run `make dataset` again"
         )
 
 
-def remove_pairs(
-    data: DataFolder, *, dry_run: bool = False, report: Callable[[str], None] = print
-) -> None:
+def remove_pairs(data: DataFolder, *, dry_run: bool = False) -> None:
     """Removes the sharp and blurred pictures and their records, never originals."""
     with writing(data, "make clean-pairs", dry_run or not data.path.exists()):
         folders = [data, *parts_of(data)]
         records = [path for each in folders for path in (each.manifest, each.rejected)]
         for path in (data.sharp, data.blurred, *records, seen_photographs(data).path):
             if os.path.lexists(path):
-                report(f"removing {path}")
+                print(f"removing {path}")
                 if dry_run:
                     continue
                 is_folder = path.is_dir() and not path.is_symlink()

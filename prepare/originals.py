@@ -40,10 +40,6 @@ class SeenPhotograph:
     state: State
 
 
-class NoPhotographsError(PrepareError):
-    """A folder named by --from is missing, or they hold too few photographs."""
-
-
 def seen_photographs(data: DataFolder) -> JsonLines[SeenPhotograph]:
     """The photographs whose pairs were made; a lost line costs that one is read again."""
     return JsonLines(
@@ -70,20 +66,18 @@ def photographs_in(folders: Sequence[Path]) -> list[Path]:
     A folder below that cannot be read is named, and left out.
 
     Raises:
-        NoPhotographsError: if a folder is not there, or none of them holds a photograph.
+        PrepareError: if a folder is not there, or none of them holds a photograph.
         OSError: if one of them cannot be read.
     """
     paths: dict[Path, None] = {}
     for folder in folders:
         if not folder.is_dir():
-            raise NoPhotographsError(
-                f"--from {folder}: no such folder; name a folder of photographs"
-            )
+            raise PrepareError(f"--from {folder}: no such folder; name a folder of photographs")
         found = reader.photographs_in(folder, recursive=True, on_error=print_left_out)
         paths |= dict.fromkeys(found)
     if not paths:
         kinds, places = ", ".join(sorted(reader.SUFFIXES)), " ".join(map(str, folders))
-        raise NoPhotographsError(f"--from {places}: no photographs there (looked for {kinds})")
+        raise PrepareError(f"--from {places}: no photographs there (looked for {kinds})")
     return list(paths)
 
 

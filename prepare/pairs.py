@@ -7,7 +7,7 @@ alone writes, in the order of the originals, so that nothing depends on which is
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
 from prepare import PrepareError
@@ -40,10 +40,6 @@ IMAGES_PER_WORKER = 8  # a process takes about as long to start
 SAVE_EVERY = 200  # images between two savings; a kill costs the records of at most so many
 
 
-class MixedSettingsError(PrepareError):
-    """A folder holds pictures made with other settings than those asked for."""
-
-
 def complete_ids(ids: Iterable[str], data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
     """Those of some ids, all of a manifest, whose pictures, sharp and blurred, are whole."""
     folders = [data.sharp, *(data.blurred / blur.name for blur in blurs)]
@@ -69,7 +65,7 @@ def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = Fa
     """Writes each set's `kernel.json`, after making sure that no folder would mix two settings.
 
     Raises:
-        MixedSettingsError: if a set was made with other settings, or any set in another size.
+        PrepareError: if a set was made with other settings, or any set in another size.
         DamagedRecordError: if a set's record cannot be read.
     """
     records = {blur.name: KernelRecord(blur, sets.output) for blur in sets.blurs}
@@ -83,7 +79,7 @@ def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = Fa
         if changed and any(folder.glob("*.jpg")):
             was = ", ".join(f"{key} {found.get(key, 'unknown')}" for key in changed)
             now = ", ".join(f"{key} {wanted[key]}" for key in changed)
-            raise MixedSettingsError(
+            raise PrepareError(
                 f"{folder} was made with {was}, now asked for {now}; use another data folder "
                 "(DATA=...) or run `make clean-pairs` first"
             )
@@ -286,7 +282,7 @@ def parts_of(data: DataFolder) -> list[DataFolder]:
     return [replace(data, part=Part(int(match[1]), int(match[2]))) for match in found if match]
 
 
-def join_parts(data: DataFolder, dry_run: bool, report: Callable[[str], None]) -> None:
+def join_parts(data: DataFolder, dry_run: bool) -> None:
     """Takes the records of the parts that were made in a data folder into those of the whole.
 
     Nothing is copied: the pictures lie where they belong. Of two photographs with the same bytes
@@ -299,7 +295,7 @@ def join_parts(data: DataFolder, dry_run: bool, report: Callable[[str], None]) -
     """
     parts = parts_of(data)
     if parts:
-        report(f"{len(parts)} parts are joined")
+        print(f"{len(parts)} parts are joined")
     if not parts or dry_run:
         return
     kernels = (read_kernel(path) for path in data.blurred.glob("*") if path.is_dir())

@@ -20,7 +20,6 @@ from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_
 from prepare.ffhq.metadata import NUM_FFHQ_IMAGES, FfhqSettings, wanted_ids
 from prepare.ffhq.source import fetched_originals
 from prepare.originals import (
-    NoPhotographsError,
     Original,
     OwnPhotographs,
     link_or_copy,
@@ -61,19 +60,15 @@ class SourceSettings:
 
         Raises:
             SettingError: if there are none in FFHQ.
-            NoPhotographsError: if there are none in the user's folders, or no such folder.
+            PrepareError: if there are none in the user's folders, or no such folder.
         """
         is_known = self.source not in FFHQ_SOURCES or 1 <= self.num_images <= NUM_FFHQ_IMAGES
         expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
         require(is_known, "num_images", expected, self.num_images)
         wanted_ids(self.ffhq.ids, self.num_images)
         if self.source == "folder" and not self.from_dirs:
-            raise NoPhotographsError("SOURCE=folder needs FROM=.., a folder of photographs")
+            raise PrepareError("SOURCE=folder needs FROM=.., a folder of photographs")
         _ = self.photographs
-
-
-class MixedSourcesError(PrepareError):
-    """A data folder would hold images of two kinds."""
 
 
 def originals_from(
@@ -99,7 +94,7 @@ def originals_from(
     to_make = [o for o in photographs.originals if o.problem or o.id not in done_ids]
     if len(done_ids) + len(to_make) < num_images:
         there = f", and {len(done_ids)} pairs are there" if done_ids else ""
-        raise NoPhotographsError(
+        raise PrepareError(
             f"--num-images asks for {num_images}, but --from "
             f"{' '.join(map(str, wanted.from_dirs))} holds {len(wanted.photographs)} photographs"
             f"{there}; add some, or ask for N={len(done_ids) + len(to_make)}"
@@ -111,12 +106,12 @@ def check_same_source(images: Mapping[str, ImageRecord], manifest_path: Path, so
     """Makes sure that drawn and real pictures, say, do not mix unnoticed.
 
     Raises:
-        MixedSourcesError: if a manifest holds images of another kind than the source's.
+        PrepareError: if a manifest holds images of another kind than the source's.
     """
     kind = FFHQ_SOURCES if source in FFHQ_SOURCES else {source}
     others = sorted({image.source for image in images.values()} - kind)
     if others:
-        raise MixedSourcesError(
+        raise PrepareError(
             f"{manifest_path} holds images from {', '.join(others)}, now asked for {source}; use "
             "another data folder (DATA=...) or run `make clean-pairs` first"
         )

@@ -24,10 +24,6 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # see mallopt(3)
 MOST_KEPT_BYTES, LARGEST_KEPT_BYTES = 1 << 26, 1 << 25  # the latter is the most that can be
 
 
-class LostWorkerError(PrepareError):
-    """A worker process was killed."""
-
-
 def in_order(
     work: Callable[..., Any],
     items: Iterable[tuple[Any, tuple]],
@@ -45,7 +41,7 @@ def in_order(
         expected_errors: handed on in place of a result.
 
     Raises:
-        LostWorkerError: if a worker was killed.
+        PrepareError: if a worker was killed.
         PrepareError: what `items` raised, once everything it had given was handed on.
     """
     source, failure, has_more = iter(items), None, True
@@ -74,7 +70,7 @@ def in_order(
                     result = error
                 yield item, result
         except BrokenProcessPool as error:
-            raise LostWorkerError(
+            raise PrepareError(
                 f"a worker process was killed ({error}); if memory ran out, ask for fewer "
                 "(WORKERS=1)"
             ) from error

@@ -9,7 +9,8 @@ import pytest
 from scipy.ndimage import correlate, gaussian_filter
 from scipy.special import softmax
 
-from prepare.records.psf import disc_psf
+from prepare.records.blur import Aperture
+from prepare.records.psf import aperture_psf
 from train.evaluation.metrics import psnr_db
 from train.networks.blind_deconvolution import FAR_WINDOW, NEAR_WINDOW, blind_inverse, pooled_probs
 from train.networks.deconvolution_filters import RADII, Blur, inverse_filter, lens_transfers
@@ -41,7 +42,9 @@ def blurred_by(radius: float, sharp: np.ndarray) -> np.ndarray:
     """The photograph behind a disc, rounded to bytes."""
     if radius == 0:
         return sharp
-    luma = correlate(sharp[..., 0].astype(float), disc_psf(radius).astype(float), mode="nearest")
+    luma = correlate(
+        sharp[..., 0].astype(float), aperture_psf(radius, Aperture()).astype(float), mode="nearest"
+    )
     return np.repeat(luma.round().astype(np.uint8)[..., None], 3, axis=2)
 
 
@@ -50,7 +53,7 @@ def signed(picture: np.ndarray) -> np.ndarray:
 
 
 def test_transfer_function_is_that_of_the_disc() -> None:
-    psf = disc_psf(6.0)
+    psf = aperture_psf(6.0, Aperture())
     offsets = np.arange(len(psf)) - len(psf) // 2
     for frequency in (0.01, 0.05, 0.1, 0.15):
         expected = np.sum(psf * np.cos(2 * np.pi * frequency * offsets)[:, None])

@@ -10,14 +10,14 @@ from prepare.blur.blur_downsample import Lens, blur_and_average
 from prepare.records.blur import Aperture
 from prepare.records.psf import aperture_psf
 
-DISC = Aperture(0, 0.0, 0.0)
+DISC = Aperture()
 TRIANGLE = Aperture(3, 0.0, 11.0)
 HEXAGON = Aperture(6, 0.0, 0.0)
 SQUARE = Aperture(4, 0.0, 45.0)  # its straight sides are the worst for halving
 BOWED = Aperture(5, 40.0, 20.0)
 SOFT = Aperture(7, 20.0, 10.0, softness=20.0)
 RIMMED = Aperture(0, 0.0, 30.0, softness=3.0, rim=60.0, vignetting=40.0)
-GAUSSIAN = Aperture(0, 0.0, 0.0, softness=100.0)
+GAUSSIAN = Aperture(softness=100.0)
 
 
 def area_weights(height: int, size: int) -> np.ndarray:
@@ -110,7 +110,7 @@ def test_kernels_too_large_to_be_kept_are_within_one_level(height, size):
 
 
 @pytest.mark.parametrize("radius_px", [9, 12, 25, 60])
-@pytest.mark.parametrize("aperture", [DISC, Aperture(0, 0.0, 0.0, softness=50.0)])
+@pytest.mark.parametrize("aperture", [DISC, Aperture(softness=50.0)])
 def test_wide_blurs_of_small_photographs_are_within_one_level(radius_px, aperture):
     for height, size in ((128, 32), (256, 64)):
         assert_within_one_level(noise(height), radius_px, aperture, size)

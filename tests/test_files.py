@@ -12,9 +12,9 @@ import pytest
 from helpers.pair_files import ROOT, tree, write_matched_folders, write_photos
 
 import pipeline
+from prepare import PrepareError
 from prepare.records import files
 from prepare.records.files import (
-    FolderInUseError,
     atomic_file,
     named_errors,
     only_writer,
@@ -281,7 +281,7 @@ def test_hash_is_that_of_the_system(tmp_path):
 
 def test_second_writer_is_told_who_holds_the_folder(held):
     folder, process = held
-    with pytest.raises(FolderInUseError) as raised, only_writer(folder, "another"):
+    with pytest.raises(PrepareError) as raised, only_writer(folder, "another"):
         pass
     assert f"in use by a long task, process {process.pid} on " in str(raised.value)
 
@@ -300,7 +300,7 @@ def test_damaged_note_of_the_writer_is_no_more_than_that(tmp_path, note):
     with only_writer(tmp_path, "a long task"):
         (tmp_path / ".writer.json").write_bytes(note)
         with (
-            pytest.raises(FolderInUseError, match="in use by another process; wait"),
+            pytest.raises(PrepareError, match="in use by another process; wait"),
             only_writer(tmp_path, "another"),
         ):
             pass

@@ -12,6 +12,7 @@ from helpers.drawn_blurs import drawn_blur
 from helpers.pair_files import photo_u8, read_lines, write_jpeg, write_matched_folders, write_photos
 
 import pipeline
+from prepare import PrepareError
 from prepare.blur.lens_blur import blur_and_reduce, reduce_photo
 from prepare.pairs import PairRecords
 from prepare.records.blur import LensBlur, OutputSettings
@@ -19,7 +20,6 @@ from prepare.records.ranges import Spread
 from prepare.records.sets import (
     WILD,
     KernelRecord,
-    NoSuchSetError,
     choose_sets,
     read_kernel,
     recipe_set,
@@ -214,9 +214,9 @@ def test_sets_are_chosen_by_name_or_pattern_and_none_twice(tmp_path):
         (tmp_path / name).mkdir()
     assert choose_sets(tmp_path, ["wild-*", "wild-01"]) == ["wild-01", "wild-02"]
     assert choose_sets(tmp_path, ["a[b]"]) == ["a[b]"]  # a name that looks like a pattern
-    with pytest.raises(NoSuchSetError, match="holds 4 blurred sets"):
+    with pytest.raises(PrepareError, match="holds 4 blurred sets"):
         the_only_set(tmp_path)
-    with pytest.raises(NoSuchSetError, match="run `make dataset` first"):
+    with pytest.raises(PrepareError, match="run `make dataset` first"):
         the_only_set(tmp_path / "nowhere")
 
 
@@ -421,10 +421,10 @@ def test_ranges_may_begin_with_a_minus(data_dir):
 
 @pytest.mark.parametrize("word", ["wild", "wild-*", "wild*03"])
 def test_a_recipe_that_is_missing_is_answered_with_what_makes_it(tmp_path, word):
-    with pytest.raises(NoSuchSetError, match="run `make blur KERNEL=wild DRAWS=12`"):
+    with pytest.raises(PrepareError, match="run `make blur KERNEL=wild DRAWS=12`"):
         choose_sets(tmp_path, [word])
     (tmp_path / "wild-01").mkdir()
-    with pytest.raises(NoSuchSetError, match='name all of the recipe with KERNEL="wild-\\*"'):
+    with pytest.raises(PrepareError, match='name all of the recipe with KERNEL="wild-\\*"'):
         choose_sets(tmp_path, ["wild"])
 
 

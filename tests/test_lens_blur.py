@@ -16,10 +16,10 @@ from prepare.blur.blur_downsample import Lens, blur_and_average
 from prepare.blur.depth_blur import blur_by_depth, random_depth
 from prepare.blur.lens_blur import as_photographed, blur_and_reduce, grain, light_of, reduce_photo
 from prepare.records.blur import Aperture, LensBlur
-from prepare.records.psf import aperture_psf, disc_psf
+from prepare.records.psf import aperture_psf
 from prepare.records.srgb import linear_to_srgb, srgb_to_linear
 
-DISC = Aperture(0, 0.0, 0.0)
+DISC = Aperture()
 SIDE = 128
 
 
@@ -204,7 +204,7 @@ def layered_reference(photo, person, near_radius, far_radius):
     """Normalized layers, far to near, in float64."""
 
     def blur(image, radius_px):
-        psf = disc_psf(radius_px).astype(np.float64)
+        psf = aperture_psf(radius_px, DISC).astype(np.float64)
         return convolve(image.astype(np.float64), psf, mode="nearest")
 
     values = photo[..., 0].astype(np.float64)

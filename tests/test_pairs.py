@@ -29,15 +29,14 @@ import pipeline
 from prepare import PrepareError
 from prepare.originals import Original
 from prepare.pairs import (
-    MixedSettingsError,
     complete_ids,
     remove_pictures,
     write_kernel_records,
 )
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder, Part, read_manifest, split_of
-from prepare.records.files import FolderInUseError, only_writer
-from prepare.workers import LostWorkerError, in_order
+from prepare.records.files import only_writer
+from prepare.workers import in_order
 
 
 @pytest.fixture
@@ -301,7 +300,7 @@ def test_other_size_or_quality_is_refused_where_there_are_pictures(tmp_path, cha
     write_jpeg(tmp_path / "blurred_resized" / "disc-r10-40" / "a.jpg", photo_u8(0))
     before = tree(tmp_path)
     for blurs in (ranged, BLURS[1:]):
-        with pytest.raises(MixedSettingsError, match=r"disc-r10-40 was made with .*now asked for"):
+        with pytest.raises(PrepareError, match=r"disc-r10-40 was made with .*now asked for"):
             write_kernel_records(DataFolder(tmp_path), sets_of(blurs, changed))
     write_kernel_records(DataFolder(tmp_path), sets_of(ranged))
     assert tree(tmp_path) == before
@@ -312,7 +311,7 @@ def test_pictures_blurred_elsewhere_are_in_nobodys_way_unless_they_have_the_sets
     write_kernel_records(DataFolder(tmp_path), sets_of(BLURS[:1]))
     assert not (tmp_path / "blurred_resized" / "photoshop" / "kernel.json").exists()
     write_jpeg(tmp_path / "blurred_resized" / BLURS[1].name / "a.jpg", photo_u8(0))
-    with pytest.raises(MixedSettingsError, match="unknown"):
+    with pytest.raises(PrepareError, match="unknown"):
         write_kernel_records(DataFolder(tmp_path), sets_of())
 
 
@@ -437,7 +436,7 @@ def test_parts_and_the_whole_keep_each_other_out(tmp_path):
         with only_writer(tmp_path, "the second", "part-2-of-2"):
             pass
         for does, part in (("all", ""), ("again", "part-1-of-2")):
-            refused = pytest.raises(FolderInUseError, match="the first")
+            refused = pytest.raises(PrepareError, match="the first")
             with refused, only_writer(tmp_path, does, part):
                 pass
     with only_writer(tmp_path, "all"):
@@ -510,7 +509,7 @@ def test_failure_of_the_source_comes_after_what_it_gave(num_workers):
 
 
 def test_killed_worker_is_told():
-    with pytest.raises(LostWorkerError, match="WORKERS=1"):
+    with pytest.raises(PrepareError, match="WORKERS=1"):
         list(in_order(killed, [(0, (0,))], 2, lambda: 99, LookupError))
 
 

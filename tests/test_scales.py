@@ -9,7 +9,8 @@ from helpers.engines import untrained_engine
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
-from prepare.records.psf import disc_psf
+from prepare.records.blur import Aperture
+from prepare.records.psf import aperture_psf
 from train.restore import tiles
 from train.restore.restore import enlarged, restore
 
@@ -27,7 +28,7 @@ def leaves(side: int, seed: int = 0) -> np.ndarray:
 
 
 def blurred_by(picture: np.ndarray, radius_px: float) -> np.ndarray:
-    psf = disc_psf(radius_px)
+    psf = aperture_psf(radius_px, Aperture())
     reach = len(psf) // 2
     wide = np.pad(picture, [(reach, reach), (reach, reach), (0, 0)], "reflect")
     return fftconvolve(wide, psf[..., None], "valid", (0, 1)).clip(0, 255)

@@ -14,9 +14,9 @@ from helpers.pair_writing import dataset, ids_of, reasons_of
 from PIL import Image as PillowImage
 
 import pipeline
+from prepare import PrepareError
 from prepare.ffhq.metadata import FfhqSettings
 from prepare.originals import (
-    NoPhotographsError,
     OwnPhotographs,
     link_or_copy,
     photographs_in,
@@ -24,7 +24,6 @@ from prepare.originals import (
 )
 from prepare.records.data_folder import DataFolder, ImageRecord, read_manifest
 from prepare.sources import (
-    MixedSourcesError,
     SourceSettings,
     check_same_source,
     originals_at_hand,
@@ -99,7 +98,7 @@ def test_folder_that_is_not_there_is_an_error_though_there_are_enough_pairs(
 
 def test_too_few_photographs_are_refused_before_any_work(tmp_path):
     folder = write_photos(tmp_path / "photos", ["a.png", "b.png"])
-    with pytest.raises(NoPhotographsError, match=r"asks for 3.*holds 2.*N=2"):
+    with pytest.raises(PrepareError, match=r"asks for 3.*holds 2.*N=2"):
         offered([folder], tmp_path / "data", 3)
     assert not (tmp_path / "data").exists()
 
@@ -321,7 +320,7 @@ def test_samples_go_on_after_those_that_are_there_and_are_drawn_when_asked_for(
 def test_kinds_of_image_do_not_mix(tmp_path):
     images = images_of(a="folder", b="folder")
     check_same_source(images, tmp_path, "folder")
-    with pytest.raises(MixedSourcesError, match=r"images from folder, now asked for sample"):
+    with pytest.raises(PrepareError, match=r"images from folder, now asked for sample"):
         check_same_source(images, tmp_path, "sample")
     check_same_source({}, tmp_path, "sample")
     # Both carry the same photographs.

@@ -34,9 +34,9 @@ class OutputSettings:
 class Aperture:
     """Shape of the opening of the lens, and how its light falls; the radius says its size."""
 
-    num_blades: int  # 0 for a disc, or 3 to 9 sides of a regular polygon
-    curvature: float  # of the sides, percent: 0 straight, 100 the circle's arc
-    rotation: float  # degrees, counterclockwise as seen in the picture; at 0 a corner points up
+    num_blades: int = 0  # a disc, or 3 to 9 sides of a regular polygon
+    curvature: float = 0.0  # of the sides, percent: 0 straight, 100 the circle's arc
+    rotation: float = 0.0  # degrees, counterclockwise as seen; at 0 a corner points up
     softness: float = 0.0  # sigma of a Gaussian that softens the edge, percent of the radius
     rim: float = 0.0  # how much brighter the rim is than the middle, percent; darker below 0
     vignetting: float = 0.0  # how far the edge of the lens cuts into it, percent of the radius

@@ -14,87 +14,45 @@ import numpy as np
 from prepare.records.blur import Aperture
 
 
-def disc_psf(radius_px: float) -> np.ndarray:
-    """Point spread function of a defocused lens with a circular aperture.
-
-    Args:
-        radius_px: radius of the circle of confusion, in pixels, >= 0. At 0 the PSF is one pixel.
-
-    Returns:
-        float32, shape (2 * ceil(radius) + 1,) * 2, non-negative, sums to 1.
-
-    Raises:
-        ValueError: if the radius is negative or not finite.
-
-    Reference: geometric optics; diffraction is ignored.
-    """
-    return _covered(radius_px, [((0.0, 0.0), radius_px, -math.pi, math.pi)], [])
-
-
-def polygon_psf(
-    radius_px: float, num_blades: int, curvature: float = 0.0, rotation: float = 0.0
-) -> np.ndarray:
-    """Point spread function of a defocused lens whose iris has straight or bowed blades.
+def aperture_psf(radius_px: float, aperture: Aperture) -> np.ndarray:
+    """Point spread function of a defocused lens.
 
     The radius is that of the circle through the corners, so a polygon is smaller than the disc of
     the same radius: a hexagon of 33.5 has about the area of a disc of 30. A side of curvature c
     is the circle arc through its two corners whose middle lies c percent of the way from the
     straight side to the circle.
 
-    Args:
-        radius_px: radius of the circle through the corners, in pixels, >= 0.
-        num_blades: number of sides, 3 to 9.
-        curvature: bow of the sides in percent, 0 (straight) to 100 (a disc).
-        rotation: degrees, counterclockwise as seen; at 0 one corner points up.
-
-    Returns:
-        float32, shape (2 * ceil(radius) + 1,) * 2, non-negative, sums to 1. Row 0 is the top: a
-        triangle has its corner there, and a point of light is imaged as this very picture.
-
-    Raises:
-        ValueError: if an argument lies outside its range.
-    """
-    if num_blades not in range(3, 10):
-        raise ValueError(f"num_blades must be 3 to 9, got {num_blades}")
-    if not 0 <= curvature <= 100:
-        raise ValueError(f"curvature must be between 0 and 100 percent, got {curvature}")
-    half = math.pi / num_blades
-    first = math.radians(rotation) + math.pi / 2
-    corners = [first + 2 * half * k for k in range(num_blades + 1)]
-    sagitta = curvature / 100 * radius_px * (1 - math.cos(half))
-    if sagitta < 1e-6:
-        points = [(radius_px * math.cos(a), radius_px * math.sin(a)) for a in corners]
-        return _covered(radius_px, [], list(pairwise(points)))
-    middles = [corner + half for corner in corners[:-1]]
-    return _covered(radius_px, _bowed_sides(radius_px, half, sagitta, middles), [])
-
-
-def aperture_psf(radius_px: float, aperture: Aperture) -> np.ndarray:
-    """Point spread function of any aperture.
-
-    The outline is that of `disc_psf` for 0 blades, else of `polygon_psf`. Vignetting cuts away
-    what lies outside a circle of the same radius, moved against the direction of the rotation:
-    at 0 the top is missing. The rim's light grows with the square of the distance from the middle.
-    Softness is a Gaussian over all of it. Pixels that both outlines cross are taken for covered
-    by the product of their shares.
+    Vignetting cuts away what lies outside a circle of the same radius, moved against the direction
+    of the rotation: at 0 the top is missing. The rim's light grows with the square of the distance
+    from the middle. Softness is a Gaussian over all of it. Pixels that both outlines cross are
+    taken for covered by the product of their shares.
 
     Args:
-        radius_px: of the circle around the aperture, pixels, >= 0.
+        radius_px: of the circle of confusion, pixels, >= 0. At 0 the PSF is one pixel.
         aperture: its shape and light.
 
     Returns:
         float32, odd side, 2 * ceil(radius) + 1 where the edge is hard; non-negative, sums to 1.
+        Row 0 is the top: a triangle has its corner there, and a point of light is imaged as this
+        very picture.
 
     Raises:
-        ValueError: if an argument lies outside its range.
+        ValueError: if the radius is negative or not finite.
+
+    Reference: geometric optics; diffraction is ignored.
     """
-    if aperture.num_blades == 0:
-        psf = disc_psf(radius_px)
-    else:
-        angles = aperture.curvature, aperture.rotation
-        psf = polygon_psf(radius_px, aperture.num_blades, *angles)
+    if not (math.isfinite(radius_px) and radius_px >= 0):
+        raise ValueError(f"radius_px must be a finite number >= 0, got {radius_px}")
+    reach = math.ceil(radius_px)
+    if radius_px < 1e-6:
+        return np.pad(np.ones((1, 1), np.float32), reach)
+    below = _area_below(np.arange(-reach, reach + 2) - 0.5, radius_px, aperture)
+    # below[j, i] is the area left of edge i and under edge j; a pixel is its second difference.
+    area = np.diff(np.diff(below, axis=0), axis=1)
+    area[area < 1e-10] = 0.0  # what rounding leaves outside
+    psf = (area[::-1] / area.sum()).astype(np.float32)
     is_plain = aperture.softness == aperture.rim == aperture.vignetting == 0
-    return psf if is_plain or radius_px < 1e-6 else _with_light(psf, radius_px, aperture)
+    return psf if is_plain else _with_light(psf, radius_px, aperture)
 
 
 def _with_light(psf: np.ndarray, radius_px: float, aperture: Aperture) -> np.ndarray:
@@ -123,35 +81,28 @@ def inner_radius(radius_px: float, aperture: Aperture) -> float:
     return apothem + aperture.curvature / 100 * (radius_px - apothem)
 
 
-def _bowed_sides(radius_px: float, half: float, sagitta: float, middles: list[float]) -> list:
-    """Arcs (center, radius, first and last angle) whose middles lie at the given angles."""
+def _area_below(edges: np.ndarray, radius_px: float, aperture: Aperture) -> np.ndarray:
+    """Area of the outline left of and under each edge, walked counterclockwise (y upward)."""
+    if aperture.num_blades == 0:
+        return _area_under_arc(edges, (0.0, 0.0), radius_px, -math.pi, math.pi)
+    half = math.pi / aperture.num_blades
+    first = math.radians(aperture.rotation) + math.pi / 2
+    corners = [first + 2 * half * k for k in range(aperture.num_blades + 1)]
+    sagitta = aperture.curvature / 100 * radius_px * (1 - math.cos(half))
+    below = np.zeros((edges.size, edges.size))
+    if sagitta < 1e-6:
+        points = [(radius_px * math.cos(a), radius_px * math.sin(a)) for a in corners]
+        for start, end in pairwise(points):
+            below += _area_under_side(edges, start, end)
+        return below
     half_side = radius_px * math.sin(half)
     bow_radius = (sagitta**2 + half_side**2) / (2 * sagitta)
     center = radius_px * math.cos(half) + sagitta - bow_radius
     opening = math.atan2(half_side, bow_radius - sagitta)
-    return [
-        ((center * math.cos(m), center * math.sin(m)), bow_radius, m - opening, m + opening)
-        for m in middles
-    ]
-
-
-def _covered(radius_px: float, arcs: list, sides: list) -> np.ndarray:
-    """PSF of the outline made of the arcs and sides, each walked counterclockwise (y upward)."""
-    if not (math.isfinite(radius_px) and radius_px >= 0):
-        raise ValueError(f"radius_px must be a finite number >= 0, got {radius_px}")
-    reach = math.ceil(radius_px)
-    if radius_px < 1e-6:
-        return np.pad(np.ones((1, 1), np.float32), reach)
-    edges = np.arange(-reach, reach + 2) - 0.5
-    below = np.zeros((edges.size, edges.size))
-    for arc in arcs:
-        below += _area_under_arc(edges, *arc)
-    for start, end in sides:
-        below += _area_under_side(edges, start, end)
-    # below[j, i] is the area left of edges[i] and under edges[j]; a pixel is its second difference.
-    area = np.diff(np.diff(below, axis=0), axis=1)
-    area[area < 1e-10] = 0.0  # what rounding leaves outside
-    return (area[::-1] / area.sum()).astype(np.float32)
+    for middle in (corner + half for corner in corners[:-1]):
+        place = center * math.cos(middle), center * math.sin(middle)
+        below += _area_under_arc(edges, place, bow_radius, middle - opening, middle + opening)
+    return below
 
 
 def _area_under_side(edges: np.ndarray, start: tuple, end: tuple) -> np.ndarray:

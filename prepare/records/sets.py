@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from prepare import PrepareError
 from prepare.records.blur import APERTURE, WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.data_folder import HINT
 from prepare.records.files import write_json
 from prepare.records.jsonl import read_json
 from prepare.records.ranges import Spread
-from prepare.records.settings import DamagedRecordError, explain_damage
+from prepare.records.settings import explain_damage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 FILE_NAME = "kernel.json"
 # Settings that say what one point of light becomes, and in which light.
 OF_PSF = ("radius_px", *APERTURE, "fringe", "layers", "linear", "gamma")
-
-
-class NoSuchSetError(DamagedRecordError):
-    """A blurred set that was named is not there."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def choose_sets(blurred_dir: Path, wanted: Iterable[str | LensBlur]) -> list[str
     """Names of the sets that are named, match a pattern like `wild-*` or have a blur; none twice.
 
     Raises:
-        NoSuchSetError: if there is none; says which there are, and how more are made.
+        PrepareError: if there is none; says which there are, and how more are made.
     """
     found = set_names(blurred_dir)
     chosen: dict[str, None] = {}
@@ -132,7 +129,7 @@ def choose_sets(blurred_dir: Path, wanted: Iterable[str | LensBlur]) -> list[str
             there = (
                 f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
             )
-            raise NoSuchSetError(f"{there}; {how_to_have(each, found)}")
+            raise PrepareError(f"{there}; {how_to_have(each, found)}")
         chosen |= dict.fromkeys(fitting)
     return list(chosen)
 
@@ -153,13 +150,13 @@ def the_only_set(blurred_dir: Path) -> str:
     """Name of the one set that there is.
 
     Raises:
-        NoSuchSetError: if there is none, or several; names those to choose from.
+        PrepareError: if there is none, or several; names those to choose from.
     """
     found = set_names(blurred_dir)
     if not found:
-        raise NoSuchSetError(f"no blurred set in {blurred_dir}; run `make dataset` first")
+        raise PrepareError(f"no blurred set in {blurred_dir}; run `make dataset` first")
     if len(found) > 1:
-        raise NoSuchSetError(
+        raise PrepareError(
             f"{blurred_dir} holds {len(found)} blurred sets, name one or more of them, as in "
             f'KERNEL="{found[0]}": {", ".join(found)}'
         )
