@@ -21,18 +21,17 @@ from prepare.command_line import (
     add_dataset,
     add_sets,
     add_settings,
-    blurs_from,
     described,
     in_words_of_flags,
     in_words_of_make,
     parse_share,
     sets_from,
+    sets_to_make,
     settings_from,
     whole_number,
     words_from_make,
 )
 from prepare.ffhq.metadata import FfhqSettings
-from prepare.records.blur import OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.settings import SettingError
 from train import TrainError
@@ -58,29 +57,25 @@ SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 def dataset(args: argparse.Namespace) -> None:
     """gets originals and makes matched pairs"""
     from prepare.dataset import make_dataset
-    from prepare.pictures import SetSettings
     from prepare.sources import FFHQ_SOURCES, SourceSettings
 
     host = args.source if args.source in FFHQ_SOURCES else FfhqSettings.source
     ffhq = settings_from(args, FfhqSettings(), source=host)
     seed = getattr(args, "seed", 0)
     wanted = SourceSettings(args.source, args.num_images, args.from_dirs, args.keep, seed, ffhq)
-    output = settings_from(args, OutputSettings())
-    sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
+    sets = sets_to_make(args)
     if args.dry_run:
-        print(described(wanted, ffhq, output, *sets.blurs))
+        print(described(wanted, ffhq, sets.output, *sets.blurs))
     make_dataset(DataFolder(args.data_dir, args.part), wanted, sets, dry_run=args.dry_run)
 
 
 def blur(args: argparse.Namespace) -> None:
     """makes further blurred sets from the originals at hand"""
     from prepare.dataset import make_blurred_sets
-    from prepare.pictures import SetSettings
 
-    output = settings_from(args, OutputSettings())
-    sets = SetSettings(blurs_from(args), output, args.workers, args.depth_dir)
+    sets = sets_to_make(args)
     if args.dry_run:
-        print(described(output, *sets.blurs))
+        print(described(sets.output, *sets.blurs))
     make_blurred_sets(DataFolder(args.data_dir), sets, dry_run=args.dry_run)
 
 
@@ -145,7 +140,7 @@ def compare(args: argparse.Namespace) -> None:
 
 def run_all(args: argparse.Namespace) -> None:
     """dataset, train and evaluate in this order, each only where something is missing"""
-    names = [blur.name for blur in blurs_from(args)]
+    names = [blur.name for blur in sets_to_make(args).blurs]
     plan = training_plan(args)  # a bad flag is told before a download
     dataset(args)
     if args.dry_run:
@@ -227,7 +222,7 @@ def add_training(parser: Parser) -> None:
     """Adds the flags of a training; none has a default, as a run that was begun has its own."""
     text = "recipe to start from (default: sharp)"
     parser.add_argument("--preset", choices=PRESETS, default=argparse.SUPPRESS, help=text)
-    add_settings(parser, TrainSettings, leave_out=("seed",))
+    add_settings(parser, TrainSettings)
 
 
 def add_evaluate(parser: Parser) -> None:

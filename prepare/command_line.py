@@ -8,15 +8,15 @@ import os
 import re
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.metadata import FfhqSettings, without_login
-from prepare.records.blur import DRAWS, LensBlur, OutputSettings
+from prepare.records.blur import DRAWS, LensBlur, OutputSettings, SetSettings
 from prepare.records.data_folder import Part
-from prepare.records.ranges import Spread
+from prepare.records.ranges import Spread, as_typed
 from prepare.records.sets import RECIPES, recipe_set
 from prepare.records.settings import SettingError, allowed_values, choices_of, require
 
@@ -139,26 +139,24 @@ def in_words_of_flags(error: SettingError) -> str:
     return f"--{flag} must be {error.expected}, got {error.got}"
 
 
-def add_settings(
-    parser: argparse.ArgumentParser, settings_class: type, leave_out: Collection[str] = ()
-) -> None:
-    """Adds a flag for each field of a settings class that has a help text.
+def add_settings(parser: argparse.ArgumentParser, settings_class: type) -> None:
+    """Adds a flag for each field of a settings class that is to have one.
 
     Args:
         parser: gets the flags, in a group of their own; none has a default, see `settings_from`.
         settings_class: a dataclass with fields as `prepare.records.settings.setting` makes them,
             annotated bool, int, float, str or a `Literal` of these.
-        leave_out: names of fields that get no flag here.
     """
     group = parser.add_argument_group(settings_class.__name__)
     hints = typing.get_type_hints(settings_class)
     for field in fields(settings_class):
-        if field.name in leave_out or not field.metadata.get("flag"):
+        if not field.metadata.get("flag"):
             continue
         is_random = hints[field.name] is Any
         kind, choices = (parse_random, ()) if is_random else _kind_and_choices(hints[field.name])
-        metavar = METAVARS.get(kind, kind.__name__.upper())
-        notes = filter(None, (allowed_values(field), f"default: {_shown(field.default)}"))
+        metavars: dict[Any, str] = {parse_bool: "0|1", parse_random: "VALUES"}
+        metavar = metavars.get(kind, kind.__name__.upper())
+        notes = filter(None, (allowed_values(field), f"default: {as_typed(field.default)}"))
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=kind,
@@ -176,10 +174,6 @@ def _kind_and_choices(hint: Any) -> tuple[Callable[[str], Any], tuple]:
     if isinstance(hint, types.UnionType):
         hint = next(kind for kind in typing.get_args(hint) if kind is not type(None))
     return (parse_bool if hint is bool else hint), ()
-
-
-def _shown(default: object) -> object:
-    return int(default) if isinstance(default, bool) else default
 
 
 def settings_from(args: argparse.Namespace, defaults: Settings, **own: object) -> Settings:
@@ -274,7 +268,7 @@ def add_dataset(
 
 
 def add_blur(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say how the blurred sets are made, see `blurs_from`."""
+    """Adds the flags that say how the blurred sets are made, see `sets_to_make`."""
     text = "radii of the sets: pixels of a 1024-wide original, a range 10-40, or a choice 0,5-8"
     add_radius(parser, text)
     text = "a recipe that says what every setting of the blur is drawn from"
@@ -299,7 +293,7 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
 
 
 def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
-    """Adds the flag that gives one blur for each of several radii, see `blurs_from`."""
+    """Adds the flag that gives one blur for each of several radii, see `sets_to_make`."""
     parser.add_argument(
         "--radius", type=parse_random, nargs="+", default=argparse.SUPPRESS, help=text
     )
@@ -316,17 +310,18 @@ def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
     add_radius(parser, f"radii of discs {text}; short for their names")
 
 
-def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
-    """One blur for each radius asked for, or of a recipe; with draws, each so many times.
+def sets_to_make(args: argparse.Namespace) -> SetSettings:
+    """One set for each radius asked for, or of a recipe; with draws, each so many times.
 
-    What changes nothing is left out, so that equal pictures are one set.
+    What changes no picture is left out, so that equal pictures are one set.
 
     Raises:
         SettingError: if a setting makes no sense.
     """
     numbers = range(1, min(args.draws, DRAWS.stop) + 1)  # one too many is refused
     if args.kernel:
-        given = [name for name in _blur_flags() if hasattr(args, name)]
+        flags = ["radius", *(field.name for field in fields(LensBlur) if field.metadata["flag"])]
+        given = [name for name in flags if hasattr(args, name)]
         given += ["depth"] if args.depth_dir else []
         expected = f"given alone, since a recipe says what --{given[0]} is" if given else ""
         require(not given, "kernel", expected.replace("_", "-"), args.kernel)
@@ -338,17 +333,10 @@ def blurs_from(args: argparse.Namespace) -> list[LensBlur]:
         drawn = [replace(blur, draw=number) for blur in blurs for number in numbers]
     for blur in drawn:
         blur.check_name()
-    return [blur.simplified for blur in drawn]
-
-
-def _blur_flags() -> list[str]:
-    """Names of the blur's settings on the command line."""
-    return ["radius", *(field.name for field in fields(LensBlur) if field.metadata["flag"])]
+    output = settings_from(args, OutputSettings())
+    return SetSettings([blur.simplified for blur in drawn], output, args.workers, args.depth_dir)
 
 
 def sets_from(args: argparse.Namespace) -> list[str | LensBlur]:
     """The sets asked for: names and patterns, and the disc of each radius."""
     return [*getattr(args, "kernel", []), *map(LensBlur, getattr(args, "radius", []))]
-
-
-METAVARS: dict[Any, str] = {parse_bool: "0|1", parse_random: "VALUES"}

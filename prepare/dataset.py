@@ -14,7 +14,7 @@ from prepare.pairs import (
     write_kernel_records,
     write_pairs,
 )
-from prepare.pictures import SetSettings
+from prepare.records.blur import SetSettings
 from prepare.records.data_folder import DataFolder, read_manifest
 from prepare.records.files import only_writer
 from prepare.sources import SourceSettings

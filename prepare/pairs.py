@@ -14,8 +14,8 @@ from prepare import PrepareError
 from prepare.originals import Original, SeenPhotograph, paths_by_id, seen_photographs
 from prepare.photographs.photograph import UnusablePhotograph
 from prepare.photographs.reader import photographs_in
-from prepare.pictures import Pictures, SetSettings, make_pictures
-from prepare.records.blur import LensBlur
+from prepare.pictures import Pictures, make_pictures
+from prepare.records.blur import LensBlur, SetSettings
 from prepare.records.data_folder import (
     HINT,
     DataFolder,

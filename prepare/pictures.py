@@ -3,7 +3,6 @@
 It runs in worker processes. What the data folder holds and is told of them is for `pairs` to say.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,21 +14,11 @@ from prepare.blur.lens_blur import blur_and_reduce, encode_jpeg, reduce_photo
 from prepare.originals import Original
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
-from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur, OutputSettings
+from prepare.records.blur import WIDTH_OF_RADIUS, LensBlur, SetSettings
 from prepare.records.data_folder import ImageRecord, split_of
 from prepare.records.files import sha256_of
 
 PREVIEW_QUALITY = 95  # of the JPEG
-
-
-@dataclass(frozen=True)
-class SetSettings:
-    """Which blurred sets are wanted, and how they are made."""
-
-    blurs: Sequence[LensBlur]
-    output: OutputSettings
-    workers: int  # processes
-    depth_dir: Path | None  # depth maps named by id, for blurs that want them
 
 
 @dataclass(frozen=True)
@@ -77,6 +66,8 @@ def make_pictures(
         if depth_path is None:
             raise UnusablePhotograph(f"has no depth map in {sets.depth_dir}")
         depth = square_crop(read_depth_map(depth_path))
+        if len(depth) != min(height, width):
+            raise UnusablePhotograph(f"has a depth map of another size, {depth_path}")
     image = ImageRecord(original.id, split_of(original.id), original.source, sha256, width, height)
     photo = square_crop(photo)
     blurred = blur_and_reduce(photo, sets.blurs, size, image.id, depth)

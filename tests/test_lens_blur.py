@@ -100,13 +100,6 @@ def test_highlights_become_brighter_than_the_plain_blur_of_them():
     np.testing.assert_array_equal(boosted[:30], plain[:30])
 
 
-def test_wrong_pictures_are_refused():
-    with pytest.raises(ValueError, match="00003: expected a square 8-bit RGB photograph"):
-        blur_and_reduce(np.zeros((4, 5, 3), np.uint8), [LensBlur()], 4, "00003")
-    with pytest.raises(ValueError, match=r"00003: expected a depth map of \(8, 8\), got none"):
-        blur_and_reduce(np.zeros((8, 8, 3), np.uint8), [LensBlur(depth=True)], 4, "00003")
-
-
 # Light, and what a camera does to it.
 
 

@@ -9,7 +9,7 @@ from helpers.drawn_blurs import drawn_blur
 from helpers.make_calls import args_of
 
 import pipeline
-from prepare.command_line import blurs_from, settings_from
+from prepare.command_line import sets_to_make, settings_from
 from prepare.records.blur import OutputSettings
 from prepare.records.sets import KernelRecord
 from train.run import RunRecord
@@ -35,8 +35,9 @@ def random_record(rng):
 
 
 def record_from(args):
-    [blur] = blurs_from(args)
-    return KernelRecord(blur, settings_from(args, OutputSettings()))
+    sets = sets_to_make(args)
+    [blur] = sets.blurs
+    return KernelRecord(blur, sets.output)
 
 
 def test_command_of_a_set_makes_it_without_what_changes_nothing():

@@ -128,20 +128,24 @@ def test_picture_that_cannot_be_written_is_an_os_error_and_the_rest_is_recorded(
 
 
 def test_each_image_has_its_own_depth_map(tmp_path):
-    originals = originals_of(tmp_path / "photos", ["face.png", "none.png"])
+    originals = originals_of(tmp_path / "photos", ["face.png", "none.png", "large.png"])
     write_photos(tmp_path / "photos", ["face.a.png"])
     originals.append(Original("face.a", tmp_path / "photos" / "face.a.png", "folder"))
     (tmp_path / "depth").mkdir()
     (tmp_path / "depth" / "face.json").write_text("{}")
-    for stem, level in (("face", 0), ("face.a", 255)):  # in focus; far behind it
-        depth = np.full((64, 64), level, np.uint8)
+    depths = ("face", 0, 64), ("face.a", 255, 64), ("large", 0, 96)  # in focus; far behind it
+    for stem, level, side in depths:
+        depth = np.full((side, side), level, np.uint8)
         PillowImage.fromarray(depth).save(tmp_path / "depth" / f"{stem}.png")
     blur, data = LensBlur(60, depth=True), DataFolder(tmp_path)
     assert write(tmp_path, originals, blurs=[blur], depth_dir=tmp_path / "depth") == 2
     for image_id, is_equal in (("face", True), ("face.a", False)):
         sharp, blurred = data.sharp_path(image_id), data.blurred_path(blur.name, image_id)
         assert (np.abs(pixels(sharp) - pixels(blurred)).mean() < 3) == is_equal
-    assert reasons_of(tmp_path) == {"none": f"has no depth map in {tmp_path / 'depth'}"}
+    assert reasons_of(tmp_path) == {
+        "none": f"has no depth map in {tmp_path / 'depth'}",
+        "large": f"has a depth map of another size, {tmp_path / 'depth' / 'large.png'}",
+    }
 
 
 def test_originals_that_are_dropped_are_ours_never_links_or_photographs(tmp_path):

@@ -47,20 +47,26 @@ def test_help_is_instant_since_it_loads_no_library(words):
 
 
 @pytest.mark.parametrize("name", SUBPARSERS)
-def test_every_subcommand_and_flag_has_help(name):
+def test_every_subcommand_has_help_and_the_shared_flags(name):
     parser = SUBPARSERS[name]
     assert parser.description
     for action in parser._actions:
         assert action.help, action.option_strings
         assert all(flag == flag.lower() and "_" not in flag for flag in action.option_strings)
-
-
-@pytest.mark.parametrize("name", SUBPARSERS)
-def test_every_subcommand_takes_the_shared_flags(name):
-    flags = {flag for action in SUBPARSERS[name]._actions for flag in action.option_strings}
+    flags = {flag for action in parser._actions for flag in action.option_strings}
     assert {"--data-dir", "--seed", "--dry-run"} <= flags
     if name not in ("dataset", "blur", "clean-pairs"):
         assert {"--runs-dir", "--run"} <= flags
+
+
+def test_help_says_unit_choices_and_default():
+    shown = " ".join(SUBPARSERS["train"].format_help().split())
+    assert "--optimizer muon|adam of the generator; the discriminator has adam (default: muon)" in (
+        shown
+    )
+    assert "sides of the iris; 0 is a disc (0 or 3 or" in (
+        " ".join(SUBPARSERS["blur"].format_help().split())
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,12 @@ def test_every_subcommand_takes_the_shared_flags(name):
         (["train", "--batch", "0"], "--batch"),
         (["train", "--epochs", "nan"], "--epochs"),
         (["train", "--learning-rate", "-1"], "--learning-rate"),
+        (["train", "--generator", "oval"], "oval"),
+        (["train", "--turns", "yes"], "--turns"),
+        (["train", "--steps", "1.5"], "--steps"),
+        (["train", "--nothing"], "--nothing"),
         (["deblur", "photo.jpg", "--strength", "0,5"], "--strength"),
+        (["deblur", "photo.jpg", "--detail", "nan"], "--detail"),
     ],
 )
 def test_bad_flag_is_one_line_that_names_it_and_exit_code_2(tmp_path, arguments, named):

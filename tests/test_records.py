@@ -209,7 +209,6 @@ def test_odd_value_of_the_manifest_is_damage(tmp_path, key, text):
     "image_id", ["", ".", "..", "../../x", "/etc/passwd", "a/b", "a\0b", "x" * 252, 7, None]
 )
 def test_id_that_leaves_its_folder_is_a_damaged_record(tmp_path, image_id):
-    assert not isinstance(image_id, str) or why_no_id(image_id)
     line = {"id": image_id, "split": "test", "source": "folder", "sha256": "a"}
     (tmp_path / "m").write_bytes(json_line(line | {"width": 64, "height": 64}))
     with pytest.raises(DamagedRecordError, match=r"m is damaged .*run `make clean-p"):
@@ -218,7 +217,7 @@ def test_id_that_leaves_its_folder_is_a_damaged_record(tmp_path, image_id):
 
 def test_ids_that_stay(tmp_path):
     names = ["a", "...", "a..b", "-x", "x" * 251, "\u5199" * 83, " ", "new\nline", "C:x"]
-    assert [why_no_id(name) for name in names] == [None] * len(names)
+    assert not any(map(why_no_id, names))
     write_manifest(tmp_path / "m", {name: image(name) for name in names})
     assert sorted(read_manifest(tmp_path / "m")) == sorted(names)
 

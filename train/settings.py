@@ -28,7 +28,7 @@ class TrainSettings:
         0, "ends the run after so many validations without a better one; 0 never"
     )
     batch: int = setting(4, "images, or crops of them, an update, shared equally among all devices")
-    seed: int = setting(0, "of weights, order, augmentation and dropout")
+    seed: int = setting(0, "of weights, order, augmentation and dropout", flag=False)
     from_run: str | None = setting(
         None, "run whose network and best weights a new run starts from; None is from scratch"
     )

@@ -41,13 +41,7 @@ def blur_and_reduce(
 
     Returns:
         For each set uint8, shape (size, size, 3), RGB.
-
-    Raises:
-        ValueError: if the photograph is not square RGB, or a depth map is missing or unlike it.
     """
-    if photo_u8.dtype != np.uint8 or photo_u8.shape != (*photo_u8.shape[:1] * 2, 3):
-        got = f"{photo_u8.dtype} {photo_u8.shape}"
-        raise ValueError(f"{image_id}: expected a square 8-bit RGB photograph, got {got}")
     # By what their light depends on, (seed, blur): flat ones of equal light share its transform.
     groups: dict[tuple, list[tuple[str, LensBlur]]] = {}
     keys = []
@@ -82,10 +76,7 @@ def blur_light(
             if not blur.depth:
                 generator = generator_of(f"depth {seed_text}")
                 depth, focus = random_depth(len(light), int(blur.layers), generator)
-            if depth is None or depth.shape != light.shape[:2]:
-                got = "none" if depth is None else f"{depth.shape}"
-                expected = f"expected a depth map of {light.shape[:2]}"
-                raise ValueError(f"{seed_text}: {expected}, got {got}")
+            assert depth is not None
             reduced = blur_by_depth(light, depth, lens, focus=focus, size=size)
         pictures.append(as_photographed(reduced, blur, seed_text))
     return pictures

@@ -1,6 +1,8 @@
 """Settings of a blurred set, and the name that they give it. Needs the standard library alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from prepare.records.ranges import Spread, as_typed
@@ -182,6 +184,16 @@ class LensBlur:
         is_round = (self.blades == 0 or self.curvature == 100) and self.vignetting == 0
         any_way = isinstance(self.rotation, Spread) and self.rotation == Spread([(0.0, 360.0)])
         return is_round or any_way or self.rotation == 0, is_round or any_way  # 0: a corner is up
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """Which blurred sets are wanted, and how they are made."""
+
+    blurs: Sequence[LensBlur]
+    output: OutputSettings
+    workers: int  # processes
+    depth_dir: Path | None  # depth maps named by id, for blurs that want them
 
 
 APERTURE = ("blades", "curvature", "rotation", "softness", "rim", "vignetting")

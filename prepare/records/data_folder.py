@@ -104,19 +104,13 @@ class Rejection(msgspec.Struct, frozen=True):
 Rejected = dict[tuple[str, str], str]  # reasons, by id and file
 
 
-def why_no_id(text: str) -> str | None:
-    """Why a text cannot be the id of an image, or None if it can.
-
-    An id stays in its folder wherever it is made a file's name: it is a plain name without
-    separators, in UTF-8, and `<id>.jpg` is no longer than names can be.
-    """
-    if text in ("", ".", "..") or "/" in text or "\0" in text:
-        return "is empty, or leads to another folder"
+def why_no_id(name: str) -> str:
+    """Why the name of a file cannot be the id of an image; "" if it can."""
     try:
-        num_bytes = len(f"{text}.jpg".encode())
+        num_bytes = len(f"{name}.jpg".encode())
     except UnicodeEncodeError:
         return "is not UTF-8"
-    return f"is longer than {MAX_NAME_BYTES - 4} bytes" if num_bytes > MAX_NAME_BYTES else None
+    return f"is longer than {MAX_NAME_BYTES - 4} bytes" if num_bytes > MAX_NAME_BYTES else ""
 
 
 def plain_cell(text: str) -> str:

@@ -6,8 +6,7 @@ import pipeline
 from helpers.pair_files import write_photos
 from prepare.originals import Original
 from prepare.pairs import write_pairs
-from prepare.pictures import SetSettings
-from prepare.records.blur import LensBlur, OutputSettings
+from prepare.records.blur import LensBlur, OutputSettings, SetSettings
 from prepare.records.data_folder import DataFolder, read_manifest
 
 BLURS = [LensBlur(30), LensBlur(60, blades=6)]
