@@ -43,7 +43,6 @@ from prepare.ffhq.source import FfhqDownload
 from prepare.records.settings import DamagedRecordError, SettingError
 
 NUM_IMAGES = 12
-MANY = 400  # entries of a metadata whose length matters
 
 
 def ids(*numbers):
@@ -60,11 +59,6 @@ def files():
     images = {f"{n:05d}.png": image_bytes(n) for n in numbers}
     members = [(f"{n:05d}.webp", image_bytes(n, "WEBP")) for n in reversed(numbers)]
     return {METADATA: metadata_bytes(NUM_IMAGES), "00000.tar": tar_bytes(members), **images}
-
-
-@pytest.fixture(scope="module")
-def long_metadata():
-    return metadata_bytes(MANY, lambda number: image_bytes(number, side_px=8))
 
 
 @pytest.fixture
@@ -159,11 +153,11 @@ def test_drive_alone_says_what_is_kept_and_what_is_missing(server, tmp_path):
     assert len(fetch(server, tmp_path, source="drive")) == NUM_IMAGES
 
 
-@pytest.mark.parametrize("fault", ["403", "500", "wrong"])
-def test_one_image_that_drive_withholds_comes_from_the_mirror(server, tmp_path, fault):
-    server.misbehave("00003.png", fault, for_ever=True)
-    expected = dict.fromkeys(ALL[:5], "drive") | {"00003": "mirror"}
-    assert fetch(server, tmp_path, 5, num_attempts=2) == expected
+def test_images_that_drive_withholds_come_from_the_mirror(server, tmp_path):
+    for image_id, fault in zip(ALL[2:5], ("403", "500", "wrong"), strict=True):
+        server.misbehave(f"{image_id}.png", fault, for_ever=True)
+    expected = dict.fromkeys(ALL[:2], "drive") | dict.fromkeys(ALL[2:5], "mirror")
+    assert fetch(server, tmp_path, 5, num_attempts=2, max_failures=9) == expected
     assert not list(tmp_path.rglob("*.png.part"))
 
 
@@ -175,13 +169,11 @@ def test_both_failing_is_said_in_one_line(server, tmp_path):
         fetch(server, tmp_path)
 
 
-def test_no_network_ends_soon_and_says_so_without_the_password(tmp_path):
-    nowhere = "http://me:secret@127.0.0.1:9"
+def test_no_network_ends_soon_and_says_so(tmp_path):
+    nowhere = "http://127.0.0.1:9"
     settings = FfhqSettings(drive_url=nowhere, mirror_url=nowhere, num_attempts=2, backoff_s=0.01)
-    said = []
-    with pytest.raises(FfhqError, match=r"0 of 12 .* no connection to 127\.0\.0\.1:9") as error:
-        list(FfhqDownload(settings, tmp_path, NUM_IMAGES).originals(said.append))
-    assert not any("secret" in line for line in [*said, str(error.value)])
+    with pytest.raises(FfhqError, match=r"0 of 12 .* no connection to 127\.0\.0\.1:9"):
+        list(FfhqDownload(settings, tmp_path, NUM_IMAGES).originals(str))
 
 
 def test_templates(server, tmp_path):
@@ -227,51 +219,34 @@ def test_consumer_that_stops_early_is_obeyed_at_once(server, tmp_path):
     assert time.monotonic() - before < 0.5
 
 
-def test_slow_consumer_is_not_run_away_from(server, tmp_path):
-    originals = download(server, tmp_path, connections=1).originals()
-    next(originals)
-    time.sleep(0.2)
-    assert len(list((tmp_path / "ffhq").glob("*/*/*.png"))) <= 5
-    assert len(list(originals)) == NUM_IMAGES - 1
-
-
 def test_what_a_download_takes_is_known_before(server, tmp_path):
     fetch(server, tmp_path, 4)
     done = {"00000", "00005"}
+    disk_bytes = 995 * 1_273_000  # and the metadata
     plan = download(server, tmp_path, 1000, done).plan()
-    assert plan.num_files == 1000 - 5
-    assert plan.disk_bytes == 995 * 1_273_000
-    assert plan.download_bytes == plan.disk_bytes + 1000 * 4000  # and the metadata
-    assert plan.free_bytes > 0
+    assert plan == (995, disk_bytes + 1000 * 4000, disk_bytes)
     plan = download(server, tmp_path, 20, done, source="mirror").plan()
-    assert plan.disk_bytes == 15 * 960_000
-    assert plan.download_bytes == 960_000_000 * 15 // 16  # nearly all of a tar
-    plan = download(server, tmp_path, 20, done).plan()
-    assert plan.described().startswith(
-        "15 photographs to fetch: about 19.2 MB to download, or 0.9 GB where the mirror has to "
-        "step in; 19.1 MB on disk, "
-    )
-    plan = download(server, tmp_path / "not" / "yet", 2, ids(0, 1)).plan()
-    assert (plan.num_files, plan.download_bytes, plan.disk_bytes) == (0, 0, 0)
+    assert plan == (15, 960_000_000 * 15 // 16, 15 * 960_000)  # nearly all of a tar
+    assert download(server, tmp_path / "not" / "yet", 2, ids(0, 1)).plan() == (0, 0, 0)
 
 
 # The metadata, its ids and licenses.
 
 
-def test_only_as_much_metadata_as_is_wanted_is_fetched(server, tmp_path, long_metadata):
-    server.files[METADATA] = long_metadata
-    found = entries(server, tmp_path, 50)
-    assert list(found) == ids(*range(50))
-    assert found["00007"].file_id == drive_id("00007")
-    assert found["00007"].md5 == hashlib.md5(image_bytes(7, side_px=8)).hexdigest()
+def test_metadata_is_kept_as_far_as_it_was_read(server, tmp_path):
+    server.files[METADATA] = whole = metadata_bytes(600, lambda number: b"")
+    found = entries(server, tmp_path, 5)
+    assert list(found) == ids(*range(5))
+    assert found["00003"].file_id == drive_id("00003")
+    assert found["00003"].md5 == hashlib.md5(b"").hexdigest()
     kept = tmp_path / "ffhq" / f"{METADATA}.part"
-    first = kept.stat().st_size  # the server may have sent a little more than was read
-    assert first <= sent(server) <= 50 * 4000 < len(long_metadata) // 3
-    assert len(entries(server, tmp_path, 50)) == 50
+    first = kept.stat().st_size
+    assert first < len(whole) // 2
+    assert len(entries(server, tmp_path, 5)) == 5
     assert len(server.asked(METADATA)) == 1
-    assert len(entries(server, tmp_path, MANY)) == MANY  # more goes on from there
+    assert len(entries(server, tmp_path, 600)) == 600  # more goes on from there
     assert server.asked(METADATA)[1].start == first
-    assert kept.read_bytes() == long_metadata
+    assert kept.read_bytes() == whole
 
 
 def test_without_metadata_the_mirror_still_works(server, tmp_path):
@@ -310,12 +285,9 @@ def test_what_would_fill_the_memory_is_no_metadata(server, tmp_path, beginning):
     ("old", "new"),
     [
         ('"image": {', '"image": null, "x": {'),
-        ('"image": {', '"image": [], "x": {'),
-        ('"metadata": {', '"metadata": 7, "x": {'),
         ('"metadata": {', '"x": {'),
         (r"\?id=", "?i="),
-        *((r'"file_size": \d+', f'"file_size": {size}') for size in ("1e999999999", "9" * 5000)),
-        ('"file_md5": "', '"file_md5": [], "x": "'),
+        (r'"file_size": \d+', f'"file_size": {"9" * 5000}'),
     ],
 )
 def test_odd_entry_costs_no_other(files, old, new):
@@ -334,15 +306,14 @@ def test_ids(server, tmp_path):
     assert list(fetch(server, tmp_path, 3, ids="9,2-7", connections=1)) == ids(9, 2, 3)
 
 
-@pytest.mark.parametrize("text", ["70000", "5-3", "1-", "nowhere.txt", "123456"])
+@pytest.mark.parametrize("text", ["70000", "5-3", "1-", "nowhere.txt"])
 def test_ids_that_are_none(text):
     with pytest.raises(SettingError, match="ids must be"):
         wanted_ids(text, 10)
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"7 " * 10_000_000])
-def test_file_of_ids_that_is_no_text_is_named(tmp_path, content):
-    (tmp_path / "ids.txt").write_bytes(content)
+def test_file_of_ids_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "ids.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(DamagedRecordError, match=r"ids\.txt is damaged.*; name a file of ids"):
         wanted_ids(str(tmp_path / "ids.txt"), 10)
 
@@ -362,24 +333,17 @@ def test_licenses_are_added_and_sorted_and_no_cell_is_a_formula(tmp_path, files)
     before = path.stat().st_mtime_ns
     write_licenses(path, [found["00000"]])
     assert path.stat().st_mtime_ns == before
-    odd = ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", "it's", "a=b", ""]
-    text = files[METADATA].decode()
-    for number, word in enumerate(odd):
-        renamed = text.replace(json.dumps(f"Author {number} \u00e9"), json.dumps(word))
-        found = dict(read_entries([renamed.encode()]))
-        write_licenses(path, [found[f"{number:05d}"]])
-    assert [row["author"] for row in rows_of(path)] == [
-        *("'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "'\rx", "it's", "a=b", ""),
-    ]
+    formula = files[METADATA].replace(b'"Author 4 ', b'"=HYPERLINK(1) ')
+    write_licenses(path, [dict(read_entries([formula]))["00004"]])
+    assert rows_of(path)[-1]["author"].startswith("'=HYPERLINK(1)")
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"a,b\n" + b'"' + b"x" * 200_000, None])
-def test_damaged_table_of_licenses_is_named_and_left_alone(tmp_path, files, content):
+def test_damaged_table_of_licenses_is_named_and_left_alone(tmp_path, files):
     path = tmp_path / "LICENSES.csv"
-    path.mkdir() if content is None else path.write_bytes(content)
+    path.write_bytes(b"\xff\xfe")
     with pytest.raises(DamagedRecordError, match=r"LICENSES\.csv is damaged.*; move it away"):
         write_licenses(path, dict(read_entries([files[METADATA]])).values())
-    assert path.is_dir() if content is None else path.read_bytes() == content
+    assert path.read_bytes() == b"\xff\xfe"
 
 
 # Files on disk: our own and a copy.
@@ -398,8 +362,6 @@ def put(folder, number, data=None):
         (image_bytes(0), "f" * 32, "MD5 is .*, expected ffffff"),
         (image_bytes(0, side_px=512), None, "is 512x512, expected 1024x1024"),
         (image_bytes(0)[:-2000], None, "no readable PNG"),
-        (image_bytes(0, "WEBP"), None, "no readable PNG"),
-        (b"", None, "no readable PNG"),
     ],
 )
 def test_wrong_image_is_told(data, md5, reason):
@@ -407,29 +369,27 @@ def test_wrong_image_is_told(data, md5, reason):
         check_image("00000.png", data, ".png", md5)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "6 GB"])
+@pytest.mark.parametrize("kind", ["pipe", "6 GB"])
 def test_what_lies_in_the_place_of_an_image_is_removed(tmp_path, kind):
     path = put(tmp_path, 0)
     if kind == "6 GB":
         os.truncate(path, 6_000_000_000)
     else:
         path.unlink()
-        os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+        os.mkfifo(path)
     assert list(VerifiedFiles(tmp_path).reverify("00000", None)) == []
     assert not os.path.lexists(path)
 
 
-def test_strange_records_are_not_trusted(tmp_path):
+def test_record_that_names_a_file_elsewhere_is_not_trusted(tmp_path):
     path, record = put(tmp_path / "ffhq", 0), tmp_path / "ffhq" / "checked.jsonl"
     VerifiedFiles(tmp_path / "ffhq").record("00000", path, "drive", "")
-    right = record.read_text().strip()
     (tmp_path / "secret.png").write_bytes(image_bytes(0))
-    outside = json.dumps(json.loads(right) | {"id": "00001", "extension": "/../../../secret.png"})
-    odd = ["{", "[]", '{"id": "../../x"}', "null", "\0", "1", outside]
-    record.write_text("\n".join([*odd, right, *odd, right[:30]]))
+    odd = json.loads(record.read_text()) | {"id": "00001", "extension": "/../../../secret.png"}
+    record.write_text(f"{json.dumps(odd)}\n{record.read_text()}")
     files = VerifiedFiles(tmp_path / "ffhq")
     assert files.find("00000").source == "drive"
-    assert list(files.by_id) == ["00000"]
+    assert files.find("00001") is None
 
 
 def test_nothing_is_written_or_removed_through_a_link_out_of_the_folder(tmp_path):

@@ -11,7 +11,6 @@ from prepare.ffhq.download import Client, DownloadError
 from prepare.ffhq.local_copy import VerifiedFiles
 from prepare.ffhq.metadata import FfhqSettings
 from prepare.ffhq.mirror import fetch_from_tar, mirror_bytes
-from prepare.records.settings import DamagedRecordError
 
 QUICK = FfhqSettings(num_attempts=3, backoff_s=0.005, read_timeout_s=0.3, deadline_s=3.0)
 ORDER = (7, 3, 12, 0, 9, 5, 1, 8)  # a tar's members are in no order
@@ -123,9 +122,8 @@ def test_password_of_the_mirror_is_not_kept(server, tmp_path):
     assert server.asked("00000.tar")[-1].start == span(server, 7)[0]
 
 
-@pytest.mark.parametrize("fault", ["cut", "stall", "500"])
-def test_broken_stream_goes_on(server, tmp_path, fault):
-    server.misbehave("00000.tar", fault)
+def test_broken_stream_goes_on(server, tmp_path):
+    server.misbehave("00000.tar", "cut", "500")
     assert len(fetch(server, tmp_path, *ORDER)) == len(ORDER)
     num_bytes = sum(request.num_bytes for request in server.asked("00000.tar"))
     assert num_bytes <= len(server.files["00000.tar"])
@@ -160,9 +158,9 @@ def test_wrong_member_is_named_and_not_kept(server, tmp_path):
     assert files(tmp_path) == ["00000.webp"]
 
 
-def header(name, size, kind):
+def header(size, kind):
     """A tar's header that claims a size."""
-    member = tarfile.TarInfo(name)
+    member = tarfile.TarInfo("x")
     member.size, member.type = size, kind
     return member.tobuf(tarfile.GNU_FORMAT)
 
@@ -176,29 +174,14 @@ NO_TAR = "the tar ends in the middle, or is none"
         (b"", NO_TAR),
         (b"<html>no tar</html>", NO_TAR),
         (bytes(10240), r"00000\.tar lacks 1 images \(00003\)"),
-        *((header("x", 7_000_000_000, k) + bytes(8 << 20), NO_TAR) for k in (b"0", b"S")),
+        *((header(7 << 30, kind) + bytes(8 << 20), NO_TAR) for kind in (b"0", b"S", b"x", b"L")),
     ],
 )
 def test_file_that_is_no_tar_of_images(server, tmp_path, body, reason):
     server.files["00000.tar"] = body
+    tracemalloc.start()
     with pytest.raises(DownloadError, match=reason):
         fetch(server, tmp_path, 3)
-    assert files(tmp_path) == []
-
-
-@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_header_of_any_length_does_not_fill_the_memory(server, tmp_path, kind):
-    rest = bytes(32 << 20)
-    server.files["00000.tar"] = header("x", 7_000_000_000, kind) + rest
-    tracemalloc.start()
-    with pytest.raises(DownloadError, match=NO_TAR):
-        fetch(server, tmp_path, 3)
-    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20  # whatever it claims
     tracemalloc.stop()
-    assert sum(request.num_bytes for request in server.asked("00000.tar")) < len(rest)
-
-
-def test_folder_in_the_place_of_the_index_is_named(server, tmp_path):
-    (tmp_path / "mirror" / "00000.tar.index.jsonl").mkdir(parents=True)
-    with pytest.raises(DamagedRecordError, match=r"index\.jsonl is damaged.*; remove it"):
-        fetch(server, tmp_path, 3)
+    assert files(tmp_path) == []

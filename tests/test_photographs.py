@@ -2,9 +2,7 @@
 
 import functools
 import io
-import itertools
 import os
-import socket
 import struct
 import subprocess
 import sys
@@ -81,17 +79,6 @@ def test_16_bits_stay_and_round_to_the_nearest_8(tmp_path, channels, suffix):
     np.testing.assert_array_equal(rounded_to_8_bits(photo.pixels), np.rint(colors / 257))
     if channels == 4:
         np.testing.assert_array_equal(photo.alpha, deep[..., 3])
-
-
-def test_one_color_is_transparent_at_all_its_bits(tmp_path):
-    deep = np.array([[0x1234, 0x1235, 0x1234, 0xFFFF]], np.uint16)
-    photo = read(tmp_path, png_of(deep, 0, (b"tRNS", b"\x12\x34"), bits=16), **KEEP)
-    assert photo.alpha.tolist() == [[0, 65535, 0, 65535]]
-    np.testing.assert_array_equal(photo.pixels[..., 0], deep)
-    few = np.array([[0b00011011]], np.uint8)  # levels 0 to 3
-    photo = read(tmp_path, png_of(few, 0, (b"tRNS", b"\0\2"), bits=2), **KEEP)
-    assert photo.alpha.tolist() == [[255, 255, 0, 255]]
-    assert photo.pixels[0, :, 0].tolist() == [0, 85, 170, 255]
 
 
 def test_palettes_with_transparency(tmp_path):
@@ -200,7 +187,6 @@ def jpegs_with_bytes_around():
     return {
         "zeros before the end": whole[:-2] + bytes(1000) + whole[-2:],
         "a maker's text": whole[:-2] + b"a maker's text" + whole[-2:],
-        "fill": whole[:-2] + b"\xff" * 6 + whole[-2:],
         "zeros in a progressive one": progressive[:-2] + bytes(16) + progressive[-2:],
         "range of a scan": whole[: end - 3] + b"\x00\x40\x00" + whole[end:],
         "edition of JFIF": whole.replace(b"JFIF\0\x01", b"JFIF\0\x02", 1),
@@ -208,7 +194,6 @@ def jpegs_with_bytes_around():
         "bytes between segments": whole[:20] + b"\0\0\0" + whole[20:],
         "a video behind": whole + video,
         "a preview behind": whole + encoded(255 - scene(), "JPEG"),
-        "zeros behind": whole + bytes(1 << 20),
     }
 
 
@@ -243,13 +228,11 @@ def bombs():
     """Small or long files that once took time or memory without end, by their kind."""
     plain, jpeg = encoded(picture(), "PNG"), encoded(scene(), "JPEG", progressive=True)
     packed = zlib.compress(bytes(300_000_000), 1)
-    claims = plain[:-12] + struct.pack(">I", 0x7FFFFFFF) + b"tEXt" + b"x" * 10
     empty = (b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))) * 300_000
     tags = range(1000, 3000)
     shared = b"".join(struct.pack("<HHII", tag, 3, 50_000, 8) for tag in tags)
     scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
     return {
-        "length of a chunk": (claims, "beyond the file"),
         "packed profile": (png_with(plain, (b"iCCP", b"a\0\0" + packed)), "color profile"),
         "empty chunks": (plain[:33] + empty + plain[33:], "chunks"),
         "shared values": (
@@ -281,32 +264,6 @@ def test_texts_that_unpack_to_much_are_left_packed(tmp_path):
     photo = read(tmp_path, png_with(encoded(picture(), "PNG"), *text))
     np.testing.assert_array_equal(photo.pixels, picture())
     assert photo.dropped == ("text",)
-
-
-def filtered(photo, kinds):
-    """Rows of a PNG, each filtered by one of the kinds in turn (PNG specification, Sec. 9)."""
-    height, width = photo.shape[:2]
-    rows, before = bytearray(), bytes(3 * width)
-    for number in range(height):
-        kind, row = kinds[number % len(kinds)], photo[number].tobytes()
-        rows.append(kind)
-        for at, value in enumerate(row):
-            left, corner = (row[at - 3], before[at - 3]) if at > 2 else (0, 0)
-            up = before[at]
-            paeth = min((left, up, corner), key=lambda each: abs(left + up - corner - each))
-            guess = (0, left, up, (left + up) // 2, paeth)[kind]
-            rows.append((value - guess) % 256)
-        before = row
-    return bytes(rows)
-
-
-@pytest.mark.parametrize("kinds", [[0], [1], [2], [3], [4], [0, 1, 2, 3, 4]])
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (80, 33)])
-def test_the_fast_path_of_plain_png_undoes_every_filter(kinds, size):
-    photo = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
-    for level in (0, 9):
-        stream = zlib.compress(filtered(photo, kinds), level)
-        np.testing.assert_array_equal(png.decode_rgb(stream, size[1], size[0]), photo)
 
 
 STREAM = next(bytes(body) for name, body in png.png_chunks(png_of(picture(), 2)) if name == b"IDAT")
@@ -344,60 +301,39 @@ def tiff(pixels: np.ndarray, **options) -> bytes:
     return file.getvalue()
 
 
-LAYOUTS = ({}, {"rowsperstrip": 5}, {"tile": (16, 32)})
-PACKINGS = ({}, {"compression": "zlib"}, {"compression": "zlib", "predictor": True})
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("color", ["contig", "separate", "minisblack", "miniswhite"])
-def test_tiff_in_strips_tiles_and_planes(tmp_path, dtype, byteorder, color):
+def test_tiff_of_colors_in_planes_and_gray(tmp_path, dtype, byteorder, color):
     pixels = picture(37, 53, dtype)
     stored, options = pixels, {"photometric": "rgb", "planarconfig": color}
-    if color == "separate":  # whose tiles libvips does not read
+    if color == "separate":
         stored = np.moveaxis(pixels, 2, 0)
     if color.startswith("min"):
         stored, options = pixels[..., 0], {"photometric": color}
         dark = pixels[..., :1] if color == "minisblack" else np.iinfo(dtype).max - pixels[..., :1]
         pixels = np.repeat(dark, 3, axis=2)
-    layouts = LAYOUTS[:2] if color == "separate" else LAYOUTS
-    for layout, packing in itertools.product(layouts, PACKINGS):
-        photo = read(tmp_path, tiff(stored, byteorder=byteorder, **options, **layout, **packing))
-        assert photo.pixels.dtype == dtype
-        np.testing.assert_array_equal(photo.pixels, pixels)
-        assert photo.dropped == ()
+    packing = {"compression": "zlib", "predictor": True, "rowsperstrip": 5}
+    photo = read(tmp_path, tiff(stored, byteorder=byteorder, **options, **packing))
+    assert photo.pixels.dtype == dtype
+    np.testing.assert_array_equal(photo.pixels, pixels)
+    assert photo.dropped == ()
 
 
-@pytest.mark.parametrize("compression", [1, 5, 8, 32946, 32773])
-@pytest.mark.parametrize("predictor", [1, 2])
-def test_tiff_as_opencv_writes_it(tmp_path, compression, predictor):
-    for dtype in (np.uint8, np.uint16):
-        pixels = picture(37, 53, dtype)
-        options = [cv2.IMWRITE_TIFF_COMPRESSION, compression, cv2.IMWRITE_TIFF_PREDICTOR, predictor]
-        cv2.imwrite(str(tmp_path / "a.tif"), pixels[..., ::-1], options)
-        np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels, pixels)
+@pytest.mark.parametrize(("mode", "compression"), [("1", "group4"), ("P", "tiff_lzw")])
+def test_tiff_of_black_and_white_and_palettes(tmp_path, mode, compression):
+    image = Image.fromarray(picture()).convert(mode)
+    path = saved(tmp_path, image, "a.tif", compression=compression)
+    np.testing.assert_array_equal(read_photograph(path).pixels, np.asarray(image.convert("RGB")))
 
 
-@pytest.mark.parametrize("compression", [None, "tiff_lzw", "packbits", "group4"])
-def test_tiff_of_black_and_white_and_palettes(tmp_path, compression):
-    for mode in ("1", "P") if compression != "group4" else ("1",):
-        image = Image.fromarray(picture()).convert(mode)
-        path = saved(tmp_path, image, "a.tif", compression=compression)
-        np.testing.assert_array_equal(
-            read_photograph(path).pixels, np.asarray(image.convert("RGB"))
-        )
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_transparency_stored_beside_or_multiplied_in(tmp_path, dtype):
-    highest = np.iinfo(dtype).max
-    colors = picture(20, 30, dtype)
-    alpha = np.full((20, 30, 1), highest // 3, dtype)
+def test_fourth_channel_of_a_tiff_is_transparency_where_it_says_so(tmp_path):
+    colors, alpha = picture(20, 30), np.full((20, 30, 1), 85, np.uint8)
     data = tiff(np.dstack([colors, alpha]), photometric="rgb", extrasamples=["unassalpha"])
     photo = read(tmp_path, data, **KEEP)
     np.testing.assert_array_equal(photo.pixels, colors)
     np.testing.assert_array_equal(photo.alpha, alpha[..., 0])
-    multiplied = np.rint(colors * (alpha / highest)).astype(dtype)
+    multiplied = np.rint(colors * (alpha / 255)).astype(np.uint8)
     data = tiff(np.dstack([multiplied, alpha]), photometric="rgb", extrasamples=["assocalpha"])
     assert np.abs(read(tmp_path, data, **KEEP).pixels.astype(int) - colors).max() <= 2
     data = tiff(np.dstack([colors, alpha]), photometric="rgb", extrasamples=["unspecified"])
@@ -473,12 +409,9 @@ def test_what_is_no_image_is_refused(tmp_path):
 def test_what_is_no_regular_file_is_refused_unread(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
-    paths = [tmp_path / "pipe.jpg", tmp_path / "folder.jpg", "/dev/zero"]
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(tmp_path / "s.jpg"))
-        for path in [*paths, tmp_path / "s.jpg"]:
-            with pytest.raises(UnusablePhotograph, match="no regular file"):
-                read_photograph(path)
+    for path in (tmp_path / "pipe.jpg", tmp_path / "folder.jpg", "/dev/zero"):
+        with pytest.raises(UnusablePhotograph, match="no regular file"):
+            read_photograph(path)
     with open(tmp_path / "sparse.jpg", "wb") as file:
         file.truncate(6 << 30)
     with pytest.raises(UnusablePhotograph, match="bytes, more than"):

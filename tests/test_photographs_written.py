@@ -17,14 +17,20 @@ from prepare.photographs.writer import source_of, write_photograph
 from prepare.pictures import read_depth_map, square_crop
 
 
+def write(path, photograph, restored):
+    with path.open("wb") as file:
+        write_photograph(file, photograph, restored)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("transparent", [False, True])
-def test_pixels_come_back(tmp_path, dtype, gray, transparent):
+def test_pixels_come_back(tmp_path, monkeypatch, dtype, gray, transparent):
+    monkeypatch.setattr("prepare.photographs.writer.BLOCK_BYTES", 4000)  # some rows at a time
     pixels = picture(41, 67, dtype)
     pixels = np.repeat(pixels[..., :1], 3, 2) if gray else pixels
     alpha = pixels[::-1, :, 0].copy() if transparent else None
-    write_photograph(tmp_path / "a.png", Photograph(pixels, alpha, gray), pixels)
+    write(tmp_path / "a.png", Photograph(pixels, alpha, gray), pixels)
     stored = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
     assert stored.dtype == dtype
     if not gray:
@@ -38,17 +44,10 @@ def test_pixels_come_back(tmp_path, dtype, gray, transparent):
     assert (bits, kind) == (8 * np.dtype(dtype).itemsize, 2 * (not gray) + 4 * transparent)
 
 
-def test_large_photographs_are_written_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("prepare.photographs.writer.BLOCK_BYTES", 1000)
-    file = io.BytesIO()
-    write_photograph(file, Photograph(picture()), picture())
-    np.testing.assert_array_equal(np.asarray(Image.open(file)), picture())
-
-
 def test_a_gray_photograph_gets_no_colors(tmp_path):
     gray = np.repeat(picture()[..., :1], 3, 2)
     photo = read(tmp_path, encoded(gray, "PNG"))
-    write_photograph(tmp_path / "a.png", photo, picture())
+    write(tmp_path / "a.png", photo, picture())
     with Image.open(tmp_path / "a.png") as image:
         assert image.mode == "L"
         expected = np.asarray(Image.fromarray(picture()).convert("L")).astype(int)
@@ -62,7 +61,7 @@ def test_exif_and_resolution_are_kept(tmp_path):
     exif[0x8825] = {1: "N", 2: (47.0, 22.0, 33.0)}
     data = encoded(picture(), "JPEG", exif=exif.tobytes(), dpi=(300, 200))
     photo = read(tmp_path, data)
-    write_photograph(tmp_path / "a.png", photo, photo.pixels)
+    write(tmp_path / "a.png", photo, photo.pixels)
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (48, 64)
         kept = image.getexif()
@@ -73,29 +72,23 @@ def test_exif_and_resolution_are_kept(tmp_path):
     assert kept.get_ifd(0x8825)[1] == "N"
 
 
-def test_exif_that_cannot_be_written_is_dropped_and_said(tmp_path):
+def test_damaged_exif_is_dropped_and_said(tmp_path):
     broken = b"Exif\0\0II*\0" + struct.pack("<I", 8) + struct.pack("<H", 500) + b"\xff" * 40
     photo = read(tmp_path, encoded(picture(), "JPEG", exif=broken))
     assert photo.exif is None
     assert photo.dropped == ("EXIF",)
-    rational = struct.pack("<HHHII", 1, 0x0112, 10, 1, 26) + bytes(4) + struct.pack("<ii", -1, 0)
-    odd = b"Exif\0\0II*\0" + struct.pack("<I", 8) + rational
-    photo = read(tmp_path, encoded(picture(), "JPEG", exif=odd))
-    assert photo.pixels.shape == (48, 64, 3)
 
 
 def test_values_that_share_their_place_in_exif_take_no_memory(tmp_path):
-    count, num_bytes = 200, 1 << 20
-    entries = b"".join(struct.pack("<HHII", i, 5, num_bytes // 8, 8) for i in range(1, count))
-    nested = struct.pack("<H", count - 1) + entries + bytes(4)
+    entries = b"".join(struct.pack("<HHII", i, 5, 1 << 17, 8) for i in range(1, 200))
+    nested = struct.pack("<H", 199) + entries + bytes(4)
     head = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x8769, 4, 1, 26, 0)
-    exif = head + nested + bytes(num_bytes)
-    photo = read(tmp_path, png_with(encoded(picture(), "PNG"), (b"eXIf", exif)))
-    assert photo.dropped == ("EXIF",)
+    exif = (b"eXIf", head + nested + bytes(1 << 20))
+    assert read(tmp_path, png_with(encoded(picture(), "PNG"), exif)).dropped == ("EXIF",)
 
 
 def test_our_own_files_are_told_from_others(tmp_path):
-    write_photograph(tmp_path / "ours.png", Photograph(picture()), picture())
+    write(tmp_path / "ours.png", Photograph(picture()), picture())
     (tmp_path / "other.png").write_bytes(encoded(picture(), "PNG"))
     (tmp_path / "text").write_text("Pix2Pix-Deblurrer")
     os.mkfifo(tmp_path / "pipe")
@@ -105,21 +98,6 @@ def test_our_own_files_are_told_from_others(tmp_path):
     cut = (tmp_path / "ours.png").read_bytes()[:60]
     (tmp_path / "cut").write_bytes(cut)
     assert source_of(tmp_path / "cut") is None
-
-
-@pytest.mark.parametrize("name", ["写" * 83 + ".png", "x" * 251 + ".png"])
-def test_names_as_long_as_a_name_can_be(tmp_path, name):
-    write_photograph(tmp_path / name, Photograph(picture()), picture())
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
-    (tmp_path / "a.png").mkdir()
-    with pytest.raises(OSError, match=r"a\.png"):
-        write_photograph(tmp_path / "a.png", Photograph(picture()), picture())
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-    with pytest.raises(ValueError, match="restored"):
-        write_photograph(tmp_path / "b.png", Photograph(picture()), picture(8, 8))
 
 
 def test_listing(tmp_path):

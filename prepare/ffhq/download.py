@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -22,8 +22,6 @@ import urllib3
 from prepare.ffhq.google_drive import form_address, page_reason
 from prepare.ffhq.metadata import FfhqSettings, without_login
 from prepare.records.files import named_errors
-
-Checked = TypeVar("Checked")
 
 BLOCK_BYTES = 1 << 19
 PROGRESS_BYTES = 1 << 20  # this much new data resets the count of failures and the clock
@@ -96,8 +94,7 @@ class Client:
     def back_off(self, trouble: TransientError, num_failures: int, deadline: float) -> None:
         """Waits before the next attempt: twice as long after each failure, with jitter.
 
-        Raises:
-            DownloadError: if there is to be none, or the run is being stopped.
+        DownloadError if there is to be none, or the run is being stopped.
         """
         settings, url, reason = self.settings, trouble.url, trouble.reason
         if num_failures >= settings.num_attempts:
@@ -143,12 +140,7 @@ def open_file(
 
 
 def open_url(client: Client, url: str, start: int, end: int | None) -> requests.Response:
-    """The answer to one GET, which may be a page or a refusal.
-
-    Raises:
-        TransientError: if there is none, or it says to come back.
-        DownloadError: if the address leads nowhere.
-    """
+    """The answer to one GET, which may be a page or a refusal; raises as `open_file`."""
     headers = {}
     if start or end is not None:
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
@@ -241,8 +233,8 @@ def body_blocks(
 
 
 def fetch_file(
-    client: Client, url: str, path: Path, *, check: Callable[[bytes], Checked], max_bytes: int
-) -> Checked:
+    client: Client, url: str, path: Path, *, check: Callable[[bytes], str], max_bytes: int
+) -> str:
     """Fetches a file to `path`, where it appears only whole and right.
 
     Until then it is `<path>.part`, which stays when the download fails, and with which the next
@@ -280,25 +272,18 @@ def fetch_file(
             is_last = True
 
 
-def read_growing(client: Client, url: str, path: Path, num_bytes: int) -> Iterator[bytes]:
+def read_growing(client: Client, url: str, path: Path) -> Iterator[bytes]:
     """Blocks of a file of which a beginning is kept: those at hand, then fetched ones, kept too.
 
-    Args:
-        num_bytes: how much of the file will probably be read; it is asked for at once.
-
-    Raises:
-        DownloadError: as `fetch_blocks`.
-        OSError: if the file cannot be written.
+    Raises DownloadError as `fetch_blocks`, and OSError if the file cannot be written.
     """
     with named_errors(path), open_part(path) as file:
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
             yield block
-        for end in (num_bytes, None):
-            if end is None or end > file.tell():
-                for block in fetch_blocks(client, url, start=file.tell(), end=end):
-                    file.write(block)
-                    yield block
+        for block in fetch_blocks(client, url, start=file.tell()):
+            file.write(block)
+            yield block
 
 
 def open_part(path: Path) -> BinaryIO:

@@ -42,11 +42,8 @@ def images_folder(folder: Path) -> Path:
 
 def is_ffhq_copy(folder: Path) -> bool:
     """Whether a folder, or its images1024x1024, has photographs in NVIDIA's 00000, 01000, ..."""
-    return any(
-        path.suffix in EXTENSIONS and path.stem.isdecimal() and len(path.stem) == 5
-        for number in range(0, NUM_FFHQ_IMAGES, 1000)
-        for path in images_folder(folder).glob(f"{number:05d}/{number // 1000:02d}*")
-    )
+    found = images_folder(folder).glob("[0-9][0-9]000/[0-9][0-9][0-9][0-9][0-9].*")
+    return any(path.suffix in EXTENSIONS for path in found)
 
 
 def ffhq_copy_originals(
@@ -59,20 +56,14 @@ def ffhq_copy_originals(
         SettingError: if `ids` cannot be read.
     """
     root, num_found = images_folder(folder), 0
-    names: dict[str, set[str]] = {}  # of the files in each folder of a thousand
     # Without chosen ids a copy with gaps is good for as many as it holds.
     wanted = wanted_ids(ids, NUM_FFHQ_IMAGES if ids is None else num_images)
     for image_id in wanted:
-        thousand = f"{image_id[:2]}000"
-        if thousand not in names:
-            is_there = (root / thousand).is_dir()
-            names[thousand] = set(os.listdir(root / thousand)) if is_there else set()
-        for file in [f"{image_id}{extension}" for extension in EXTENSIONS]:
-            if file in names[thousand]:
-                num_found += 1
-                if image_id not in done_ids:
-                    yield Original(image_id, root / thousand / file, "folder")
-                break
+        files = [f"{root}/{image_id[:2]}000/{image_id}{extension}" for extension in EXTENSIONS]
+        if found := next(filter(os.path.exists, files), None):
+            num_found += 1
+            if image_id not in done_ids:
+                yield Original(image_id, Path(found), "folder")
         if num_found == num_images:
             return
     num_wanted = num_images if ids is None else len(wanted)
@@ -89,10 +80,9 @@ def image_file(image_id: str, extension: str) -> str:
 
 
 def check_image(name: str, data: bytes, extension: str, md5: str | None = None) -> str:
-    """MD5 of the content of an image file that is right.
+    """MD5 of the content of an image file; IntegrityError unless it is right.
 
-    Raises:
-        IntegrityError: if it has not FFHQ's size, does not open, or has not the MD5 that is given.
+    It has FFHQ's size, opens, and has the MD5 that is given.
     """
     if len(data) > MAX_IMAGE_BYTES:
         raise IntegrityError(name, f"has more than {MAX_IMAGE_BYTES} bytes")

@@ -9,7 +9,6 @@ import csv
 import io
 import itertools
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,13 +18,14 @@ from typing import Any, Literal
 from prepare.records.data_folder import plain_cell
 from prepare.records.files import write_text
 from prepare.records.jsonl import read_whole
-from prepare.records.settings import check_choices, explain_damage, require, setting
+from prepare.records.settings import check_choices, explain_damage, normalize, require, setting
 
 NUM_FFHQ_IMAGES = 70_000
 EXTENSIONS = (".png", ".webp", ".jpg")  # NVIDIA's own, the mirror's, another mirror's
 MAX_IDS_BYTES = 1 << 24  # of a file of ids
 METADATA_BYTES_PER_ENTRY = 4_000  # 267,793,842 bytes / 70,000 entries, and a little more
 LONGEST_ENTRY = 1 << 20  # letters; one of FFHQ's has 4000
+COUNT, WAIT_S, LIMIT_S = (1, 1000), (0, 86_400), (0.01, 86_400)  # of settings
 LICENSE_COLUMNS = ("id", "author", "license", "license_url", "photo_url", "photo_title")
 
 FACIAL_RECOGNITION_NOTICE = (
@@ -39,16 +39,12 @@ class FfhqSettings:
     """Where FFHQ is fetched from, and how; source "ffhq" is Drive, then the mirror."""
 
     num_attempts: int = setting(
-        6, "failures in a row, with less than 1 MiB between them, before giving up"
+        6, "failures in a row, with less than 1 MiB between them, before giving up", COUNT
     )
-    backoff_s: float = setting(1.0, "longest wait after the first failure, in s; doubles with each")
-    max_backoff_s: float = setting(
-        60.0, "longest wait of our own choosing, in s; Retry-After may ask more"
-    )
-    read_timeout_s: float = setting(30.0, "a connection without a byte for so long is dead, in s")
-    deadline_s: float = setting(
-        900.0, "time for one image, or 1 MiB of a long file, in s, waits included"
-    )
+    backoff_s: float = setting(1.0, "wait after the first failure, in s; doubles with each", WAIT_S)
+    max_backoff_s: float = setting(60.0, "longest wait, in s; Retry-After may ask more", WAIT_S)
+    read_timeout_s: float = setting(30.0, "silence that ends a connection, in s", LIMIT_S)
+    deadline_s: float = setting(900.0, "time for one image, or 1 MiB of a long file, in s", LIMIT_S)
     source: Literal["ffhq", "drive", "mirror"] = setting("ffhq", "host to ask", flag=False)
     ids: str | None = setting(None, '"60000-60999", "7,42,100-199" or a file of ids; None is all')
     drive_url: str = setting("https://drive.google.com", "or a template: https://host/{id}.png")
@@ -58,21 +54,12 @@ class FfhqSettings:
         "base address of the tars, or template: https://host/{id}.webp",
     )
     metadata_url: str | None = setting(None, "ffhq-dataset-v2.json; None is NVIDIA's own on Drive")
-    connections: int = setting(32, "parallel connections at most")
-    max_failures: int = setting(
-        3, "failures in a row after which a host is not asked for more images"
-    )
+    connections: int = setting(32, "parallel connections at most", COUNT)
+    max_failures: int = setting(3, "failures in a row after which a host is given up", COUNT)
 
     def __post_init__(self) -> None:
         check_choices(self)
-        for name in ("num_attempts", "connections", "max_failures"):
-            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("read_timeout_s", "deadline_s"):
-            value = getattr(self, name)
-            require(0 < value < math.inf, name, "a positive number", value)
-        for name in ("backoff_s", "max_backoff_s"):
-            value = getattr(self, name)
-            require(0 <= value < math.inf, name, "0 or a positive number", value)
+        normalize(self)
         for name in ("drive_url", "mirror_url", "metadata_url"):
             url = getattr(self, name)
             expected = "an address that begins with https:// or http://"
@@ -143,13 +130,7 @@ def read_entries(blocks: Iterable[bytes]) -> Iterator[tuple[str, Entry | None]]:
     """(id, entry) of each image that the metadata names, in the metadata's order.
 
     Each entry is read by Python's own parser, which bounds how deep it goes. An entry that is not
-    as NVIDIA writes them is None.
-
-    Args:
-        blocks: of the metadata, from its beginning; pulled as they are needed.
-
-    Raises:
-        ValueError: behind the last entry that is whole, if what comes then is none.
+    as NVIDIA writes them is None. ValueError behind the last that is whole, if what comes is none.
     """
     key = re.compile(r'\s*[{,]\s*"([0-9]{1,5})"\s*:\s*(?=\{)')
     # As float: a number of any length is one then.
@@ -190,8 +171,7 @@ def entry_of(image_id: str, value: Any) -> Entry | None:
 def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
     """Adds the licenses of `entries` to a CSV file, sorted by id; it is replaced as a whole.
 
-    Raises:
-        DamagedRecordError: if the file that is there is no such table.
+    DamagedRecordError if the file that is there is no such table.
     """
     hint = "move it away; the next download writes another"
     with explain_damage(path, hint):

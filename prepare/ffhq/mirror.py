@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from prepare.ffhq.download import Client, DownloadError, IntegrityError, fetch_blocks
 from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, VerifiedFiles, check_image
@@ -21,7 +20,7 @@ from prepare.records.jsonl import JsonLines
 
 IMAGES_PER_TAR = 1000
 IMAGE_BYTES = 960_000  # on average
-LONGEST_HEADER_BYTES = 1 << 20  # of a member, and all that may stand before it
+TAR_BLOCK = 512  # bytes
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,7 @@ def mirror_bytes(mirror_url: str, ids: Collection[str], folder: Path) -> int:
 def fetch_from_tar(
     client: Client, mirror_url: str, files: VerifiedFiles, ids: Collection[str]
 ) -> Iterator[Original]:
-    """The images of one tar, each as soon as it is whole; reading ends with the last one.
-
-    Args:
-        ids: wanted ids, all of the same thousand.
+    """The wanted images of one tar, each as soon as it is whole; reading ends with the last one.
 
     Raises:
         DownloadError: if the tar cannot be had, or ends in the middle; after all others came, if
@@ -119,49 +115,43 @@ def fetch_from_tar(
 def read_members(
     client: Client, index: MirrorIndex, start: int, end: int | None, missing: set[str]
 ) -> Iterator[tuple[str, bytes]]:
-    """(id, bytes) of the missing images in a span of a tar, which then are not missing any more."""
+    """(id, bytes) of the missing images in a span of a tar, which then are not missing any more.
+
+    Headers of other kinds (pax, GNU) are members like any: the names of images need none.
+    """
     if not missing:
         return
-    stream = TarStream(fetch_blocks(client, index.url, start=start, end=end))
+    blocks = fetch_blocks(client, index.url, start=start, end=end)
+    ahead, at = bytearray(), start
+
+    def take(num_bytes: int) -> bytes:
+        while len(ahead) < num_bytes and (block := next(blocks, b"")):
+            ahead.extend(block)
+        taken = bytes(ahead[:num_bytes])
+        del ahead[:num_bytes]
+        return taken
+
     try:
-        # Small reads: tarfile copies what it has not used yet at each.
-        readable = cast(BinaryIO, stream)  # all that a stream of a tar needs
-        with tarfile.open(fileobj=readable, mode="r|", bufsize=1 << 16) as tar:
-            while missing and (member := tar.next()) is not None:
-                if member.size > MAX_IMAGE_BYTES or member.issparse():
-                    raise tarfile.ReadError(f"no image has {member.size} bytes")
-                stream.limit = tar.offset + LONGEST_HEADER_BYTES
-                # No link, and no path but the image's own name.
-                match = re.fullmatch(r"(?:\./)?([0-9]{5})\.webp", member.name)
-                image_id = match[1] if match and member.isreg() else None
-                file = tar.extractfile(member) if image_id in missing else None
-                data = file.read() if file else b""
-                # Noted before the image is kept: should it not be, its place is known.
-                index.add(image_id, start + member.offset, start + tar.offset)
-                if image_id is not None and file is not None:
-                    missing.discard(image_id)
-                    yield image_id, data
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        while missing and any(header := take(TAR_BLOCK)):
+            member = tarfile.TarInfo.frombuf(header, "utf-8", "replace")
+            if not 0 <= member.size <= MAX_IMAGE_BYTES:
+                raise tarfile.ReadError(f"no image has {member.size} bytes")
+            num_bytes = -(-member.size // TAR_BLOCK) * TAR_BLOCK
+            data = take(num_bytes)
+            if len(data) < num_bytes:
+                raise tarfile.ReadError("a member is cut off")
+            # No link, and no path but the image's own name.
+            match = re.fullmatch(r"(?:\./)?([0-9]{5})\.webp", member.name)
+            image_id = match[1] if match and member.isreg() else None
+            offset, at = at, at + TAR_BLOCK + num_bytes
+            # Noted before the image is kept: should it not be, its place is known.
+            index.add(image_id, offset, at)
+            if image_id and image_id in missing:
+                missing.discard(image_id)
+                yield image_id, data[: member.size]
+        if at == start and not header:
+            raise tarfile.ReadError("nothing is there")
+    except (tarfile.TarError, ValueError) as error:
         if start:
             index.log.path.unlink(missing_ok=True)  # the tar can be another one by now
         raise DownloadError(index.url, "the tar ends in the middle, or is none") from error
-
-
-class TarStream:
-    """Blocks as the file object that tarfile reads.
-
-    `limit` bounds how far it is read: a header may claim any length, and would be kept in memory.
-    """
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self.blocks, self.rest = blocks, memoryview(b"")
-        self.position, self.limit = 0, LONGEST_HEADER_BYTES
-
-    def read(self, num_bytes: int) -> memoryview:
-        """The next bytes, at most `num_bytes`; tarfile.ReadError behind the limit."""
-        if self.position > self.limit:
-            raise tarfile.ReadError("a header is too long")
-        self.rest = self.rest or memoryview(next(self.blocks, b""))
-        data, self.rest = self.rest[:num_bytes], self.rest[num_bytes:]
-        self.position += len(data)
-        return data

@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -34,26 +33,6 @@ PNG_BYTES = 1_273_000  # 89.1 GB / 70,000
 Job = Callable[[], Iterable[Original]]
 
 
-@dataclass(frozen=True)
-class DownloadPlan:
-    """What a download will take, estimated without the network."""
-
-    num_files: int  # images not there yet
-    download_bytes: int  # what is read from the host that is asked first
-    mirror_bytes: int  # what is read from the mirror, should it step in for all of them
-    disk_bytes: int
-    free_bytes: int  # on the disk of the data folder
-
-    def described(self) -> str:
-        """A line that says what the download will take."""
-        mirror = f", or {readable(self.mirror_bytes)} where the mirror has to step in"
-        return (
-            f"{self.num_files} photographs to fetch: about {readable(self.download_bytes)} to "
-            f"download{mirror if self.mirror_bytes else ''}; {readable(self.disk_bytes)} on disk, "
-            f"{readable(self.free_bytes)} free"
-        )
-
-
 class FfhqDownload:
     """The wanted photographs of FFHQ: those at hand, what the others take, and fetching them."""
 
@@ -76,19 +55,19 @@ class FfhqDownload:
         self.at_hand = [original for original in found.values() if original]
         self.missing = dict.fromkeys(i for i in found if not found[i])  # in order
 
-    def plan(self) -> DownloadPlan:
-        """What fetching the missing images will take."""
+    def plan(self) -> tuple[int, int, int]:
+        """What fetching the missing images will take, estimated without the network.
+
+        Returns:
+            How many are not there yet, the bytes to download, and those on disk.
+        """
         ids = [image_id for image_id in self.missing if not self.files.files(image_id)]
-        settings, folder = self.settings, self.files.folder
-        from_mirror = mirror_bytes(settings.mirror_url, ids, folder)
-        there = next(path for path in [folder, *folder.parents] if path.exists())
-        free_bytes = shutil.disk_usage(there).free
-        if settings.source == "mirror":
-            return DownloadPlan(len(ids), from_mirror, 0, len(ids) * IMAGE_BYTES, free_bytes)
+        if self.settings.source == "mirror":
+            num_bytes = mirror_bytes(self.settings.mirror_url, ids, self.files.folder)
+            return len(ids), num_bytes, len(ids) * IMAGE_BYTES
         disk_bytes = len(ids) * PNG_BYTES
-        download_bytes = disk_bytes + (int(max(ids, default="-1")) + 1) * METADATA_BYTES_PER_ENTRY
-        in_its_place = 0 if settings.source == "drive" else from_mirror
-        return DownloadPlan(len(ids), download_bytes, in_its_place, disk_bytes, free_bytes)
+        metadata_bytes = (int(max(ids, default="-1")) + 1) * METADATA_BYTES_PER_ENTRY
+        return len(ids), disk_bytes + metadata_bytes, disk_bytes
 
     def originals(
         self,
@@ -143,9 +122,8 @@ class FfhqDownload:
         base = FfhqSettings.drive_url if is_template(settings.drive_url) else settings.drive_url
         url = settings.metadata_url or drive_file_url(base, METADATA_DRIVE_ID)
         last, entries, trouble = max(self.missing), {}, ""
-        num_bytes = (int(last) + 1) * METADATA_BYTES_PER_ENTRY
         try:
-            for image_id, entry in read_entries(read_growing(client, url, path, num_bytes)):
+            for image_id, entry in read_entries(read_growing(client, url, path)):
                 if image_id in self.missing and entry is not None:
                     entries[image_id] = entry
                 if image_id == last:
@@ -231,22 +209,27 @@ def fetched_originals(
             after all others came, if some are missing.
     """
     download = FfhqDownload(settings, originals_dir, num_images, done_ids)
-    plan = download.plan()
-    if plan.num_files:
+    num_files, download_bytes, disk_bytes = download.plan()
+    if num_files:
+        there = next(path for path in (originals_dir, *originals_dir.parents) if path.exists())
+        free_bytes = shutil.disk_usage(there).free
         print(FACIAL_RECOGNITION_NOTICE)
-        print(plan.described())
-        if keep and plan.disk_bytes > plan.free_bytes:
+        print(
+            f"{num_files} photographs to fetch: about {readable(download_bytes)} to download; "
+            f"{readable(disk_bytes)} on disk, {readable(free_bytes)} free"
+        )
+        if keep and disk_bytes > free_bytes:
             raise FfhqError(
-                f"the disk of {originals_dir} has {readable(plan.free_bytes)} free, and "
-                f"{readable(plan.disk_bytes)} are needed; ask for fewer (N=...), for another place "
+                f"the disk of {originals_dir} has {readable(free_bytes)} free, and "
+                f"{readable(disk_bytes)} are needed; ask for fewer (N=...), for another place "
                 "(DATA=...), or drop each original once its pairs are made (KEEP=0)"
             )
     with tqdm(
         desc="download",
         unit="B",
         unit_scale=True,
-        total=plan.download_bytes or None,
-        disable=None if plan.num_files else True,
+        total=download_bytes or None,
+        disable=None if num_files else True,
         leave=False,
     ) as progress:
         yield from download.originals(tqdm.write, progress.update)

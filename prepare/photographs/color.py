@@ -101,15 +101,7 @@ def by_littlecms(pixels: np.ndarray, profile: ImageCms.ImageCmsProfile, space: s
 
 
 def to_srgb(pixels: np.ndarray, colors: Colors) -> np.ndarray:
-    """RGB converted to sRGB; colors outside of it are clipped.
-
-    Args:
-        pixels: uint8 or uint16, (H, W) gray or (H, W, 3).
-        colors: of these pixels.
-
-    Returns:
-        The same dtype, (H, W, 3).
-    """
+    """(H, W, 3), from (H, W) gray or (H, W, 3), of the same dtype; colors beyond are clipped."""
     highest = np.iinfo(pixels.dtype).max
     levels = np.linspace(0, 1, highest + 1)
     tables = [np.asarray(curve(levels), np.float32) for curve in colors.curves]
@@ -126,11 +118,7 @@ def to_srgb(pixels: np.ndarray, colors: Colors) -> np.ndarray:
 
 
 def from_code_points(primaries: int, transfer: int) -> Colors | None:
-    """Colors of H.273 code points; None for sRGB, or if neither is specified.
-
-    Raises:
-        UnusablePhotograph: if they are HDR, or not known here.
-    """
+    """Colors of H.273 code points; None for sRGB, or if neither is specified."""
     curves: dict[int, Curve] = dict.fromkeys((1, 6, 14, 15), bt709_to_linear)
     curves |= {2: srgb_to_linear, 13: srgb_to_linear, 4: power_curve(2.2), 8: power_curve(1.0)}
     if primaries not in PRIMARIES_OF_CODE or transfer not in curves:
@@ -144,11 +132,7 @@ def from_code_points(primaries: int, transfer: int) -> Colors | None:
 def png_colors(chunks: Mapping[bytes, bytes]) -> Colors | None:
     """What a PNG's chunks but its ICC profile say: cICP, else sRGB, else gAMA with cHRM.
 
-    Returns:
-        None for sRGB, which is also what a file that says nothing is taken for.
-
-    Raises:
-        UnusablePhotograph: for HDR, narrow range, unknown code points or a gamma beyond reason.
+    None for sRGB, which is also what a file that says nothing is taken for.
     """
     if len(chunks.get(b"cICP", b"")) == 4:
         code, transfer, coefficients, full_range = chunks[b"cICP"]

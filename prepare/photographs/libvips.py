@@ -48,12 +48,11 @@ def load(
         loader: what libvips calls the kind.
         data: the file.
         max_pixels: more are refused by the header.
-        fail_on: "none", "truncated", "error" or "warning", as in libvips.
+        fail_on: "error" or "warning", as in libvips.
         options: of the loader.
 
     Raises:
-        UnusablePhotograph: if it is damaged or cut off, has too many pixels, or pixels of another
-            kind; with libvips' reason.
+        UnusablePhotograph: with libvips' reason, as does each decoder in this folder.
     """
     with one_at_a_time:
         try:
@@ -88,11 +87,7 @@ def load(
 
 
 def decode_jpeg(data: bytes, max_pixels: int) -> Decoded:
-    """The first picture of a JPEG file; telephones append previews, depth maps and videos.
-
-    Raises:
-        UnusablePhotograph: if it is too large, damaged or cut off.
-    """
+    """The first picture of a JPEG file; telephones append previews, depth maps and videos."""
     segments = jpeg_segments(data)
     picture = b"".join([data[:2], *segments, END])
     decoded = load("jpeg", picture, max_pixels, fail_on="error")  # libjpeg warns only once
@@ -123,26 +118,18 @@ def jpeg_segments(data: bytes) -> list[bytes]:
 def decode_webp(data: bytes, max_pixels: int) -> Decoded:
     """A WebP file; of an animated one the first picture, with `frames` above 1.
 
-    Raises:
-        UnusablePhotograph: if it is too large, damaged or cut off, as far as that shows.
-
     Reference: RFC 9649 (WebP), Secs. 2.3 to 2.7.
     """
     if data[12:16] == b"VP8X":  # before an animation takes memory for it
         width, height = (1 + int.from_bytes(data[i : i + 3], "little") for i in (24, 27))
         check_size(width, height, max_pixels)
     decoded = load("webp", data, max_pixels)
-    at = 12
-    while data[at : at + 4] in (b"VP8X", b"ICCP", b"ALPH"):
-        length = struct.unpack_from("<I", data, at + 4)[0]
-        at += 8 + length + length % 2
-    if data[at : at + 4] in (b"VP8 ", b"VP8L"):
-        body = data[at + 8 : at + 8 + struct.unpack_from("<I", data, at + 4)[0]]
-        # Measured with libwebp: a flat end of a lossy picture takes up to 1.2 bits of zeros a
-        # block of 16 by 16 pixels.
-        blocks = -(-decoded.pixels.shape[0] // 16) * -(-decoded.pixels.shape[1] // 16)
-        if len(body) - len(body.rstrip(b"\0")) > 128 + 1.5 * blocks / 8:
-            raise UnusablePhotograph("damaged (its pixels end in zeros)")
+    # Measured with libwebp: a flat end of a lossy picture takes up to 1.2 bits of zeros a block of
+    # 16 by 16 pixels. Behind the pixels of an extended file may stand EXIF, which is missed then.
+    blocks = -(-decoded.pixels.shape[0] // 16) * -(-decoded.pixels.shape[1] // 16)
+    picture = data[: 8 + int.from_bytes(data[4:8], "little")]
+    if data[12:16] != b"VP8X" and picture.endswith(bytes(128 + blocks * 3 // 16)):
+        raise UnusablePhotograph("damaged (its pixels end in zeros)")
     return decoded
 
 

@@ -41,11 +41,7 @@ class Decoded:
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuses a picture by its header, before memory is taken for it.
-
-    Raises:
-        UnusablePhotograph: if it has no pixels or more than `max_pixels`.
-    """
+    """Refuses a picture by its header, before memory is taken for it: by UnusablePhotograph."""
     if width < 1 or height < 1:
         raise UnusablePhotograph(f"{width}x{height}, no pixels")
     if width * height > max_pixels:
@@ -57,9 +53,7 @@ def colors_and_alpha(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The channels of colors, (H, W) if they are gray, and the one behind them.
 
-    Args:
-        pixels: (H, W) or (H, W, channels).
-        num_colors: how many channels are colors; one of up to two, three of more by default.
+    `num_colors` of the channels are colors; by default one of up to two, three of more.
     """
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     num_channels = pixels.shape[2]

@@ -43,9 +43,6 @@ def decode_heif(data: bytes, max_pixels: int) -> Decoded:
     """The primary picture of a HEIC or AVIF file; 10 and 12 bits of HEIC become 16.
 
     Pillow's decoder makes more than 8 bits of AVIF 8.
-
-    Raises:
-        UnusablePhotograph: if it is too large, damaged or cut off, as far as that shows, or HDR.
     """
     try:
         import pi_heif  # here, as it is the one decoder that some systems have no wheel of
@@ -56,8 +53,6 @@ def decode_heif(data: bytes, max_pixels: int) -> Decoded:
     image = heif[heif.primary_index]
     width, height = image.size
     check_size(width, height, max_pixels)
-    if "a" in image.mode:
-        raise UnusablePhotograph("premultiplied alpha is not supported")
     if media_ends_in_zeros(data):
         raise UnusablePhotograph("damaged (its pixels end in zeros)")
     info, bits = image.info, image.info.get("bit_depth", 8)

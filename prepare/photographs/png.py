@@ -35,11 +35,7 @@ MOST_STORED_BYTES = 0xFFFF  # in a block of a deflate stream
 
 
 def decode_png(data: bytes, max_pixels: int) -> Decoded:
-    """A PNG file; of an animated one the first picture, with `frames` above 1.
-
-    Raises:
-        UnusablePhotograph: if it is too large, damaged or cut off, or of colors not supported.
-    """
+    """A PNG file; of an animated one the first picture, with `frames` above 1."""
     chunks: dict[bytes, bytes] = {}  # the first of each name
     stream = bytearray()
     for name, body in png_chunks(data):
@@ -79,12 +75,7 @@ def decode_png(data: bytes, max_pixels: int) -> Decoded:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yields name and body (a memoryview) of each chunk up to IEND.
-
-    Raises:
-        UnusablePhotograph: if a chunk reaches beyond the file, its checksum is wrong, or IEND
-            is missing.
-    """
+    """Yields name and body of each chunk up to IEND, once its checksum is right."""
     view, at, num_chunks = memoryview(data), len(SIGNATURE), 0
     while at + 12 <= len(data):
         num_chunks += 1
@@ -110,15 +101,10 @@ def png_chunk(name: bytes, body: bytes | bytearray = b"") -> bytes:
 
 
 def decode_rgb(stream: bytes | bytearray, width: int, height: int) -> np.ndarray | None:
-    """Pixels of a PNG file with 8 bits a channel, not interlaced.
+    """Pixels of a PNG file with 8 bits a channel, not interlaced, from all its IDAT chunks.
 
     Whatever is not exactly as it should be is left to libvips: so no file is read or refused that
     would not be without this. kornia-rs alone takes about as long, but takes a wrong checksum.
-
-    Args:
-        stream: the bodies of all its IDAT chunks.
-        width: of the picture, pixels.
-        height: of the picture, pixels.
 
     Returns:
         uint8, (H, W, 3); None where anything is not as it should be.

@@ -6,7 +6,6 @@ of scans, by the size of what a chunk may unpack to. The decoders run in this pr
 that led to a crash or a hang is closed before them.
 """
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,6 @@ SUFFIXES = frozenset({
 DATASET_PIXELS = 80_000_000  # 240 MB as RGB; a small file can claim far more
 MOST_BYTES_A_PIXEL = 8  # RGBA of 16 bits; a larger file holds something else
 BYTES_BESIDE_PIXELS = 1 << 26
-HEAD_BYTES = 1 << 12
 
 
 def photographs_in(
@@ -60,29 +58,22 @@ def photographs_in(
     Raises:
         OSError: if the folder cannot be read.
     """
-    found: list[str] = []
-    folders, seen = [os.fspath(folder)], set()
-    while folders:
-        current = folders.pop()
-        try:
-            status = os.stat(current)
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(current) as entries:
-                names = [entry for entry in entries if not entry.name.startswith(".")]
-        except OSError as error:
-            if on_error is None or current == os.fspath(folder):
-                raise
-            on_error(error)
-            continue
-        below = []
-        for entry in names:
-            if os.path.isdir(entry.path):
-                below.append(entry.path)
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                found.append(entry.path)
-        folders += sorted(below, key=os.fsencode, reverse=True) if recursive else []
+
+    def tell(error: OSError) -> None:
+        if on_error is None or error.filename == os.fspath(folder):
+            raise error
+        on_error(error)
+
+    found, seen = [], set()
+    for place, folders, names in os.walk(os.fspath(folder), onerror=tell, followlinks=True):
+        status = os.stat(place)
+        is_new = (status.st_dev, status.st_ino) not in seen
+        seen.add((status.st_dev, status.st_ino))
+        below = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(below, key=os.fsencode) if recursive and is_new else []
+        shown = [name for name in names if is_new and not name.startswith(".")]
+        fitting = [name for name in shown if os.path.splitext(name)[1].lower() in SUFFIXES]
+        found += [os.path.join(place, name) for name in fitting]
     return [Path(path) for path in sorted(found, key=os.fsencode)]
 
 
@@ -116,7 +107,15 @@ def read_photograph(
             can tell, transparent, animated, HDR, without a profile (CMYK) or of a broken one.
         OSError: if it cannot be opened.
     """
-    data = read_bytes(path, MOST_BYTES_A_PIXEL * max_pixels + BYTES_BESIDE_PIXELS)
+    max_bytes = MOST_BYTES_A_PIXEL * max_pixels + BYTES_BESIDE_PIXELS
+    try:
+        with open_regular(path) as file, named_errors(Path(path)):
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise UnusablePhotograph(f"{size:,} bytes, more than {max_bytes:,}")
+            data = file.read(size)
+    except NotRegularError as error:
+        raise UnusablePhotograph("no regular file, but a folder, pipe or device") from error
     try:
         decoded = decoder_of(data)(data, max_pixels)
         refuse_or_drop(decoded, alpha, frames)
@@ -126,23 +125,6 @@ def read_photograph(
     except Exception as error:  # a file's fault is that file's reason, whatever a decoder raises
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UnusablePhotograph(f"damaged or cut off ({reason})") from error
-
-
-def read_bytes(path: str | Path, max_bytes: int) -> bytes:
-    """The content of a regular file; looks at kind and size before it reads all of it."""
-    try:
-        with open_regular(path) as file, named_errors(Path(path)):
-            size = os.fstat(file.fileno()).st_size
-            if size > max_bytes:
-                raise UnusablePhotograph(f"{size:,} bytes, more than {max_bytes:,}")
-            decoder_of(file.read(HEAD_BYTES))
-            file.seek(0)
-            return file.read(size)
-    except OSError as error:
-        if isinstance(error, NotRegularError) or error.errno == errno.ENXIO:  # a socket
-            what = "no regular file, but a folder, pipe, socket or device"
-            raise UnusablePhotograph(what) from error
-        raise
 
 
 def decoder_of(data: bytes) -> Callable[[bytes, int], Decoded]:

@@ -28,12 +28,8 @@ SHORT, LONG = 3, 4
 UNSPECIFIED = 0  # kind of an extra sample that is no transparency
 
 EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
-COLOR_SPACE, SRGB, ADOBE_RGB, UNCALIBRATED = (
-    0xA001,
-    1,
-    2,
-    0xFFFF,
-)  # 2 is no standard value, but cameras write it
+COLOR_SPACE, SRGB, UNCALIBRATED = 0xA001, 1, 0xFFFF
+ADOBE_RGB = 2  # no standard value, but cameras write it
 # Of the first directory; the others describe how pixels are stored, or lie in their own chunks.
 KEPT_TAGS = frozenset({
     0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749, 0x8298,
@@ -45,11 +41,7 @@ Directory = dict[int, tuple[int, np.ndarray]]
 
 
 def decode_tiff(data: bytes, max_pixels: int) -> Decoded:
-    """The first page of a TIFF file that is no preview, with the number of such as `frames`.
-
-    Raises:
-        UnusablePhotograph: if it is too large, damaged or cut off, or of pixels not supported.
-    """
+    """The first page of a TIFF file that is no preview, with the number of such as `frames`."""
     pages = read_pages(data)
     if sum(values.nbytes for page in pages for _, values in page.values()) > 2 * len(data):
         raise UnusablePhotograph("damaged (TIFF tags that share their values)")
@@ -81,11 +73,7 @@ def orientation_of(directory: Directory) -> int:
 
 
 def read_pages(data: bytes) -> list[Directory]:
-    """The directories of the pages, up to the first that is damaged, but for the first of all.
-
-    Raises:
-        UnusablePhotograph: if the first is damaged.
-    """
+    """The directories of the pages, up to the first that is damaged, but for the first of all."""
     order, is_big = header(data)
     at = struct.unpack_from(order + ("Q" if is_big else "I"), data, 8 if is_big else 4)[0]
     directories = {at: read_directory(data, at)}
@@ -108,11 +96,7 @@ def header(data: bytes) -> tuple[str, bool]:
 
 
 def read_directory(data: bytes, at: int) -> tuple[Directory, int]:
-    """The directory at `at`, and where the next one is (0 for none).
-
-    Raises:
-        UnusablePhotograph: if it lies beyond the file or has more than 4096 entries.
-    """
+    """The directory at `at`, and where the next one is (0 for none)."""
     order, is_big = header(data)
     count_code, entry_code, inline = ("Q", "HHQ", 8) if is_big else ("H", "HHI", 4)
     offset_code = order + ("Q" if is_big else "I")
@@ -182,9 +166,7 @@ def read_exif(data: bytes | None) -> Exif:
 def directory_bytes(directory: dict, at: int) -> bytes:
     """A directory that stands `at` in a big-endian stream, with its values behind it.
 
-    Args:
-        directory: as read; a tag's value may be a directory itself.
-        at: where it will stand.
+    A tag's value may be a directory itself.
     """
     entries, bodies = [struct.pack(">H", len(directory))], bytearray()
     behind = at + 2 + 12 * len(directory) + 4

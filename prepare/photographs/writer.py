@@ -4,7 +4,6 @@ Reference: Portable Network Graphics Specification, Third Edition (W3C, 2025).
 """
 
 import contextlib
-import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import numpy as np
 
 from prepare.photographs.photograph import Photograph, rounded_to_8_bits
 from prepare.photographs.png import SIGNATURE, png_chunk, png_chunks
-from prepare.records.files import atomic_file
+from prepare.records.files import open_regular
 from prepare.records.srgb import LUMA
 
 MARK = b"Software\0Pix2Pix-Deblurrer"  # tells our files from the user's
@@ -27,38 +26,30 @@ HEAD_BYTES = 1 << 16  # within which our notes stand
 
 
 def write_photograph(
-    target: str | Path | BinaryIO, photograph: Photograph, restored: np.ndarray, source: str = ""
+    file: BinaryIO, photograph: Photograph, restored: np.ndarray, source: str = ""
 ) -> None:
     """Writes restored pixels and what the photograph kept: alpha, grayness, EXIF, resolution.
 
     The file is marked as sRGB, and as ours (see `source_of`).
 
     Args:
-        target: a path, which appears whole or not at all, or a file opened for writing.
+        file: opened for writing.
         photograph: whose pixels were restored; those are not looked at.
         restored: uint8 or uint16, (H, W, 3), sRGB; its bits are those of the file.
         source: what the file was made from, in Latin-1 letters; noted in it.
 
     Raises:
-        ValueError: if the shapes differ.
         OSError: if it cannot be written.
     """
-    if restored.shape != photograph.pixels.shape:
-        raise ValueError(f"restored {restored.shape}, not {photograph.pixels.shape}")
-    if not isinstance(target, str | os.PathLike):
-        target.writelines(png_parts(photograph, restored, source))
-        return
-    with atomic_file(Path(target)) as file:
-        file.writelines(png_parts(photograph, restored, source))
+    assert restored.shape == photograph.pixels.shape
+    file.writelines(png_parts(photograph, restored, source))
 
 
 def source_of(path: str | Path) -> str | None:
     """What a PNG of ours notes as its source, "" for none; None if it is not ours."""
     texts: list[bytes] = []
     with contextlib.suppress(OSError, ValueError):  # our notes stand before any damage
-        if not os.path.isfile(path):
-            return None
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD_BYTES)
         for name, body in png_chunks(head) if head.startswith(SIGNATURE) else ():
             texts += [bytes(body)] if name == b"tEXt" else []
