@@ -3,12 +3,11 @@
 import json
 import re
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
-from helpers.drawn_blurs import drawn_blur
 from helpers.pair_files import photo_u8, read_lines, write_jpeg, write_matched_folders, write_photos
 
 import pipeline
@@ -24,11 +23,8 @@ from prepare.records.sets import (
     read_kernel,
     recipe_set,
     set_names,
-    the_only_set,
 )
-from prepare.records.settings import DamagedRecordError, SettingError
-from train.run import Run, RunRecord
-from train.settings import TrainSettings
+from prepare.records.settings import DamagedRecordError
 
 IDS = [f"{index:02d}" for index in range(10)]
 TOY = ["--steps", "2", "--channels", "4", "--blocks", "1", "--crop", "0"]
@@ -138,14 +134,6 @@ def test_patterns_and_radii_name_sets_too(places, tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_run_goes_on_with_the_sets_it_was_begun_with(places, tmp_path, capsys):
-    kernels = ("hexagon-r33.5", "disc-r30-linear")
-    record = RunRecord(TrainSettings(steps=7), kernels, 32, "sharp")
-    Run(tmp_path / "runs" / "begun").write(record, [])
-    said = run(capsys, "train", *places, "--run", "begun", "--dry-run")
-    assert " images of hexagon-r33.5, disc-r30-linear, " in said
-
-
 def test_several_sets_and_none_named_is_an_error_that_names_them(places, capsys):
     error = run(capsys, "train", *places, "--run", "new", *TOY, code=1)
     assert "name one or more of them" in error
@@ -158,55 +146,15 @@ def test_a_set_that_is_missing_is_answered_with_the_command_that_makes_it(places
     assert error.endswith("; run `make blur RADIUS=45`")
     error = run(capsys, "train", *places, "--run", "new", "--kernel", "disc-r45", code=1)
     assert "or make it with `make blur RADIUS=..`" in error
-    error = run(capsys, "train", *places, "--run", "new", "--kernel", "wild-*", code=1)
-    assert "no blurred set wild-*" in error
-    assert "run `make blur KERNEL=wild DRAWS=12`" in error
-
-
-def test_name_and_command_say_the_settings():
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        blur = drawn_blur(rng)
-        words = dict(word.split("=") for word in blur.make_words)
-        depth = words.pop("DEPTH", None) is not None
-        radius = tuple(map(float, words.pop("RADIUS").split("-")))
-        values = {name.lower(): value for name, value in words.items()}
-        numbers = {
-            name: value if name == "noise_kind" else float(value) for name, value in values.items()
-        }
-        switches = {
-            name: bool(numbers[name]) for name in ("monochromatic", "linear") if name in values
-        }
-        radius_px = radius if len(radius) > 1 else radius[0]
-        assert LensBlur(radius_px, depth=depth, **(numbers | switches)) == blur
 
 
 def test_what_changes_nothing_makes_no_other_set(folder, capsys):
     blurred = folder / "data" / "blurred_resized"
     before = set_names(blurred)
-    words = [
-        "--data-dir",
-        folder / "data",
-        "--size",
-        32,
-        "--blades",
-        6,
-        "--gamma",
-        2.2,
-        "--jpeg",
-        0,
-    ]
-    assert "0 photographs to blur for hexagon-r33.5" in run(
-        capsys, "blur", *words, "--radius", 33.5
-    )
+    words = ["--radius", "33.50", "--blades", 6, "--gamma", 2.2, "--jpeg", 0, "--size", 32]
+    said = run(capsys, "blur", "--data-dir", folder / "data", *words)
+    assert "0 photographs to blur for hexagon-r33.5" in said
     assert set_names(blurred) == before
-
-
-def test_command_tells_what_is_no_default():
-    record = KernelRecord(LensBlur(30), OutputSettings())
-    assert record.make_command == "make blur RADIUS=30"
-    record = KernelRecord(LensBlur((0, 45), noise=2.5), OutputSettings(512, 80))
-    assert record.make_command == "make blur RADIUS=0-45 NOISE=2.5 SIZE=512 QUALITY=80"
 
 
 def test_sets_are_chosen_by_name_or_pattern_and_none_twice(tmp_path):
@@ -214,16 +162,6 @@ def test_sets_are_chosen_by_name_or_pattern_and_none_twice(tmp_path):
         (tmp_path / name).mkdir()
     assert choose_sets(tmp_path, ["wild-*", "wild-01"]) == ["wild-01", "wild-02"]
     assert choose_sets(tmp_path, ["a[b]"]) == ["a[b]"]  # a name that looks like a pattern
-    with pytest.raises(PrepareError, match="holds 4 blurred sets"):
-        the_only_set(tmp_path)
-    with pytest.raises(PrepareError, match="run `make dataset` first"):
-        the_only_set(tmp_path / "nowhere")
-
-
-def test_blurred_sets_need_a_dataset(tmp_path, capsys):
-    error = run(capsys, "blur", "--data-dir", tmp_path, "--radius", "15", code=1)
-    assert "no images in" in error
-    assert "run `make dataset` first" in error
 
 
 # Settings and names.
@@ -302,29 +240,6 @@ def test_settings_that_may_change_pictures_stay():
         assert LensBlur(**settings).simplified == LensBlur(**settings)
 
 
-def test_equal_settings_are_equal_however_they_are_written():
-    assert LensBlur(30) == LensBlur(30.0) == LensBlur()
-    assert LensBlur([10, 40]) == LensBlur((10.0, 40))
-    blur = LensBlur((10, 40), blades=7, depth=True)
-    assert LensBlur(**asdict(blur)) == blur
-
-
-def test_settings_that_cannot_be_typed_are_refused_by_name():
-    with pytest.raises(SettingError, match=r"radius_px must be a number .*, got 40-10"):
-        LensBlur((40, 10))
-    with pytest.raises(SettingError, match="focus must be given with --depth"):
-        LensBlur(focus=10)
-
-
-def test_random_radii_have_two_decimals_and_depend_on_the_id_alone():
-    blur, linear = LensBlur((10, 40)), LensBlur((10, 40), linear=True)
-    radii = [blur.sample(f"{number:05d}").radius_px for number in range(100)]
-    assert radii == [linear.sample(f"{number:05d}").radius_px for number in range(100)]
-    assert radii == [round(radius, 2) for radius in radii] != [round(radius, 1) for radius in radii]
-    assert len(set(radii)) > 90
-    assert LensBlur(12.5).sample("00007").radius_px == 12.5
-
-
 # Drawn for each image.
 
 
@@ -335,13 +250,6 @@ def test_what_is_typed_is_what_is_shown_and_recorded(text):
     spread = Spread.of_text(text)
     assert str(spread) == text
     assert Spread.of_plain(spread.plain) == spread
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("30", 30.0), ("-5", -5.0), ("1e-3", 0.001), ("photon", "photon")]
-)
-def test_one_value_is_no_spread(text, value):
-    assert Spread.of_text(text).value == value
 
 
 @pytest.mark.parametrize("text", ["", ",", "1,", "3-1", "5-5", "1-inf", "Big", "1-2-3", "--5"])
@@ -357,9 +265,6 @@ def test_parts_are_as_likely_as_each_other_and_ranges_even():
     counts, _ = np.histogram(drawn[drawn > 0], bins=5, range=(10, 20))
     assert np.abs(counts - 800).max() < 120
     assert drawn.max() <= 20
-
-
-def test_whole_numbers_are_each_as_likely():
     drawn = [Spread.of_text("5-9").sample(f"blades {number}", whole=True) for number in range(3000)]
     values, counts = np.unique(drawn, return_counts=True)
     assert values.tolist() == [5, 6, 7, 8, 9]
@@ -419,7 +324,7 @@ def test_ranges_may_begin_with_a_minus(data_dir):
     assert blur(data_dir, *words, "--dry-run") == 0
 
 
-@pytest.mark.parametrize("word", ["wild", "wild-*", "wild*03"])
+@pytest.mark.parametrize("word", ["wild", "wild-*"])
 def test_a_recipe_that_is_missing_is_answered_with_what_makes_it(tmp_path, word):
     with pytest.raises(PrepareError, match="run `make blur KERNEL=wild DRAWS=12`"):
         choose_sets(tmp_path, [word])
@@ -458,14 +363,6 @@ def test_only_what_changes_the_psf_takes_it_away():
         assert "differs from image to image" in why
 
 
-def test_every_image_can_be_drawn_for_however_long_what_is_drawn_is():
-    longest = {"brightness": 33.33, "threshold": 240.44, "noise": 1.11, "coarseness": 0.77}
-    longest |= {"softness": 22.22, "rim": -33.33, "vignetting": 33.33, "fringe": -9.99}
-    longest |= {"gamma": 2.22, "linear": True, "sharpening": 44.44, "jpeg": 77, "layers": 3}
-    settings = replace(WILD, radius_px=Spread.of_text("10-46"), **longest)
-    assert all(settings.sample(f"{index:05d}").noise == 1.11 for index in range(50))
-
-
 def test_a_sharp_draw_is_the_sharp_half_itself():
     photo = photo_u8(0, 256)
     names = [f"{number:03d}" for number in range(60)]
@@ -498,13 +395,9 @@ def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
         (["--blades", "0-3"], "--blades must be 0 or 3 or 4 or 5 or 6 or 7 or 8 or 9, got 0-3"),
         (["--jpeg", "0.5-98"], "--jpeg must be a whole number from 0 to 100, got 0.5-98"),
         (LONG, "a recipe, as in KERNEL=wild, since so many ranges make too long a name"),
-        (["--blades", "5,5-10"], "or 9, got 5-10"),
         (["--radius", "5,0-600"], "--radius must be a number between 0 and 512, got 0-600"),
-        (["--radius", "-1"], "--radius must be a number between 0 and 512, got -1"),
-        (["--blades", "2"], "or 9, got 2"),
         (["--radius", "nan"], "--radius must be a number between 0 and 512, got nan"),
         (["--radius", "1e999"], "--radius must be a number between 0 and 512, got inf"),
-        (["--size", "15"], "--size must be a whole number from 16 to 65500, got 15"),
         (["--quality", "101"], "--quality must be a whole number from 1 to 100, got 101"),
         (["--linear", "yes"], "--linear must be 0 or 1, got yes"),
         (["--noise", "gaussian"], "--noise must be a number between 0 and 100, got gaussian"),
@@ -517,9 +410,7 @@ def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
     ],
 )
 def test_wrong_spreads_are_told_in_a_line(data_dir, capsys, words, message):
-    with pytest.raises(SystemExit) as ended:
-        raise SystemExit(blur(data_dir, *words))
-    assert ended.value.code == 2
+    assert blur(data_dir, *words) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from helpers.drawn_blurs import drawn_blur
 from helpers.make_calls import args_of
 
 import pipeline
 from prepare.command_line import sets_to_make, settings_from
-from prepare.records.blur import OutputSettings
+from prepare.records.blur import SHAPES, LensBlur, OutputSettings
 from prepare.records.sets import KernelRecord
 from train.run import RunRecord
 from train.settings import PRESETS, TrainSettings
@@ -27,6 +26,21 @@ def parsed(command):
         listed = value.split() if name in ("RADIUS", "KERNEL") else [value]
         words += [f"--{name.lower().replace('_', '-')}", *listed]
     return PARSER.parse_args(words)
+
+
+def drawn_blur(rng):
+    """Settings within their ranges, any of them left at its default half of the time."""
+    ranges = {"curvature": 100, "rotation": 360, "brightness": 100, "threshold": 255, "noise": 100}
+    values = {
+        name: round(rng.uniform(0, high), int(rng.integers(4))) for name, high in ranges.items()
+    }
+    values |= dict.fromkeys(("monochromatic", "linear", "depth"), True)
+    values |= {"noise_kind": "uniform", "blades": int(rng.choice(list(SHAPES)))}
+    values = {name: value for name, value in values.items() if rng.random() < 0.5}
+    if values.get("depth") and rng.random() < 0.5:
+        values["focus"] = round(rng.uniform(0, 255), 1)
+    low, high = sorted(rng.uniform(0, 512, 2).round(int(rng.integers(3))))
+    return LensBlur((low, high) if low < high and rng.random() < 0.3 else low, **values)
 
 
 def random_record(rng):

@@ -10,9 +10,8 @@ import time
 
 import pytest
 from helpers.command_line import command, error_of, loaded_by, run
-from helpers.pair_files import ROOT, photo_u8, tree, write_matched_folders, write_photos
+from helpers.pair_files import ROOT, tree, write_photos
 from helpers.pair_writing import words_of_dataset
-from PIL import Image as PillowImage
 
 import pipeline
 
@@ -152,17 +151,6 @@ def test_photograph_that_broke_later_is_replaced_by_another(photos, data_dir):
         assert len((data_dir / "manifest.jsonl").read_text().splitlines()) == 4
 
 
-def test_other_folder_with_the_same_names_is_remade_in_full(photos, data_dir, tmp_path):
-    run(*dataset(data_dir, photos, 4))
-    other = tmp_path / "other"
-    other.mkdir()
-    for number, name in enumerate(PHOTOS[:6]):
-        PillowImage.fromarray(photo_u8(200 + number)).save(other / name)
-    run(*dataset(data_dir, other, 6))
-    run(*dataset(tmp_path / "fresh", other, 6))
-    assert tree(data_dir) == tree(tmp_path / "fresh")
-
-
 def test_dry_run_writes_nothing(photos, data_dir):
     assert "2 to make" in run(*dataset(data_dir, photos, 2, "--dry-run")).stdout
     assert not data_dir.exists()
@@ -207,16 +195,6 @@ def test_blur_whose_originals_are_gone_is_an_error(photos, data_dir):
     (photos / "01.png").unlink()
     error = error_of("blur", "--radius", 15, "--size", 32, "--data-dir", data_dir)
     assert "1 of 3 originals" in error
-
-
-def test_damaged_record_is_one_error_line(photos, data_dir):
-    run(*dataset(data_dir, photos, 3))
-    for record in ("manifest.jsonl", "rejected.jsonl"):
-        path = data_dir / record
-        before = path.read_bytes()
-        path.write_bytes(b'{"id": 7}\n' + before)
-        assert record in error_of(*dataset(data_dir, photos, 5))
-        path.write_bytes(before)
 
 
 def test_data_folder_that_cannot_be_written_is_one_error_line(photos, tmp_path):
@@ -265,8 +243,11 @@ def test_stopped_again_and_again_is_as_if_undisturbed(tmp_path, data_dir):
     arguments = dataset(data_dir, photos, 20, size=128)
     run(*dataset(tmp_path / "undisturbed", photos, 20, "--workers", 1, size=128))
     undisturbed = tree(tmp_path / "undisturbed")
-    stops = signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
-    for num_pictures, signal_number in zip((1, 4, 6, 8, 12), stops, strict=True):
+    for num_pictures, signal_number in (
+        (1, signal.SIGKILL),
+        (4, signal.SIGINT),
+        (8, signal.SIGTERM),
+    ):
         code, errors = start_and_stop(data_dir, arguments, signal_number, num_pictures)
         for path in data_dir.glob("*blurred_resized/**/[!.]*.jpg"):
             assert path.read_bytes() == undisturbed[str(path.relative_to(data_dir))]
@@ -280,14 +261,6 @@ def test_stopped_again_and_again_is_as_if_undisturbed(tmp_path, data_dir):
 
 
 # Training and restoring: what they say when something is missing (a second or five each).
-
-
-def test_training_without_a_blurred_set_names_those_there_are(data_dir):
-    write_matched_folders(data_dir, [f"{index}" for index in range(10)], kernels=["disc-r15"])
-    error = error_of("train", "--radius", 45, "--data-dir", data_dir)
-    assert "no blurred set disc-r45" in error
-    assert "found disc-r15" in error
-    assert "run `make blur RADIUS=45`" in error
 
 
 def test_commands_that_need_a_run_say_what_to_type(tmp_path):
@@ -305,7 +278,8 @@ def test_whole_chain_on_small_pictures(tmp_path, data_dir):
     names = [f"{index:02d}.png" for index in range(16)]
     photos = write_photos(tmp_path / "photos", names, height=96)
     flags = ("--data-dir", data_dir, "--runs-dir", tmp_path / "runs", "--run", "r")
-    train_flags = ("--steps", 4, "--sample-every", 2, "--log-every", 1)
+    train_flags = ("--steps", 4, "--sample-every", 2, "--log-every", 1, "--channels", 8)
+    train_flags += ("--blocks", 1)
     every = [*dataset(data_dir, photos, 16)[3:], *flags, *train_flags]
     run("all", *every)
     run_dir = tmp_path / "runs" / "r"
@@ -321,14 +295,3 @@ def test_whole_chain_on_small_pictures(tmp_path, data_dir):
     assert "0 to make" in done.stdout
     assert "is finished" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
-
-    # A photograph of any size, never written over another.
-    PillowImage.fromarray(photo_u8(1, 53, 70)).save(tmp_path / "one.png")
-    run("deblur", tmp_path / "one.png", "--out", tmp_path / "out", *flags)
-    [restored] = (tmp_path / "out").iterdir()
-    with PillowImage.open(restored) as image:
-        assert image.size == (70, 53)
-    before = (tmp_path / "one.png").read_bytes()
-    error = error_of("deblur", tmp_path / "one.png", "--out", tmp_path, *flags)
-    assert "one.png" in error
-    assert (tmp_path / "one.png").read_bytes() == before

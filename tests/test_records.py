@@ -2,7 +2,6 @@
 
 import builtins
 import concurrent.futures
-import contextlib
 import io
 import json
 import os
@@ -117,19 +116,6 @@ def test_line_that_is_no_record_is_damage_or_left_out(tmp_path, line):
         read_json(tmp_path / "score.json", Score, "remove it")
 
 
-def test_json_file_comes_back_as_its_kind(tmp_path):
-    path = tmp_path / "score.json"
-    assert read_json(path, Score, "") is None
-    path.write_text('{"psnr_db": 2, "id": "é"}', encoding="utf-8")
-    assert read_json(path, Score, "") == Score("é", 2)
-
-
-@pytest.mark.parametrize("text", ["a", '\x7f\x1c\u2028\b\f\n\r\t"\\/é', "\U0001f600"])
-def test_line_is_what_pythons_json_writes(text):
-    record = {"id": text, "x": [1, -2.5, 0.01, True, None], "y": {}}
-    assert json_line(record).decode() == json.dumps(record, ensure_ascii=False) + "\n"
-
-
 # Tables.
 
 
@@ -138,11 +124,8 @@ def test_line_is_what_pythons_json_writes(text):
     [
         ("step,l1\n1,0.5\n2,many\n", "l1 is 'many' in line 3"),
         ("step,l1\none,0.5\n", "step is 'one' in line 2"),
-        ("step,l1\n,0.5\n", "step is '' in line 2"),
         ("step,l1\n1.5,0.5\n", "step is '1.5' in line 2"),
         ("step,l1\n1\n2,0.5\n", "line 2 has not as many values"),
-        ("step,l1\n1,2,3\n", "line 2 has not as many values"),
-        ("1,0.5\n", "no column step"),
         ("1,0.5\n2,0.4\n", "no column step"),
     ],
 )
@@ -167,12 +150,6 @@ def test_split_is_the_first_64_bits_of_the_hash_modulo_10():
         assert split_of(image_id) == ("test" if is_test else "train")
 
 
-def test_split_is_8_to_2():
-    # Five standard deviations of a binomial with n = 20000 and p = 0.2 are 283.
-    num_test = sum(split_of(f"{index:05d}") == "test" for index in range(20000))
-    assert abs(num_test - 4000) < 283
-
-
 def test_manifest_is_one_json_object_a_line_in_the_order_of_ids(tmp_path):
     assert read_manifest(tmp_path / "none") == {}
     write_manifest(tmp_path / "one", IMAGES)
@@ -183,26 +160,6 @@ def test_manifest_is_one_json_object_a_line_in_the_order_of_ids(tmp_path):
     assert [line["id"] for line in lines] == sorted(IMAGES)
     assert list(lines[0]) == ["id", "split", "source", "sha256", "width", "height"]
     assert "Zoë" in (tmp_path / "one").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r", "\n"])
-def test_id_that_holds_a_line_end_of_any_kind_comes_back(tmp_path, end):
-    images = {f"a{end}b": image(f"a{end}b")}
-    write_manifest(tmp_path / "m", images)
-    assert read_manifest(tmp_path / "m") == images
-
-
-@pytest.mark.parametrize(
-    "text", ["NaN", "1e999999999", "[" * 1_000_000, '"\\ud800"', "9" * 5000, "1.0", "true", "null"]
-)
-@pytest.mark.parametrize("key", ["width", "sha256", "id", "split"])
-def test_odd_value_of_the_manifest_is_damage(tmp_path, key, text):
-    record = {"id": '"a"', "split": '"train"', "source": '"folder"', "sha256": '"b"'}
-    record |= {"width": "9", "height": "9", key: text}
-    line = ", ".join(f'"{name}": {value}' for name, value in record.items())
-    (tmp_path / "manifest.jsonl").write_text(f"{{{line}}}\n")
-    with pytest.raises(DamagedRecordError, match=r"manifest\.jsonl is damaged .*run `make clean-p"):
-        read_manifest(tmp_path / "manifest.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +173,7 @@ def test_id_that_leaves_its_folder_is_a_damaged_record(tmp_path, image_id):
 
 
 def test_ids_that_stay(tmp_path):
-    names = ["a", "...", "a..b", "-x", "x" * 251, "\u5199" * 83, " ", "new\nline", "C:x"]
+    names = ["a", "...", "a..b", "-x", "x" * 251, "\u5199" * 83, " ", "new\nline\u2028", "C:x"]
     assert not any(map(why_no_id, names))
     write_manifest(tmp_path / "m", {name: image(name) for name in names})
     assert sorted(read_manifest(tmp_path / "m")) == sorted(names)
@@ -316,16 +273,6 @@ def test_command_killed_twice_keeps_what_it_saved_and_goes_on(tmp_path):
     assert tree(data.path) == tree(tmp_path / "whole")
 
 
-@fuzzed(30)
-@given(data=st.data())
-def test_fuzzed_log_is_read_or_named(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("fuzz") / "manifest.jsonl"
-    write_manifest(path, IMAGES)
-    path.write_bytes(data.draw(odd_record(path.read_bytes())))
-    with contextlib.suppress(DamagedRecordError):
-        assert all(isinstance(found, ImageRecord) for found in read_manifest(path).values())
-
-
 # What people see.
 
 
@@ -377,21 +324,17 @@ def assert_one_line(capsys, folder, record, words):
 
 
 @pytest.mark.parametrize(("record", "name"), READ_BY)
-def test_record_without_permission_is_named(folder, capsys, monkeypatch, record, name):
+def test_what_stands_in_the_place_of_a_record_is_named_and_kept(
+    folder, capsys, monkeypatch, record, name
+):
     # Another that is to be made has to look at those that are there.
     if (record, name) == ("data/rejected.jsonl", "dataset"):
         (folder / "data/not_blurred_resized/00.jpg").unlink()
+    path = folder / record
     with monkeypatch.context() as patch:
-        refuse(patch, folder / record)
+        refuse(patch, path)
         line = assert_one_line(capsys, folder, record, commands(folder)[name])
     assert "Permission denied" in line
-
-
-@pytest.mark.parametrize(("record", "name"), READ_BY)
-def test_what_stands_in_the_place_of_a_record_is_named_and_kept(folder, capsys, record, name):
-    if (record, name) == ("data/rejected.jsonl", "dataset"):
-        (folder / "data/not_blurred_resized/00.jpg").unlink()
-    path = folder / record
     for odd in (b"\xff\n", b"[1]\n"):
         path.write_bytes(odd)
         assert_one_line(capsys, folder, record, commands(folder)[name])

@@ -4,7 +4,6 @@ import errno
 import itertools
 import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from prepare import PrepareError
 from prepare.ffhq.metadata import FfhqSettings
 from prepare.originals import (
     OwnPhotographs,
-    link_or_copy,
     photographs_in,
     with_ids,
 )
@@ -59,9 +57,6 @@ def test_photographs_are_found_in_subfolders_in_order_of_path(tmp_path):
     (tmp_path / "notes.txt").write_text("no photograph")
     names = ["b.jpeg", "c.PNG", "d.tiff", "sub/a.png"]
     assert [str(path.relative_to(tmp_path)) for path in photographs_in([tmp_path])] == names
-    assert photographs_in([tmp_path / "sub", tmp_path]) == [
-        tmp_path / name for name in (names[3], *names[:3])
-    ]
 
 
 def test_folder_below_that_cannot_be_read_is_named_and_the_rest_is_made(
@@ -94,13 +89,6 @@ def test_folder_that_is_not_there_is_an_error_though_there_are_enough_pairs(
     assert "no photographs there (looked for .avif" in capsys.readouterr().err
     assert pipeline.main(["dataset", "--num-images", "2", "--source", "folder"]) == 1
     assert "SOURCE=folder needs FROM=" in capsys.readouterr().err
-
-
-def test_too_few_photographs_are_refused_before_any_work(tmp_path):
-    folder = write_photos(tmp_path / "photos", ["a.png", "b.png"])
-    with pytest.raises(PrepareError, match=r"asks for 3.*holds 2.*N=2"):
-        offered([folder], tmp_path / "data", 3)
-    assert not (tmp_path / "data").exists()
 
 
 def test_photographs_of_another_folder_are_added_to_those_that_are_there(tmp_path, photos, capsys):
@@ -192,15 +180,6 @@ def test_photographs_are_linked_never_copied_or_changed(tmp_path, monkeypatch):
     assert tree(folder) == before
 
 
-def test_file_in_the_place_of_a_link_is_the_users_and_stays(tmp_path, photos):
-    link = tmp_path / "links" / "00.png"
-    link.parent.mkdir()
-    link.write_bytes(b"mine")
-    with pytest.raises(FileExistsError, match=r"00\.png"):
-        link_or_copy(str(photos / "00.png"), link, "0" * 64)
-    assert link.read_bytes() == b"mine"
-
-
 def test_where_links_cannot_be_photographs_are_copied(tmp_path, photos, monkeypatch, capsys):
     monkeypatch.setattr(os, "symlink", refused)
     os.mkfifo(photos / "0.png")
@@ -279,16 +258,6 @@ def test_photographs_that_moved_are_linked_again(made, tmp_path, capsys):
     assert "4 pairs are there, 0 to make" in capsys.readouterr().out
     assert {path.name for path in links.iterdir()} == {"00.bmp", "01.bmp", "02.BMP", "03.bmp"}
     assert all(path.resolve().parent == moved for path in links.iterdir())
-
-
-def test_linking_takes_time_in_proportion(tmp_path):
-    """Looking through all links for each photograph would take 1000 * 1000 steps here."""
-    (tmp_path / "photos").mkdir()
-    for number in range(1000):
-        (tmp_path / "photos" / f"{number}.jpg").touch()
-    began_s = time.process_time()
-    assert len(offered([tmp_path / "photos"], tmp_path / "data", 1000)) == 1000
-    assert time.process_time() - began_s < 4  # 0.15
 
 
 # Drawn pictures, and originals at hand.
