@@ -86,8 +86,7 @@ def time_pairs(path: Path) -> None:
             encode_jpeg(half, QUALITY)
 
     ms = best_ms(
-        {"sharp": make, "pair": lambda: make(30), "four": lambda: make(15, 30, 45, 60)},
-        seconds=2.0,
+        {"sharp": make, "pair": lambda: make(30), "four": lambda: make(15, 30, 45, 60)}, seconds=2.0
     )
     sharp, pair, four = ms["sharp"], ms["pair"], ms["four"]
     print(f"\nfrom PNG to JPEG: sharp half alone {sharp:.1f} ms, pair of radius 30 {pair:.1f} ms")

@@ -55,10 +55,7 @@ def command_s(photos: Path, data: Path, num_images: int, workers: int, *more: st
     )  # fmt: skip
     after = os.times()
     spent = after.children_user + after.children_system
-    return [
-        spent - before.children_user - before.children_system,
-        time.perf_counter() - start_s,
-    ]
+    return [spent - before.children_user - before.children_system, time.perf_counter() - start_s]
 
 
 def difference(

@@ -24,12 +24,7 @@ import keras  # noqa: E402
 
 from prepare.records.srgb import LUMA  # noqa: E402
 from train.checkpoints import load_generator, restore_picture  # noqa: E402
-from train.dataset import (  # noqa: E402
-    Pairs,
-    find_pairs,
-    read_picture,
-    read_split,
-)
+from train.dataset import Pairs, find_pairs, read_picture, read_split  # noqa: E402
 from train.evaluation import metrics  # noqa: E402
 from train.loop import train  # noqa: E402
 from train.run import RunRecord  # noqa: E402

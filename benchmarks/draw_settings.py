@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from prepare.blur.lens_blur import blur_and_reduce
-from prepare.drawing.portrait import portrait
+from prepare.drawing.sample import portrait
 from prepare.records.blur import LensBlur
 from prepare.records.psf import aperture_psf
 from prepare.records.sets import recipe_set

@@ -17,8 +17,7 @@ from PIL import Image
 import pipeline
 from prepare.photographs.photograph import Photograph, UnusablePhotograph
 from prepare.photographs.reader import DATASET_PIXELS, read_photograph
-from train.restore.photographs import deblur
-from train.restore.targets import NothingRestoredError, plan
+from train.restore.photographs import NothingRestoredError, deblur, plan
 
 FILES = one_of_each_kind() | photographs_with_colors()
 MOST_GROWTH_BYTES = 12 * DATASET_PIXELS  # the largest picture of 16 bits, and a copy of it

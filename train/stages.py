@@ -102,7 +102,7 @@ def export_run(
     load_tensorflow()
     from train.checkpoints import load_generator
     from train.export import notes_of
-    from train.export.export import export, remove_leftovers
+    from train.export.export import export
 
     run = Run(run_dir)
     weights = run.weights_hash
@@ -116,7 +116,6 @@ def export_run(
         return
     pictures = [read_picture(path) for path in pairs.blurred[0]]
     with only_writer(out_dir, "make export"):
-        remove_leftovers(out_dir)
         notes = notes_of(weights, step, record.settings.generator)
         export(generator, out_dir, pictures, formats, notes, run)
 

@@ -4,30 +4,11 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prepare.drawing.canvas import (
-    direction,
-    ellipse,
-    fill,
-    levels,
-    shade,
-    smooth_noise,
-    stroke,
-)
+from prepare.drawing.canvas import direction, ellipse, fill, levels, shade, smooth_noise, stroke
 
 WORDS = [
-    "OPEN",
-    "CAFE",
-    "BOOKS",
-    "ECHO",
-    "NORTH",
-    "1984",
-    "MUSIC",
-    "METRO",
-    "NOVA",
-    "27",
-    "TEA",
-    "ART",
-]
+    "OPEN", "CAFE", "BOOKS", "ECHO", "NORTH", "1984", "MUSIC", "METRO", "NOVA", "27", "TEA", "ART",
+]  # fmt: skip
 
 
 def gradient(canvas: np.ndarray, top: ArrayLike, bottom: ArrayLike) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates in 1/16 pixel
+NUM_LAYERS = 3  # of hairs
 
 
 def blank_canvas(side: int) -> np.ndarray:
@@ -52,9 +53,8 @@ def strands(
     brightness: np.ndarray,
     thickness_px: float = 1,
     num_shades: int = 16,
-    num_layers: int = 3,
 ) -> None:
-    """Draws many hairs, in layers, each from its dark hairs to its lit ones.
+    """Draws many hairs, in layers of every third one, each from its dark hairs to its lit ones.
 
     Args:
         curves_px: (num_curves, num_points, 2).
@@ -62,10 +62,9 @@ def strands(
         brightness: (num_curves,), factors on the color, about 0.2..1.6.
         num_shades: brightnesses of a layer are gathered into this many groups, each of them drawn
             by one OpenCV call.
-        num_layers: layer k takes every num_layers-th hair, from the k-th.
     """
-    for first in range(num_layers):
-        layer = np.arange(first, len(curves_px), num_layers)
+    for first in range(NUM_LAYERS):
+        layer = np.arange(first, len(curves_px), NUM_LAYERS)
         darkest_first = layer[np.argsort(brightness[layer], kind="stable")]
         for group in np.array_split(darkest_first, min(num_shades, max(1, len(layer)))):
             color_of_group = np.asarray(color) * brightness[group].mean()

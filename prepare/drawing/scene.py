@@ -24,27 +24,23 @@ from prepare.drawing.canvas import (
 )
 from prepare.drawing.face import SKIN_TONES
 from prepare.drawing.textures import TILE_SIDE, random_texture, smooth_texture
-from prepare.drawing.things import SHAPE_ODDS, Habit, paint_leaf, random_leaf
+from prepare.drawing.things import NUM_TEXTURES, SHAPE_ODDS, paint_leaf, random_leaf
 
 STREAM = 1  # of random numbers, beside that of the portrait of the same index
 SMALLEST, LARGEST = 0.005, 0.6  # radius, fraction of the side
-NUM_TEXTURES = 6
 NUM_CLUSTERS = 4
 NUM_LARGE = 5  # leaves that are drawn first and leave no gap
 
 # Colors that go together as in photographs.
-FAMILIES = tuple(
-    np.array(colors, np.float64)
-    for colors in (
-        SKIN_TONES,
-        [(104, 132, 62), (60, 84, 40), (150, 160, 90), (36, 52, 30), (92, 116, 84)],  # leaves
-        [(150, 186, 222), (205, 216, 226), (96, 132, 172), (236, 222, 204)],  # sky
-        [(150, 122, 92), (110, 84, 60), (186, 164, 134), (72, 56, 44), (204, 190, 168)],  # soil
-        [(128, 128, 126), (72, 74, 78), (186, 186, 182), (34, 34, 38), (226, 224, 220)],  # stone
-        [(150, 86, 66), (176, 120, 92), (112, 60, 50), (196, 166, 144)],  # brick
-        [(52, 74, 92), (28, 40, 58), (92, 122, 132), (148, 172, 172)],  # water
-        [(206, 188, 150), (172, 136, 84), (124, 84, 46), (78, 52, 34)],  # wood
-    )
+FAMILIES = (
+    SKIN_TONES,
+    [(104, 132, 62), (60, 84, 40), (150, 160, 90), (36, 52, 30), (92, 116, 84)],  # leaves
+    [(150, 186, 222), (205, 216, 226), (96, 132, 172), (236, 222, 204)],  # sky
+    [(150, 122, 92), (110, 84, 60), (186, 164, 134), (72, 56, 44), (204, 190, 168)],  # soil
+    [(128, 128, 126), (72, 74, 78), (186, 186, 182), (34, 34, 38), (226, 224, 220)],  # stone
+    [(150, 86, 66), (176, 120, 92), (112, 60, 50), (196, 166, 144)],  # brick
+    [(52, 74, 92), (28, 40, 58), (92, 122, 132), (148, 172, 172)],  # water
+    [(206, 188, 150), (172, 136, 84), (124, 84, 46), (78, 52, 34)],  # wood
 )
 VIVID = np.array(
     [(196, 40, 44), (228, 168, 36), (34, 96, 172), (38, 140, 90), (214, 92, 40), (150, 64, 130)],
@@ -108,7 +104,7 @@ def draw_things(
 ) -> None:
     """Covers the canvas from back to front; what is far is out of focus in two scenes of five."""
     odds = rng.dirichlet(6 * np.array(SHAPE_ODDS))
-    habit = Habit(rng.uniform(0.1, 0.45), odds, len(tiles))
+    smooth_share = rng.uniform(0.1, 0.45)
     num = int(log_uniform(rng, 80, 600))
     smallest = log_uniform(rng, SMALLEST, 0.03)
     large = rng.uniform(0, 1, (NUM_LARGE, 2)), rng.uniform(0.25, 0.7, NUM_LARGE)
@@ -123,7 +119,7 @@ def draw_things(
     softness = log_uniform(rng, 0.003, 0.014)
     for at, (place, radius, cluster) in enumerate(zip(places, radii, clusters, strict=True)):
         paints = palette if cluster < 0 else colors[cluster]
-        paint_leaf(canvas, random_leaf(rng, paints, place, radius, habit), tiles)
+        paint_leaf(canvas, random_leaf(rng, paints, place, radius, smooth_share, odds), tiles)
         if rng.random() < 0.006:
             draw_lines(rng, canvas, palette)
         if at + 1 == num_far:

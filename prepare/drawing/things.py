@@ -86,6 +86,7 @@ def random_outline(rng: np.random.Generator, odds: Sequence[float] | np.ndarray)
     return outline / np.linalg.norm(outline, axis=1).max()
 
 
+NUM_TEXTURES = 6  # tiles of a scene
 PLAIN_BELOW = 0.008  # leaves of a smaller radius, fraction of the side, are of one color
 
 
@@ -107,28 +108,20 @@ class Leaf:
     shadow: float  # opacity of the shadow it throws, 0..1
 
 
-@dataclass(frozen=True)
-class Habit:
-    """What the leaves of a scene have in common."""
-
-    smooth_share: float  # chance that a leaf is smooth, 0..1
-    shape_odds: np.ndarray  # chance of each of SHAPES, sums to 1
-    num_textures: int  # of the scene's tiles
-
-
 def random_leaf(
     rng: np.random.Generator,
     palette: np.ndarray,
     center: np.ndarray,
     radius: float,
-    habit: Habit,
+    smooth_share: float,
+    shape_odds: np.ndarray,
 ) -> Leaf:
     """A leaf of random shape, color of a palette, (num_colors, 3), surface and light."""
     color, other = palette[rng.integers(len(palette), size=2)] * rng.lognormal(0, 0.15, (2, 1))
-    is_smooth, is_soft, has_shadow = rng.random(3) < (habit.smooth_share, 0.1, 0.3)
+    is_smooth, is_soft, has_shadow = rng.random(3) < (smooth_share, 0.1, 0.3)
     contrast = min(0.5, (0.09 if is_smooth else 0.18) * rng.lognormal(0, 0.7))
     pattern = contrast * (color if rng.random() < 0.6 else other - color)
-    outline = center + radius * random_outline(rng, habit.shape_odds)
+    outline = center + radius * random_outline(rng, shape_odds)
     softness = log_uniform(rng, 0.001, 0.01)
     return Leaf(
         outline=outline,
@@ -136,7 +129,7 @@ def random_leaf(
         radius=radius,
         color=color,
         pattern=pattern,
-        texture=0 if is_smooth else int(rng.integers(1, habit.num_textures)),
+        texture=0 if is_smooth else int(rng.integers(1, NUM_TEXTURES)),
         turn_rad=rng.uniform(0, 2 * np.pi),
         zoom=log_uniform(rng, 0.8, 2),
         slope=rng.normal(0, 0.22, 2),

@@ -39,10 +39,7 @@ class Browser:
         if phone:  # a window is never as narrow as that
             metrics = {"width": width, "height": height, "pixelRatio": 2.0, "touch": True}
             options["mobileEmulation"] = {"deviceMetrics": metrics}
-        wanted = {
-            "goog:chromeOptions": options,
-            "goog:loggingPrefs": {"browser": "ALL"},
-        }
+        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         answer = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.session = f"/session/{answer['sessionId']}"
 

@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 import tensorflow as tf
 
-from prepare.records.files import named_errors, remove_old_parts, write_bytes
+from prepare.records.files import named_errors, write_bytes
 from train import TrainError
 from train.checkpoints import save_generator
 from train.export import write_onnx_file
@@ -24,7 +24,6 @@ from train.export.onnx import onnx_of
 from train.run import ONNX_NAME, Run
 
 MOST_DIFFERENCE = 1 / 255  # of the range 0..1: one level
-FOLDERS = ("savedmodel", "run")  # what is written as a folder
 RECORDS = ("settings.json", "log.csv")  # of a run that is handed on
 
 Forward = Callable[[np.ndarray], np.ndarray]  # (1, height, width, 3), -1..1, to the same
@@ -83,23 +82,18 @@ def export(
     return differences
 
 
-def remove_leftovers(out_dir: Path) -> None:
-    """Removes what a killed export left half written; for who holds the lock of its folder."""
-    remove_old_parts(out_dir)
-    for name in FOLDERS:
-        for path in filter(Path.is_dir, out_dir.glob(f".{name}-*")):
-            shutil.rmtree(path)
-
-
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to make and fill, which takes the place of `path` once it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        part = Path(folder) / path.name
+    """A folder to fill, which takes the place of `path` once it is whole."""
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of an export that was killed
+    part.mkdir(parents=True)
+    try:
         yield part
         shutil.rmtree(path, ignore_errors=True)
         part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_savedmodel(generator: keras.Model, path: Path) -> Forward:

@@ -6,7 +6,7 @@ channels last. Needs the package `onnx`.
 """
 
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
-from train import TrainError
 from train.export import POOLED, RADIUS_MODEL
 from train.networks.blind_deconvolution import RADIUS_LAYER
 from train.networks.deconvolution_filters import RADII
@@ -24,10 +23,6 @@ from train.networks.deconvolution_filters import RADII
 OPSET, IR_VERSION = 17, 8  # the oldest with all that is used, so that old runtimes read it, too
 FLOAT = TensorProto.FLOAT
 HALF_PRECISION_SIDE = 3  # of the filters that are stored so, pixels; see `Graph.halved`
-
-
-class UnknownLayerError(TrainError):
-    """The generator holds a layer that has no translation to ONNX yet."""
 
 
 @dataclass
@@ -96,10 +91,7 @@ class Graph:
 
 
 def onnx_of(
-    generator: keras.Model,
-    notes: Mapping[str, str],
-    half: bool = False,
-    radii_px: Sequence[float] = RADII,
+    generator: keras.Model, notes: Mapping[str, str], half: bool = False
 ) -> onnx.ModelProto:
     """The generator as an ONNX model of the same input and output.
 
@@ -107,28 +99,18 @@ def onnx_of(
         generator: the trained network.
         notes: what the file says of itself, as metadata; see `train.export.notes_of`.
         half: stores weights in half precision; what is computed stays in single.
-        radii_px: those whose probabilities its layer RADIUS_LAYER gives, if it has one.
 
     Returns:
         a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1. Of a
         generator that estimates the radius, also to "radius_px", the expected one at each cell of
         4x4 pixels, and "certainty", 0..1, both float32, (1, height / 4, width / 4); and what
         computes these two alone is a model of its own, in its notes.
-
-    Raises:
-        UnknownLayerError: if a layer is of a kind that no generator here had before.
     """
     graph = Graph()
     names = {id(generator.inputs[0]): graph.add("Transpose", ["blurred"], perm=[0, 3, 1, 2])}
     for layer in generator.operations:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        translate = TRANSLATIONS.get(type(layer).__name__)
-        if translate is None:
-            raise UnknownLayerError(
-                f"{layer.name} ({type(layer).__name__}) has no ONNX translation; add one to "
-                "train/export/onnx.py, or export SavedModel and TFLite alone (FORMATS=..)"
-            )
         node = layer._inbound_nodes[-1]
         inputs: list[str] = []
         for argument in keras.tree.flatten(node.arguments.args):
@@ -136,14 +118,14 @@ def onnx_of(
                 inputs.append(names[id(argument)])
             elif isinstance(argument, int | float):
                 inputs.append(graph.weight(np.float32(argument)))
-        names[id(node.outputs[0])] = translate(graph, layer, inputs)
+        names[id(node.outputs[0])] = TRANSLATIONS[type(layer).__name__](graph, layer, inputs)
     last = names[id(generator.outputs[0])]
     graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
     outputs: dict[str, tuple] = {"restored": (1, "height", "width", generator.outputs[0].shape[-1])}
     of_radius: dict[str, tuple] = {}
     radius_layer = next((each for each in generator.layers if each.name == RADIUS_LAYER), None)
     if radius_layer:
-        add_radius(graph, names[id(radius_layer.output)], radii_px)
+        add_radius(graph, names[id(radius_layer.output)])
         of_radius = dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
     graph = graph.leading_to(outputs | of_radius)
     graph, notes = graph.halved() if half else graph, dict(notes)
@@ -155,9 +137,9 @@ def onnx_of(
     return graph.model(generator, outputs | of_radius, notes)
 
 
-def add_radius(graph: Graph, probs: str, radii_px: Sequence[float]) -> None:
+def add_radius(graph: Graph, probs: str) -> None:
     """Mean of the radius at each place, and 1 less its deviation as a share of 1 + the mean."""
-    radii = np.array(radii_px, np.float32)[None, :, None, None]
+    radii = np.array(RADII, np.float32)[None, :, None, None]
     mean, square = (graph.add("Conv", [probs, graph.weight(power)]) for power in (radii, radii**2))
     variance = graph.add("Sub", [square, graph.add("Mul", [mean, mean])])
     deviation = graph.add("Sqrt", [graph.add("Relu", [variance])])

@@ -7,7 +7,6 @@ address nor the token of the page, and its browser tells its origin.
 import contextlib
 import errno
 import secrets
-import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,7 +26,6 @@ HOSTS = (ADDRESS, "localhost", "[::1]")  # any port, as one may be forwarded to 
 TOKEN = "X-Studio-Token"
 LINK = ("navigate", "document")  # mode and destination of a click on one
 SILENCE_S = 60.0  # of a browser in the middle of a request
-MOST_WAITING = 64  # connections without a request; a browser opens six, and a process has 256 files
 MOST_DIGITS = 18  # of a length in bytes
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -89,22 +87,7 @@ class StudioServer(ThreadingHTTPServer):
     """A server that holds the studio; its threads end with it."""
 
     daemon_threads = True
-    request_queue_size = MOST_WAITING
     studio: Studio
-
-    def __init__(self, *args: Any) -> None:
-        self.waiting: dict[Any, None] = {}  # connections without a request, the oldest first
-        super().__init__(*args)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Takes a connection; the one that has waited longest goes where there are too many."""
-        self.waiting[request] = None
-        if len(self.waiting) > MOST_WAITING:
-            oldest = next(iter(self.waiting.copy()))
-            self.waiting.pop(oldest, None)
-            with contextlib.suppress(OSError):  # it has ended
-                oldest.shutdown(socket.SHUT_RDWR)
-        super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing of a browser that went away."""
@@ -119,12 +102,6 @@ class Handler(BaseHTTPRequestHandler):
     timeout = SILENCE_S
     server_version, sys_version = "studio", ""
     error_message_format, error_content_type = "%(message)s\n", "text/plain"
-
-    def parse_request(self) -> bool:
-        """Reads the heading of a request; the connection waits no longer."""
-        is_whole = super().parse_request()
-        self.server.waiting.pop(self.connection, None)
-        return is_whole
 
     def do_GET(self) -> None:
         """Answers a GET."""

@@ -19,9 +19,9 @@ from prepare.records.psf import aperture_psf
 from prepare.records.sets import KernelRecord, read_kernel, set_names
 from prepare.records.settings import SettingError
 from train.restore.engine import Engine, written_engine
+from train.restore.photographs import NothingRestoredError, Target, plan
 from train.restore.radius_map import described
 from train.restore.restore import restore
-from train.restore.targets import NothingRestoredError, Target, plan
 from train.run import Run, runs_for_menu
 from train.studio import Places, RefusedError
 from train.studio.jobs import Command, Outcome
