@@ -2,14 +2,18 @@
 
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.pair_files import write_photos
 from helpers.runs import SETTINGS
 
 import pipeline
 from prepare.records.files import only_writer
+from train.checkpoints import load_generator, save_generator
+from train.networks.generators import build_generator
 from train.restore.engine import NoWeightsError, open_engine, written_engine
 from train.run import Run, RunRecord
 
@@ -17,12 +21,9 @@ from train.run import Run, RunRecord
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with one checkpoint of its generator, and its ONNX file."""
-    from train.checkpoints import save_generator
-    from train.networks.generators import build_generator
-
-    run = Run(tmp_path_factory.mktemp("runs") / "r")
-    run.write(RunRecord(SETTINGS, ("disc-r30",), 64, "sharp", True), ["CPU"])
-    save_generator(build_generator(SETTINGS), run.path, 4)
+    run, settings = Run(tmp_path_factory.mktemp("runs") / "r"), replace(SETTINGS, blocks=1)
+    run.write(RunRecord(settings, ("disc-r30",), 64, "sharp", True), ["CPU"])
+    save_generator(build_generator(settings), run.path, 4)
     open_engine(run)
     return run
 
@@ -104,6 +105,27 @@ def test_newer_weights_are_exported_beside_another_writer_and_into_a_folder_that
     monkeypatch.undo()
     open_engine(run)
     assert run.exported.read_bytes() == before
+
+
+def test_detail_blends_the_networks_of_before_and_after_the_adversarial_term(run: Run) -> None:
+    with pytest.raises(NoWeightsError, match="one network, not two"):
+        open_engine(run, 0.5)
+    network, _, _ = load_generator(run.path)
+    own, rng = network.get_weights(), np.random.default_rng(0)
+    pixel = [weight + rng.normal(0, 0.02, weight.shape) for weight in own]
+    network.set_weights(pixel)
+    save_generator(network, run.pixel_dir, 2)
+    picture = rng.uniform(-1, 1, (32, 32, 3)).astype(np.float32)
+    changes = {}
+    for detail in (1.0, 0.25, 0.0):
+        blended = [detail * a + (1 - detail) * b for a, b in zip(own, pixel, strict=True)]
+        network.set_weights(blended)
+        expected = network(picture[None], training=False)[0] - picture
+        changes[detail] = open_engine(run, detail).correction(picture)
+        np.testing.assert_allclose(changes[detail], expected, atol=2e-4)
+    assert np.abs(changes[1.0] - changes[0.0]).max() > 1e-3
+    names = {"generator.onnx", "generator-detail0.onnx", "generator-detail25.onnx"}
+    assert {path.name for path in (run.path / "export").glob("*.onnx")} == names
 
 
 def test_dry_run_says_which_run_and_writes_nothing(

@@ -264,7 +264,7 @@ def test_restoring_needs_the_small_environment_reports_nothing_and_survives_a_la
     assert list(scratch.iterdir()) == []
 
 
-def test_a_photograph_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_pixels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.restore.photographs.MOST_PIXELS", 6000)
     write_picture(tmp_path / "b.png", np.zeros((80, 80, 3), np.uint8))
     with pytest.raises(NothingRestoredError, match=r"1 of 1 could not be restored .* see above$"):

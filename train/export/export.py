@@ -44,7 +44,6 @@ def export(
     """Writes the generator in each format, loads it again in its own runtime, and compares.
 
     Args:
-        generator: the trained network.
         out_dir: gets `savedmodel/`, `generator.onnx`, `generator.tflite` and `run/`.
         pictures: blurred test pictures, uint8, (height, width, 3), of one size.
         formats: some of "savedmodel", "onnx", "tflite" and "run".

@@ -96,7 +96,6 @@ def onnx_of(
     """The generator as an ONNX model of the same input and output.
 
     Args:
-        generator: the trained network.
         notes: what the file says of itself, as metadata; see `train.export.notes_of`.
         half: stores weights in half precision; what is computed stays in single.
 

@@ -100,7 +100,6 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
     """A run's generator, from its ONNX file, which is written if it is missing or older.
 
     Args:
-        run: the run.
         detail: how much of what the adversarial term did to the weights is kept, 0..1 (network
             interpolation, Wang et al., ESRGAN, Sec. 3.4). Each has a file of its own.
 

@@ -74,9 +74,6 @@ def deblur_photographs(
     Args:
         places: the runs, the name of one or None, the pretrained network; see `find_run`.
         inputs: files and folders of photographs.
-        out_dir: of the results.
-        wanted: what is made.
-        dry_run: only says what would be done.
 
     Raises:
         TrainError: if there is no run to restore with, or a photograph could not be restored; all

@@ -54,7 +54,6 @@ def restore(
     """A photograph restored; what is sharp in it is the photograph's own, to the bit.
 
     Args:
-        engine: the generator.
         photo: uint8 or uint16, (height, width, 3), RGB.
         strength: share of the change that is made, 0..1.
         name: of the photograph, beside the bar that counts tiles; without one there is no bar.

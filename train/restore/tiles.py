@@ -29,46 +29,41 @@ def corrected_strips(
         photo: shape (height, width, 3), of any type.
         multiple: what the network's input must be a multiple of, pixels; divides 1024.
 
-    Yields:
-        the top of a strip, and its change, float32 (rows, width, 3).
+    Returns:
+        the top of each strip, and its change, float32 (rows, width, 3).
     """
     height, width = photo.shape[:2]
     tops, side_y = tile_starts(height, multiple)
     lefts, side_x = tile_starts(width, multiple)
-    fading: np.ndarray | None = None  # the end of the strip above, to be mixed with this one
-    for index, top in enumerate(tops):
-        strip = tile_row(correct, photo, top, side_y, lefts, side_x)
-        begin, end = tile_core(tops, index, side_y, height)
-        strip = strip[begin - top :]
-        if fading is not None:
-            ramp = fade_weights(len(fading))[:, None, None]
-            strip[: len(fading)] = fading + ramp * (strip[: len(fading)] - fading)
-        last = index == len(tops) - 1
-        stop = end if last else tile_core(tops, index + 1, side_y, height)[0]
-        fading = None if last else strip[stop - begin : end - begin].copy()
-        yield begin, strip[: stop - begin]
+
+    def strip_at(top: int) -> np.ndarray:
+        def turned_tile_at(left: int) -> np.ndarray:
+            tile = photo[top : top + side_y, left : left + side_x]
+            return correct(continued(tile, side_y, side_x), top, left).swapaxes(0, 1)
+
+        strip = np.empty((side_y, width, 3), np.float32)
+        for left, part in faded(turned_tile_at, lefts, side_x, width):
+            strip[:, left : left + len(part)] = part.swapaxes(0, 1)
+        return strip
+
+    return faded(strip_at, tops, side_y, height)
 
 
-def tile_row(
-    correct: Correct, photo: np.ndarray, top: int, side_y: int, lefts: list[int], side_x: int
-) -> np.ndarray:
-    """One row of tiles, blended across; float32, shape (side_y, width, 3)."""
-    width = photo.shape[1]
-    strip = np.empty((side_y, width, 3), np.float32)
-    done = 0
-    for index, left in enumerate(lefts):
-        tile = continued(photo[top : top + side_y, left : left + side_x], side_y, side_x)
-        begin, end = tile_core(lefts, index, side_x, width)
-        change = correct(tile, top, left)[:, begin - left : end - left]
-        overlap = done - begin
-        if overlap > 0:
-            ramp = fade_weights(overlap)[None, :, None]
-            change[:, :overlap] = strip[:, begin:done] + ramp * (
-                change[:, :overlap] - strip[:, begin:done]
-            )
-        strip[:, begin:end] = change
-        done = end
-    return strip
+def faded(
+    part_at: Callable[[int], np.ndarray], starts: list[int], side: int, length: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Parts along the first axis, without their context, each faded into the next one."""
+    fading = np.empty((0, 1, 1), np.float32)  # the end of a part, to be mixed with the next one
+    for index, start in enumerate(starts):
+        begin, end = tile_core(starts, index, side, length)
+        is_last = index == len(starts) - 1
+        stop = end if is_last else tile_core(starts, index + 1, side, length)[0]
+        part = part_at(start)[begin - start : end - start]
+        overlap = len(fading)
+        weights = ((np.arange(overlap) + 0.5) / max(1, overlap)).astype(np.float32)[:, None, None]
+        part[:overlap] = fading + weights * (part[:overlap] - fading)
+        fading = part[stop - begin :].copy()
+        yield begin, part[: stop - begin]
 
 
 def survey(estimate: Estimate, photo: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,11 +114,6 @@ def tile_core(starts: list[int], index: int, side: int, length: int) -> tuple[in
         begin = starts[index - 1] + side - CONTEXT_PX - FEATHER_PX  # the last tile, moved back
     end = length if index == len(starts) - 1 else starts[index] + side - CONTEXT_PX
     return begin, end
-
-
-def fade_weights(length: int) -> np.ndarray:
-    """Weights of the newer of two overlapping parts, from near 0 to near 1."""
-    return ((np.arange(length) + 0.5) / length).astype(np.float32)
 
 
 def num_tiles(height: int, width: int, multiple: int) -> int:

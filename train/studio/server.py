@@ -44,9 +44,7 @@ def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
     """Answers the page until it is interrupted; prints its address first, and that it ended.
 
     Args:
-        places: where everything lies.
         port: of 127.0.0.1; None is 8765, or a free one where that is taken.
-        dry_run: only says what would be done.
 
     Raises:
         PortTakenError: if the port that was asked for is taken.
