@@ -11,9 +11,9 @@ from prepare.drawing.scene import scene
 
 
 def test_pictures_are_the_same_from_any_number_of_workers():
-    alone = [sample_picture(index, side=64) for index in range(6)]
-    with ThreadPoolExecutor(4) as workers:
-        together = list(workers.map(lambda index: sample_picture(index, side=64), range(6)))
+    alone = [sample_picture(index, side=64) for index in range(3)]
+    with ThreadPoolExecutor(3) as workers:
+        together = list(workers.map(lambda index: sample_picture(index, side=64), range(3)))
     np.testing.assert_array_equal(alone, together)
     assert (together[0].shape, together[0].dtype) == ((64, 64, 3), np.uint8)
 
@@ -54,7 +54,7 @@ def test_a_smaller_picture_shows_the_same(draw, least, index):
 
 
 def test_every_third_sample_is_a_scene():
-    for index in range(6):
+    for index in range(3):
         expected = (portrait, portrait, scene)[index % 3](index, 4, 64)
         assert np.abs(sample_picture(index, 4, 64) - expected.astype(float)).mean() < 12
 
@@ -138,7 +138,7 @@ def amplitude_slope(image):
 @pytest.fixture(scope="module")
 def scenes():
     """Scenes of 512 pixels, reduced to 256 as pairs are."""
-    drawings = [scene(index, side=512) for index in range(12)]
+    drawings = [scene(index, side=512) for index in range(8)]
     return [cv2.resize(each, (256, 256), interpolation=cv2.INTER_AREA) for each in drawings]
 
 
