@@ -2,7 +2,6 @@
 
 import functools
 import io
-import os
 import struct
 import subprocess
 import sys
@@ -29,33 +28,27 @@ from helpers.photographs import (
 from PIL import Image
 
 from prepare.photographs import png
-from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
+from prepare.photographs.photograph import rounded_to_8_bits
 from prepare.photographs.reader import read_photograph
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})],
-)
-def test_lossless_files_come_back_as_they_were(tmp_path, kind, options):
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
+def test_lossless_files_come_back_as_they_were(tmp_path, kind):
+    options = {"lossless": True} if kind == "WEBP" else {}
     photo = read(tmp_path, encoded(picture(), kind, **options))
     np.testing.assert_array_equal(photo.pixels, picture())
     assert not photo.gray
     assert photo.dropped == ()
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"progressive": True}, {"subsampling": 2}, {"quality": 30}]
-)
-def test_jpeg_and_webp_decode_to_the_bytes_of_pillow(tmp_path, options):
-    for data in (
-        encoded(scene(), "JPEG", **options),
-        encoded(scene(), "WEBP", quality=options.get("quality", 80)),
-    ):
-        expected = np.asarray(Image.open(io.BytesIO(data)))
-        np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("options", [{"quality": 30}, {"progressive": True, "subsampling": 2}])
+def test_jpeg_and_webp_decode_to_the_bytes_of_pillow(tmp_path, kind, options):
+    data = encoded(scene(), kind, **options)
+    expected = np.asarray(Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
 
 
 def test_the_reader_does_without_opencv_and_prints_nothing(tmp_path):
@@ -404,19 +397,3 @@ def test_what_is_no_image_is_refused(tmp_path):
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "EPS")
     assert "not supported" in refused(tmp_path, file.getvalue())  # would start a program
-
-
-def test_what_is_no_regular_file_is_refused_unread(tmp_path):
-    os.mkfifo(tmp_path / "pipe.jpg")
-    (tmp_path / "folder.jpg").mkdir()
-    for path in (tmp_path / "pipe.jpg", tmp_path / "folder.jpg", "/dev/zero"):
-        with pytest.raises(UnusablePhotograph, match="no regular file"):
-            read_photograph(path)
-    with open(tmp_path / "sparse.jpg", "wb") as file:
-        file.truncate(6 << 30)
-    with pytest.raises(UnusablePhotograph, match="bytes, more than"):
-        read_photograph(tmp_path / "sparse.jpg", max_pixels=400_000_000)
-    os.symlink("loop.jpg", tmp_path / "loop.jpg")
-    for name in ("loop.jpg", "missing.jpg"):
-        with pytest.raises(OSError, match=name):
-            read_photograph(tmp_path / name)

@@ -5,6 +5,7 @@ checked.jsonl; as long as they stay the same, it is trusted.
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import os
@@ -31,10 +32,6 @@ FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG"}
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
-class FfhqError(PrepareError):
-    """Not every wanted photograph can be had, or kept."""
-
-
 def images_folder(folder: Path) -> Path:
     """The folder of 00000, 01000, ... in a copy: itself, or its images1024x1024."""
     return folder / "images1024x1024" if (folder / "images1024x1024").is_dir() else folder
@@ -52,23 +49,29 @@ def ffhq_copy_originals(
     """The first `num_images` photographs of a copy, or of the chosen ids in it, where they lie.
 
     Raises:
-        FfhqError: after all others came, if the copy holds fewer.
+        PrepareError: after all others came, if the copy holds fewer.
         SettingError: if `ids` cannot be read.
     """
+
+    @functools.cache
+    def names_in(thousand: str) -> frozenset[str]:
+        return frozenset(os.listdir(thousand) if os.path.isdir(thousand) else ())
+
     root, num_found = images_folder(folder), 0
     # Without chosen ids a copy with gaps is good for as many as it holds.
     wanted = wanted_ids(ids, NUM_FFHQ_IMAGES if ids is None else num_images)
     for image_id in wanted:
-        files = [f"{root}/{image_id[:2]}000/{image_id}{extension}" for extension in EXTENSIONS]
-        if found := next(filter(os.path.exists, files), None):
+        thousand = f"{root}/{image_id[:2]}000"
+        files = [f"{image_id}{extension}" for extension in EXTENSIONS]
+        if found := next(filter(names_in(thousand).__contains__, files), None):
             num_found += 1
             if image_id not in done_ids:
-                yield Original(image_id, Path(found), "folder")
+                yield Original(image_id, Path(thousand, found), "folder")
         if num_found == num_images:
             return
     num_wanted = num_images if ids is None else len(wanted)
     if num_found < num_wanted:
-        raise FfhqError(
+        raise PrepareError(
             f"{folder} holds {num_found} of the {num_wanted} images wanted; ask for N={num_found}, "
             "or fetch the others with SOURCE=ffhq"
         )
@@ -132,10 +135,10 @@ class VerifiedFiles:
         return None
 
     def path_for(self, image_id: str, extension: str) -> Path:
-        """Where a new file goes; FfhqError if a link leads from there out of the FFHQ folder."""
+        """Where a new file goes; PrepareError if a link leads from there out of the FFHQ folder."""
         path = self.folder / image_file(image_id, extension)
         if not path.parent.resolve().is_relative_to(self.folder.resolve()):
-            raise FfhqError(
+            raise PrepareError(
                 f"{path.parent} is a link out of {self.folder}, where nothing is written: "
                 f"remove it, or use the copy with SOURCE=folder FROM={path.parent.resolve().parent}"
             )

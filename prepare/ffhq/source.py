@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from prepare import PrepareError
 from prepare.ffhq.download import Client, DownloadError, fetch_file, host_of, read_growing
 from prepare.ffhq.google_drive import METADATA_DRIVE_ID, drive_file_url
-from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, FfhqError, VerifiedFiles, check_image
+from prepare.ffhq.local_copy import MAX_IMAGE_BYTES, VerifiedFiles, check_image
 from prepare.ffhq.metadata import (
     FACIAL_RECOGNITION_NOTICE,
     METADATA_BYTES_PER_ENTRY,
@@ -81,7 +82,7 @@ class FfhqDownload:
             on_bytes: told of every block that arrives, from any thread.
 
         Raises:
-            FfhqError: after all others came, if some are missing.
+            PrepareError: after all others came, if some are missing.
             OSError: if the disk is full or cannot be written.
         """
         yield from self.at_hand
@@ -110,7 +111,7 @@ class FfhqDownload:
             client.stop.set()
         if self.missing:
             advice = ", or take SOURCE=mirror" if source == "drive" else ""
-            raise FfhqError(
+            raise PrepareError(
                 f"{self.num_chosen - len(self.missing)} of {self.num_chosen} images are kept in "
                 f"{folder}, {len(self.missing)} are missing ({next(iter(self.missing))} first): "
                 f"{self.reasons()}; run the same command again later: it goes on from here{advice}"
@@ -205,7 +206,7 @@ def fetched_originals(
     """FFHQ's photographs as they arrive, once it has been said what that takes.
 
     Raises:
-        FfhqError: before anything is fetched, if all are to be kept, and the disk is too small;
+        PrepareError: before anything is fetched, if all are to be kept, and the disk is too small;
             after all others came, if some are missing.
     """
     download = FfhqDownload(settings, originals_dir, num_images, done_ids)
@@ -219,7 +220,7 @@ def fetched_originals(
             f"{readable(disk_bytes)} on disk, {readable(free_bytes)} free"
         )
         if keep and disk_bytes > free_bytes:
-            raise FfhqError(
+            raise PrepareError(
                 f"the disk of {originals_dir} has {readable(free_bytes)} free, and "
                 f"{readable(disk_bytes)} are needed; ask for fewer (N=...), for another place "
                 "(DATA=...), or drop each original once its pairs are made (KEEP=0)"

@@ -24,8 +24,8 @@ import numpy as np
 from PIL import Image
 
 METADATA = "ffhq-dataset-v2.json"
-BODY_FAULTS = ("cut", "wrong", "short", "stall", "slow", "no-range", "mislabeled", "as-page")
-BODY_FAULTS += ("chunked", "chunked-cut", "endless")
+CHUNKED_FAULTS = ("chunked", "chunked-cut", "endless")
+BODY_FAULTS = ("cut", "wrong", "stall", "slow", "no-range", "as-page", *CHUNKED_FAULTS)
 
 
 @functools.cache
@@ -137,12 +137,10 @@ class FfhqServer(http.server.ThreadingHTTPServer):
         """A client that goes away is part of the play."""
 
 
-def drive_pages(drive_url: str, download_url: str, file_id: str) -> dict[str, tuple[int, str]]:
-    """Status and HTML of Drive's pages, as it shows them, and of two that it never would."""
+def drive_pages(download_url: str, file_id: str) -> dict[str, tuple[int, str]]:
+    """Status and HTML of Drive's pages, as it shows them."""
     head, form = "<!DOCTYPE html><html><head>", "<input type='hidden' name='"
-    caption = (
-        "<p class='uc-error-subcaption'>Too many users have viewed or downloaded this file</p>"
-    )
+    viewed = "<p class='uc-error-subcaption'>Too many users have viewed or downloaded this file</p>"
     confirm = (
         f"{head}<title>Google Drive - Virus scan warning</title></head>"
         f'<form id="download-form" action="{download_url}" method="get">'
@@ -152,13 +150,10 @@ def drive_pages(drive_url: str, download_url: str, file_id: str) -> dict[str, tu
     )
     return {
         "quota": (200, f"{head}<title>Google Drive - Quota exceeded</title></head><p>Sorry"),
-        "quota-caption": (200, f"{head}<title>Google Drive</title></head>{caption}"),
-        "quota-403": (403, f"{head}<title>Google Drive</title></head>{caption}"),
+        "quota-403": (403, f"{head}<title>Google Drive</title></head>{viewed}"),
         "sorry": (403, f"{head}<title>Sorry...</title>... may be sending automated queries."),
         "page": (200, f"{head}<title>Sign in - Google Accounts</title>"),
         "confirm": (200, confirm),
-        "confirm-again": (200, confirm.replace(download_url, drive_url)),
-        "nowhere": (200, "<form id='download-form' action='http://['>"),
     }
 
 
@@ -202,8 +197,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.serve(name, self.server.files[name], fault)
 
     def refuse(self, fault: str, file_id: str) -> None:
-        drive_url, download_url = f"{self.server.url}/uc", f"{self.server.other_url}/download"
-        pages = drive_pages(drive_url, download_url, file_id)
+        pages = drive_pages(f"{self.server.other_url}/download", file_id)
         if fault in pages:
             return self.answer(*pages[fault])
         if fault == "loop" or fault.startswith("to "):
@@ -237,11 +231,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = {"Content-Type": "text/html" if fault == "as-page" else "image/png"}
         if fault == "wrong":
             data = bytes(byte ^ 255 for byte in data)
-        if fault == "short":
-            data = data[: end // 2]
-        if fault == "mislabeled":
-            data = b"<html>no image</html>"
-        if fault in ("chunked", "chunked-cut", "endless"):
+        if fault in CHUNKED_FAULTS:
             return self.serve_chunked(Request(name, fault=fault), data)
         if asked and fault != "no-range":
             first, _, last = asked.partition("-")
