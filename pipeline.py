@@ -37,7 +37,7 @@ from prepare.records.settings import SettingError
 from train import TrainError
 from train.devices import heeded_signals
 from train.evaluation import ALL, SAMPLE, SAMPLE_SIZE
-from train.run import StartPlan, find_run, plan_start
+from train.run import find_run, plan_start
 from train.settings import PRESETS, TrainSettings
 from train.studio import FIRST_PORT
 
@@ -82,7 +82,7 @@ def blur(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     """trains a run, or goes on with it"""
     sets = sets_from(args)
-    plan = training_plan(args)
+    plan = plan_start(args.runs_dir, args.run, PRETRAINED_DIR, vars(args))
     if args.dry_run:
         print(described(plan.settings))
     from train.stages import train_run
@@ -141,7 +141,8 @@ def compare(args: argparse.Namespace) -> None:
 def run_all(args: argparse.Namespace) -> None:
     """dataset, train and evaluate in this order, each only where something is missing"""
     names = [blur.name for blur in sets_to_make(args).blurs]
-    plan = training_plan(args)  # a bad flag is told before a download
+    # Before a download, so that a bad flag is told at once.
+    plan = plan_start(args.runs_dir, args.run, PRETRAINED_DIR, vars(args))
     dataset(args)
     if args.dry_run:
         print(described(plan.settings))
@@ -166,11 +167,6 @@ def clean_pairs(args: argparse.Namespace) -> None:
 def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
     """The folder of the run, and the data folder."""
     return find_run(args.runs_dir, args.run, PRETRAINED_DIR).path, DataFolder(args.data_dir)
-
-
-def training_plan(args: argparse.Namespace) -> StartPlan:
-    """How a run is trained: by its flags, and by what it was begun with or starts from."""
-    return plan_start(args.runs_dir, args.run, PRETRAINED_DIR, vars(args))
 
 
 def build_parser() -> Parser:

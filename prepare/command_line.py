@@ -51,10 +51,6 @@ def words_from_make(commands: Mapping[str, Parser], target: str) -> list[str]:
 
     A variable that another target knows is passed over: several may be made by one call.
 
-    Args:
-        commands: the parsers of the subcommands, by name.
-        target: one of these names.
-
     Raises:
         UsageError: if no target knows a variable; names the nearest.
     """
@@ -140,12 +136,10 @@ def in_words_of_flags(error: SettingError) -> str:
 
 
 def add_settings(parser: argparse.ArgumentParser, settings_class: type) -> None:
-    """Adds a flag for each field of a settings class that is to have one.
+    """Adds a flag for each field that `setting` made with one, in a group of their own.
 
-    Args:
-        parser: gets the flags, in a group of their own; none has a default, see `settings_from`.
-        settings_class: a dataclass with fields as `prepare.records.settings.setting` makes them,
-            annotated bool, int, float, str or a `Literal` of these.
+    None has a default, see `settings_from`. A field is annotated bool, int, float, str, a `Literal`
+    of these, or `Any` where it may be a `Spread`.
     """
     group = parser.add_argument_group(settings_class.__name__)
     hints = typing.get_type_hints(settings_class)

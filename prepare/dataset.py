@@ -25,12 +25,8 @@ def make_dataset(
 ) -> None:
     """Gets the originals that are wanted and makes their pairs, as far as they are missing.
 
-    Args:
-        data: the data folder; of a part of it, what one of several machines makes, which the same
-            command without a part takes into the whole.
-        wanted: which originals.
-        sets: the blurred sets.
-        dry_run: says what would be done, and does nothing.
+    Of a part of the data folder it makes what one of several machines is to make, which the same
+    command without a part takes into the whole.
 
     Raises:
         SettingError: before anything else, if a setting makes no sense.

@@ -142,10 +142,7 @@ def with_ids(
 def link_or_copy(target: str, place: Path, known_sha256: str = "") -> None:
     """Puts a link to a file or folder at a place; a copy of a file where links cannot be.
 
-    Args:
-        target: its full path.
-        place: where a link to something else is replaced.
-        known_sha256: of an older copy, which is replaced.
+    A link to something else is replaced there, and so is an older copy of the known SHA-256.
 
     Raises:
         UnusablePhotograph: if the file cannot be copied.

@@ -136,7 +136,10 @@ def write_pairs(
             known = records.images.get(original.id)
             if known and known.sha256 != made.image.sha256:
                 remove_pictures(data, original.id)
-            write_pictures(made, data, sets.blurs)
+            if made.sharp is not None:
+                write_bytes(data.sharp_path(original.id), made.sharp, sync=False)
+            for blur, blurred in zip(sets.blurs, made.blurred, strict=True):
+                write_bytes(data.blurred_path(blur.name, original.id), blurred, sync=False)
             is_ours = original.source != "folder" and not keep_originals
             if is_ours and original.path.resolve().is_relative_to(our_originals):
                 original.path.unlink()
@@ -146,14 +149,6 @@ def write_pairs(
         progress.close()
         records.finish()
     return records.num_accepted
-
-
-def write_pictures(made: Pictures, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
-    """Writes what was made of an original."""
-    if made.sharp is not None:
-        write_bytes(data.sharp_path(made.image.id), made.sharp, sync=False)
-    for blur, blurred in zip(blurs, made.blurred, strict=True):
-        write_bytes(data.blurred_path(blur.name, made.image.id), blurred, sync=False)
 
 
 def remove_pictures(data: DataFolder, image_id: str) -> None:
@@ -288,10 +283,6 @@ def join_parts(data: DataFolder, dry_run: bool) -> None:
     Nothing is copied: the pictures lie where they belong. Of two photographs with the same bytes
     that two parts put on different sides of the split, the later one is removed. A command that is
     killed at it leaves parts that are joined again.
-
-    Raises:
-        DamagedRecordError: if a record cannot be read.
-        OSError: if the folder cannot be written.
     """
     parts = parts_of(data)
     if parts:

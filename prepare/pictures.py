@@ -35,11 +35,7 @@ def make_pictures(
 ) -> Pictures:
     """The pictures of one original; the same on every call, on any number of workers.
 
-    Args:
-        original: to be put in place first, where its source says so.
-        sets: the blurred sets, and where depth maps lie.
-        depth_path: its depth map, if there is one.
-        keep_sharp: leaves out the sharp half.
+    It is put in place first, where its source says so; `keep_sharp` leaves out the sharp half.
 
     Raises:
         UnusablePhotograph: with the reason.
@@ -103,11 +99,7 @@ def square_to_preview(path: Path, _changed_ns: int) -> np.ndarray:
 
 
 def read_u8(path: str | Path) -> np.ndarray:
-    """uint8, (H, W, 3), RGB: a photograph as it should be seen on an sRGB screen.
-
-    Raises:
-        UnusablePhotograph, OSError: as `read_photograph`.
-    """
+    """uint8, (H, W, 3), RGB: a photograph as it should be seen on an sRGB screen."""
     return rounded_to_8_bits(read_photograph(path).pixels)
 
 

@@ -44,22 +44,19 @@ def in_order(
         PrepareError: if a worker was killed.
         PrepareError: what `items` raised, once everything it had given was handed on.
     """
-    source, failure, has_more = iter(items), None, True
+    source, ended = iter(items), None
     running: deque[tuple[Any, Future]] = deque()
     with executor(num_workers) as pool:
         try:
             while True:
                 room = min(num_wanted(), ITEMS_AHEAD * num_workers) - len(running)
                 is_ready = bool(running) and running[0][1].done()
-                if has_more and room > 0 and not is_ready:
+                if not ended and room > 0 and not is_ready:
                     try:
                         item, arguments = next(source)
-                    except StopIteration:
-                        has_more = False
-                    except PrepareError as error:
-                        failure, has_more = error, False
-                    else:
                         running.append((item, submit(pool, work, arguments)))
+                    except (StopIteration, PrepareError) as error:
+                        ended = error
                     continue
                 if not running:
                     break
@@ -76,8 +73,8 @@ def in_order(
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
-    if failure:
-        raise failure
+    if isinstance(ended, PrepareError):
+        raise ended
 
 
 def executor(num_workers: int) -> Executor:

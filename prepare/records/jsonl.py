@@ -52,26 +52,21 @@ class JsonLines(Generic[Record]):
             DamagedRecordError: if a whole line is no such record; or if the file is no regular one,
                 too long, or cannot be read.
         """
-        content = read_whole(self.path, self.hint) or b""
-        whole, _, last = content.rpartition(b"\n")
         records = []
-        if not self.skip_damaged:
-            with explain_damage(self.path, self.hint):
-                records = self._decoder.decode_lines(whole)
-        for line in io.BytesIO(content) if self.skip_damaged else [last]:
-            with contextlib.suppress(ValueError, RecursionError):
-                records.append(self._decoder.decode(line))
+        with explain_damage(self.path, self.hint):
+            for line in io.BytesIO(read_whole(self.path, self.hint) or b""):
+                try:
+                    records.append(self._decoder.decode(line))
+                except (ValueError, RecursionError):
+                    if line.endswith(b"\n") and line.strip() and not self.skip_damaged:
+                        raise
         return records
 
     def append(self, records: Iterable[Record], *, sync: bool = False) -> None:
         """Adds records behind those that are there; from any thread, and beside other processes.
 
         What a kill left of a last line is cut off before, and a last record that lacks its line
-        end alone gets it.
-
-        Args:
-            records: as many as are to be added at once.
-            sync: whether they are on the disk when this ends.
+        end alone gets it. With `sync` they are on the disk when this ends.
 
         Raises:
             OSError: if they cannot be written; names the file.
@@ -94,11 +89,7 @@ class JsonLines(Generic[Record]):
                 os.fsync(file.fileno())
 
     def rewrite(self, records: Iterable[Record]) -> None:
-        """Puts records in the place of all that are there, atomically.
-
-        Raises:
-            OSError: if they cannot be written; names the file.
-        """
+        """Puts records in the place of all that are there, atomically; OSError as for `append`."""
         write_bytes(self.path, b"".join(map(json_line, records)))
 
 
@@ -121,10 +112,7 @@ def json_line(record: Any) -> bytes:
 def read_json(path: Path, kind: type[Record], hint: str) -> Record | None:
     """The record that a file of JSON holds; None where there is no file.
 
-    Args:
-        path: of the file.
-        kind: as for `JsonLines`; `dict` for an object of anything.
-        hint: what to do when it is damaged, to follow a semicolon.
+    `kind` and `hint` are as for `JsonLines`; `dict` is the kind of an object of anything.
 
     Raises:
         DamagedRecordError: if it is no such record, no regular file, too long, or cannot be read.
@@ -160,11 +148,7 @@ def read_whole(path: Path, hint: str, max_bytes: int = MAX_LOG_BYTES) -> bytes |
 def read_log(path: Path, hint: str) -> list[dict[str, str]]:
     """The lines of a run's `log.csv` by column, as they are written; none where there is no file.
 
-    A last line without its end was torn by a kill, and is left out.
-
-    Args:
-        path: of the file.
-        hint: what to do when it is damaged, to follow a semicolon.
+    A last line without its end was torn by a kill, and is left out. `hint` is as for `JsonLines`.
 
     Raises:
         DamagedRecordError: if it cannot be read, a line has too few or too many values, or a value

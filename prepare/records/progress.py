@@ -19,14 +19,7 @@ class Progress(tqdm):
     """A bar in a terminal, and nothing elsewhere; with PROGRESS=json, records in its place."""
 
     def __init__(self, *, name: str, total: int, unit: str, hidden: bool = False) -> None:
-        """Begins at 0.
-
-        Args:
-            name: of what is done.
-            total: when it is done.
-            unit: of one step, in the singular.
-            hidden: shows nothing at all.
-        """
+        """Begins at 0; counts units, named in the singular; if hidden, shows nothing at all."""
         self.writes_records = os.environ.get("PROGRESS") == "json"
         shown = False if self.writes_records else None  # None: in a terminal
         super().__init__(desc=name, total=total, unit=unit, disable=hidden or shown)

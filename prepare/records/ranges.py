@@ -40,8 +40,7 @@ class Spread(tuple[Part, ...]):
         """Of one value, of a pair (low, high), or of a list of such values and pairs, see `plain`.
 
         Raises:
-            ValueError: if it is something else.
-            TypeError, LookupError, ArithmeticError: likewise.
+            ValueError, TypeError, LookupError, ArithmeticError: if it is something else.
         """
         is_list = isinstance(plain, (list, tuple))
         if not is_list or (len(plain) == 2 and all(isinstance(p, (int, float)) for p in plain)):
@@ -77,9 +76,7 @@ class Spread(tuple[Part, ...]):
     def sample(self, seed_text: str, whole: bool = False) -> float | str:
         """One of its values, decided by a text alone.
 
-        Args:
-            seed_text: what the value depends on.
-            whole: draws whole numbers, each of a range as likely; else evenly, to 0.01.
+        From a range `whole` draws whole numbers, each as likely; else evenly, to 0.01.
         """
         place = hash_of(seed_text) / 2**64 * len(self)
         index = min(int(place), len(self) - 1)

@@ -80,7 +80,7 @@ class KernelRecord:
             float32, odd side, non-negative, sums to 1.
 
         Raises:
-            ValueError: if the set has no single PSF, see `why_no_psf`.
+            ValueError: see `why_no_psf`.
         """
         if reason := self.why_no_psf():
             raise ValueError(f"{self.blur.name} has no single PSF: {reason}")
