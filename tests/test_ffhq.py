@@ -460,8 +460,9 @@ def test_killed_it_goes_on_and_asks_for_nothing_twice(server, tmp_path, source, 
 def test_interrupt_keeps_what_is_whole_and_ends_at_once(server, tmp_path):
     server.misbehave("00003.png", "silent", for_ever=True)
     process = start(server, tmp_path, "--source", "drive")
-    while process.poll() is None and len(whole(tmp_path, ".png")) < 3:
+    while process.poll() is None and len(list(tmp_path.glob("blurred_resized/*/*.jpg"))) < 3:
         time.sleep(0.01)
+    time.sleep(0.1)  # now it waits for the fourth
     process.send_signal(signal.SIGINT)
     before = time.monotonic()
     process.communicate(timeout=20)
