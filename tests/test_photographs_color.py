@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from helpers.photographs import (
+    KEEP,
     P3_PRIMARIES,
     cmyk_profile,
     encoded,
@@ -24,7 +25,6 @@ from PIL import Image, ImageCms
 from prepare.photographs.photograph import rounded_to_8_bits
 
 ADOBE_PRIMARIES = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
-KEEP = {"alpha": "keep", "frames": "first"}
 
 
 def by_littlecms(pixels: np.ndarray, profile: bytes) -> np.ndarray:
@@ -110,20 +110,15 @@ def test_precedence_of_chunks(tmp_path):
     gamma, mark = (b"gAMA", struct.pack(">I", 100_000)), (b"sRGB", b"\0")
     profile, points = (b"iCCP", b"a\0\0" + packed), (b"cICP", bytes([1, 13, 0, 1]))
     png = encoded(gamut(), "PNG")
-    as_stored = [(gamma, mark), (gamma, profile, points), (points, gamma), (mark,)]
+    srgb_white_first = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+    own = (b"gAMA", struct.pack(">I", 45455)), (b"cHRM", struct.pack(">8I", *srgb_white_first))
+    as_stored = [(gamma, mark), (gamma, profile, points), (points, gamma), (mark,), own]
     for chunks in as_stored:
         np.testing.assert_array_equal(read(tmp_path, png_with(png, *chunks)).pixels, gamut())
     expected = by_littlecms(gamut(), rgb_profile(ADOBE_PRIMARIES, 2.2))
     for chunks in [(profile, gamma), (mark, profile), (gamma, mark, profile)]:
         got = read(tmp_path, png_with(png, *chunks)).pixels
         np.testing.assert_array_equal(got, expected)
-
-
-def test_srgbs_own_gamma_and_primaries_change_nothing(tmp_path):
-    srgb_white_first = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
-    chunks = (b"gAMA", struct.pack(">I", 45455)), (b"cHRM", struct.pack(">8I", *srgb_white_first))
-    photo = read(tmp_path, png_with(encoded(picture(), "PNG"), *chunks))
-    np.testing.assert_array_equal(photo.pixels, picture())
 
 
 def adobe_exif(index: str = "R03", color_space: int = 0xFFFF) -> Image.Exif:

@@ -17,7 +17,7 @@ import sys
 import tarfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
@@ -92,7 +92,6 @@ class Request:
     end: int | None = None
     fault: str = ""
     num_bytes: int = 0
-    time_s: float = field(default_factory=time.monotonic)
 
 
 class FfhqServer(http.server.ThreadingHTTPServer):
