@@ -171,11 +171,7 @@ def _kind_and_choices(hint: Any) -> tuple[Callable[[str], Any], tuple]:
 
 
 def settings_from(args: argparse.Namespace, defaults: Settings, **own: object) -> Settings:
-    """`defaults`, but for `own` and for what the command line says.
-
-    Raises:
-        SettingError: if a value makes no sense.
-    """
+    """`defaults`, but for `own` and for what the command line says; SettingError if it is wrong."""
     names = {field.name for field in fields(defaults)}  # type: ignore[arg-type]
     chosen = {name: value for name, value in vars(args).items() if name in names}
     return replace(defaults, **(chosen | own))  # type: ignore[type-var]

@@ -82,9 +82,6 @@ def preview(path: Path, blur: LensBlur, size: int, image_id: str) -> bytes:
         blur: settings without spreads.
         size: side of the result, pixels; that of the photograph where it is smaller.
         image_id: id of the image, from which the grain is drawn.
-
-    Raises:
-        UnusablePhotograph, OSError: as `read_photograph`.
     """
     photo = square_to_preview(path, path.stat().st_mtime_ns)
     blurred = blur_and_reduce(photo, [blur], min(size, len(photo)), image_id)

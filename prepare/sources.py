@@ -135,9 +135,6 @@ def ids_of_part(
 
     A part makes what it can of the first `num_images` originals. What takes the place of those
     that cannot be used is for the command that joins the parts to find.
-
-    Raises:
-        PrepareError: if the source holds fewer originals.
     """
     if wanted.source in FFHQ_SOURCES:
         ids = wanted_ids(wanted.ffhq.ids, wanted.num_images)

@@ -41,8 +41,7 @@ def in_order(
         expected_errors: handed on in place of a result.
 
     Raises:
-        PrepareError: if a worker was killed.
-        PrepareError: what `items` raised, once everything it had given was handed on.
+        PrepareError: if a worker was killed; what `items` raised, once all it gave was handed on.
     """
     source, ended = iter(items), None
     running: deque[tuple[Any, Future]] = deque()

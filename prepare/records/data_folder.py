@@ -135,9 +135,6 @@ def read_manifest(path: Path) -> dict[str, ImageRecord]:
     """The images of a data folder by id; empty when there are none.
 
     What a command at work, or one that was killed, has added counts as well.
-
-    Raises:
-        DamagedRecordError: if a line does not describe an image.
     """
     return {image.id: image for image in manifest_log(path).read()}
 
@@ -155,11 +152,7 @@ def rejected_key(image_id: str, path: Path) -> tuple[str, str]:
 
 
 def read_rejected(path: Path) -> Rejected:
-    """The reasons of a data folder; empty when there are none.
-
-    Raises:
-        DamagedRecordError: if a line is something else.
-    """
+    """The reasons of a data folder; empty when there are none."""
     lines = JsonLines(path, Rejection, HINT).read()
     return {(line.id, line.file): line.reason for line in lines}
 

@@ -103,11 +103,7 @@ def remove_old_parts(folder: Path, *, below: bool = True) -> None:
 
 @contextlib.contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Gives the errors of a file that is open its path: "no space left" alone helps nobody.
-
-    Raises:
-        OSError: with the path.
-    """
+    """Gives the errors of a file that is open its path: "no space left" alone helps nobody."""
     try:
         yield
     except OSError as error:
@@ -147,11 +143,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a regular file's bytes, hexadecimal.
-
-    Raises:
-        OSError: if it is none, or cannot be read; names it.
-    """
+    """SHA-256 of a regular file's bytes, hexadecimal; OSError as for `open_regular`."""
     digest = hashlib.sha256()
     with named_errors(Path(path)), open_regular(path) as file:
         while block := file.read(1 << 20):
@@ -209,11 +201,7 @@ def only_writer(folder: Path, does: str, part: str = "") -> Iterator[None]:
 
 
 def acquired_lock(folder: Path, suffix: str, timeout_s: float = 0) -> filelock.BaseFileLock:
-    """The lock of a folder, or of a part of it, held.
-
-    Raises:
-        PrepareError: if another process holds it for longer than is waited; names that one.
-    """
+    """The lock of a folder, or of a part of it, held; PrepareError as for `only_writer`."""
     path = folder / f"{LOCK_NAME}{suffix}"
     lock = filelock.FileLock(path, timeout=timeout_s)
     try:

@@ -160,14 +160,10 @@ def read_log(path: Path, hint: str) -> list[dict[str, str]]:
         heading, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [["step"]]
         if "step" not in heading:
             raise ValueError("no column step")
-        rows = []
-        for number, line in enumerate(lines, 2):
-            if len(line) != len(heading):
-                raise ValueError(f"line {number} has not as many values as the heading")
-            rows.append(dict(zip(heading, line, strict=True)))
-            for column, value in rows[-1].items():
-                try:
-                    int(value) if column == "step" else float(value or 0)
-                except ValueError as error:
-                    raise ValueError(f"{column} is {value[:20]!r} in line {number}") from error
+        if any(len(line) != len(heading) for line in lines):
+            raise ValueError("a line has not as many values as the heading")
+        rows = [dict(zip(heading, line, strict=True)) for line in lines]
+        for row in rows:
+            for column, value in row.items():
+                int(value) if column == "step" else float(value or 0)
         return rows

@@ -77,10 +77,7 @@ class KernelRecord:
         approximation, as the grid of the reduced pixels is fixed.
 
         Returns:
-            float32, odd side, non-negative, sums to 1.
-
-        Raises:
-            ValueError: see `why_no_psf`.
+            float32, odd side, non-negative, sums to 1. ValueError if there is none: `why_no_psf`.
         """
         if reason := self.why_no_psf():
             raise ValueError(f"{self.blur.name} has no single PSF: {reason}")

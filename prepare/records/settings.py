@@ -119,9 +119,6 @@ def explain_damage(path: Path, hint: str, *also: type[Exception]) -> Iterator[No
         path: of the record that is read, or whose content is used.
         hint: what to do then, to follow a semicolon.
         also: further exceptions that damage may raise, beside those of Python's own types.
-
-    Raises:
-        DamagedRecordError: in place of them.
     """
     kinds = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
     caught: tuple[type[Exception], ...] = (*kinds, csv.Error, *also)
