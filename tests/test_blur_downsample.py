@@ -1,7 +1,5 @@
 """The fused operator against the definition: float64 convolution by SciPy, then area average."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from scipy.signal import oaconvolve
@@ -142,16 +140,6 @@ def test_a_plain_surface_stays_as_it_is(height, radius_px):
     photo = np.full((height, height, 3), (3, 128, 255), np.uint8)
     [ours] = blur_and_average(photo, [(radius_px, HEXAGON)], 128)
     np.testing.assert_allclose(ours, np.broadcast_to((3, 128, 255), ours.shape), atol=1e-3)
-
-
-def test_results_do_not_depend_on_companions_or_threads():
-    photo = np.random.default_rng(2).integers(0, 256, (1024, 1024, 3), np.uint8)
-    blurs = [(radius, DISC) for radius in (4, 15, 30, 60, 30.01, 70, 16, 45, 8, 100)]
-    together = blur_and_average(photo, blurs, 256)
-    with ThreadPoolExecutor(4) as pool:
-        alone = list(pool.map(lambda blur: blur_and_average(photo, [blur], 256)[0], blurs))
-    for one, other in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(

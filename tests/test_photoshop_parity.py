@@ -52,8 +52,3 @@ def test_command_tells_each_pair_and_the_mean(pairs):
     lines = [f"{name}: {score:.2f} dB" for name, score in scores.items()]
     mean = np.mean(list(scores.values()))
     assert done.stdout.splitlines() == [*lines, f"mean of 2: {mean:.2f} dB (data range 255)"]
-
-
-def test_a_folder_without_pairs_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no N_sharp"):
-        parity_db(tmp_path, 4.9, 0)

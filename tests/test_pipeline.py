@@ -7,13 +7,16 @@ import resource
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 from helpers.command_line import command, error_of, loaded_by, run
-from helpers.pair_files import ROOT, tree, write_photos
+from helpers.ffhq_server import METADATA, FfhqServer, image_bytes, metadata_bytes
+from helpers.pair_files import ROOT, tree, write_matched_folders, write_photos
 from helpers.pair_writing import words_of_dataset
 
 import pipeline
+from prepare.ffhq import source
 
 SUBPARSERS = pipeline.build_parser().commands
 PHOTOS = [f"{index:02d}.png" for index in range(10)]
@@ -102,6 +105,67 @@ def test_bad_flag_is_one_line_that_names_it_and_exit_code_2(tmp_path, arguments,
         arguments = [*arguments, "--data-dir", tmp_path]
     assert named in error_of(*arguments, code=2)
     assert not any(tmp_path.iterdir())
+
+
+# Every bad flag is told before anything is printed, written or asked of a server.
+
+
+@pytest.fixture
+def server():
+    with FfhqServer({METADATA: metadata_bytes(2), "00000.png": image_bytes(0)}) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--max-failures", "0"],
+        ["--read-timeout-s", "-5"],
+        ["--deadline-s", "nan"],
+        ["--num-attempts", "-1"],
+        ["--backoff-s", "-0.5"],
+        ["--mirror-url", "nowhere"],
+        ["--ids", "70000"],
+        ["--ids", "no such file"],
+        ["--num-images", "70001"],
+        ["--seed", "-1"],
+        ["--focus", "10"],
+    ],
+)
+def test_bad_download_flag_exits_2_before_anything_is_asked(server, tmp_path, words):
+    where = ["--data-dir", str(tmp_path / "data"), "--drive-url", server.url]
+    for subcommand in ("dataset", "all"):
+        assert words[0] in error_of(subcommand, "--num-images", 2, *where, *words, code=2)
+    assert server.requests == []
+    assert not (tmp_path / "data").exists()
+
+
+def test_disk_that_is_too_small_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(source.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    where = ["--data-dir", tmp_path / "data", "--drive-url", server.url]
+    line = error_of("dataset", "--num-images", 2, *where)
+    assert "has 1.0 MB free" in line
+    assert "KEEP=0" in line
+    assert server.requests == []
+
+
+def test_dry_run_of_train_prints_every_setting_and_writes_nothing(tmp_path):
+    data_dir = write_matched_folders(tmp_path / "data", [f"{n:02d}" for n in range(10)], 32)
+    words = ["train", "--data-dir", data_dir, "--runs-dir", tmp_path / "runs", "--dry-run"]
+    done = run(*words, "--preset", "paper", "--batch", 2)
+    for line in ("generator = unet", "batch = 2", "learning_rate = 0.0002", "gan_start = 0.0"):
+        assert f"  {line}\n" in done.stdout
+    assert not (tmp_path / "runs").exists()
+    assert not loaded_by(*words) & {"tensorflow", "keras", "cv2"}
+
+
+def test_dry_run_of_all_shows_what_each_stage_would_do(tmp_path):
+    data_dir = tmp_path / "data"
+    done = run("all", "--num-images", 4, "--source", "sample", "--dry-run", "--data-dir", data_dir)
+    assert "  radius_px = 30.0\n" in done.stdout
+    assert "0 pairs are there, 4 to make" in done.stdout
+    assert "  optimizer = muon\n" in done.stdout
+    assert not data_dir.exists()
 
 
 # The data folder.
@@ -295,3 +359,32 @@ def test_whole_chain_on_small_pictures(tmp_path, data_dir):
     assert "0 to make" in done.stdout
     assert "is finished" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
+
+
+# Beside other programs: pipes that close early, terminals that know ASCII.
+
+
+def test_output_that_nobody_reads_on_ends_quietly(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = ("dataset", "--num-images", 3, "--source", "sample", "--data-dir", tmp_path)
+    done = subprocess.run(
+        command(*arguments, "--dry-run"), stdout=writer, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_name_that_a_terminal_cannot_show_is_shown_in_its_letters(tmp_path):
+    folder = write_photos(tmp_path / "Zoë", ["a.png"])
+    arguments = ("dataset", "--num-images", 3, "--source", "folder", "--from", folder)
+    done = subprocess.run(
+        command(*arguments, "--data-dir", tmp_path / "data"),
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --num-images asks for 3, but --from ")
+    assert "Zo\\xeb holds 1" in done.stderr

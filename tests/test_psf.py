@@ -7,7 +7,7 @@ import pytest
 from skimage.draw import polygon2mask
 
 from prepare.records.blur import Aperture
-from prepare.records.psf import aperture_psf, inner_radius
+from prepare.records.psf import aperture_psf
 
 CELLS = 64  # per pixel and axis, for the outlines drawn here
 
@@ -114,12 +114,6 @@ def test_hexagon_of_33_5_is_about_as_large_as_the_disc_of_30():
     assert aperture_psf(33.5, Aperture(6)).max() == pytest.approx(
         aperture_psf(30, Aperture()).max(), rel=0.04
     )
-
-
-def test_inner_radius_is_the_distance_to_the_sides():
-    assert inner_radius(10, Aperture()) == 10
-    assert inner_radius(10, Aperture(4, 0, 0)) == pytest.approx(10 / math.sqrt(2))
-    assert inner_radius(10, Aperture(6, 100, 0)) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("radius_px", [-1, math.nan, math.inf])

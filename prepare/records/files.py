@@ -28,6 +28,10 @@ LOCK_NAME, HOLDER_NAME = ".lock", ".writer.json"
 WAIT_FOR_ANOTHER_PART_S = 10  # which holds the lock of the whole for a moment, to look
 
 
+class FolderInUseError(PrepareError):
+    """Another process writes into the folder."""
+
+
 class NotRegularError(OSError):
     """What stands in the place of a file is a pipe, a device or a folder."""
 
@@ -172,7 +176,7 @@ def only_writer(folder: Path, does: str, part: str = "") -> Iterator[None]:
         part: several parts may be written at a time, but not while somebody writes the whole.
 
     Raises:
-        PrepareError: if another process holds it; names that one.
+        FolderInUseError: if another process holds it; names that one.
         OSError: if the folder cannot be written.
     """
     is_new = not folder.exists()
@@ -201,7 +205,7 @@ def only_writer(folder: Path, does: str, part: str = "") -> Iterator[None]:
 
 
 def acquired_lock(folder: Path, suffix: str, timeout_s: float = 0) -> filelock.BaseFileLock:
-    """The lock of a folder, or of a part of it, held; PrepareError as for `only_writer`."""
+    """The lock of a folder, or of a part of it, held; FolderInUseError as for `only_writer`."""
     path = folder / f"{LOCK_NAME}{suffix}"
     lock = filelock.FileLock(path, timeout=timeout_s)
     try:
@@ -214,7 +218,7 @@ def acquired_lock(folder: Path, suffix: str, timeout_s: float = 0) -> filelock.B
                 note = json.loads(file.read(1 << 16))
             words = "{does}, process {pid} on {host} since {since}".format(**note)
             holder = " ".join(words.split())
-        raise PrepareError(
+        raise FolderInUseError(
             f"{folder} is in use by {holder}; wait for it, or name another folder"
         ) from error
     except OSError as error:

@@ -14,8 +14,7 @@ import numpy as np
 import onnxruntime
 import onnxruntime.capi.onnxruntime_pybind11_state as ort
 
-from prepare import PrepareError
-from prepare.records.files import only_writer, sha256_of
+from prepare.records.files import FolderInUseError, only_writer, sha256_of
 from train import TrainError
 from train.devices import load_tensorflow
 from train.export import (
@@ -136,7 +135,7 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
     try:
         with only_writer(path.parent, "make deblur"):
             write_onnx_file(path, content)
-    except (OSError, PrepareError) as error:  # readers wait for nobody
+    except (OSError, FolderInUseError) as error:  # readers wait for nobody
         print(f"{path} is not written ({error}); the next time begins as this did")
     return Engine(content)
 
