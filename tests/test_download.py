@@ -69,7 +69,6 @@ def test_passing_trouble_is_waited_out(client, server, tmp_path, fault):
         ("429", "HTTP 429 Too Many Requests, 3 times"),
         ("gone", "no connection to 127"),
         ("silent", r"no answer from 127.* in 0\.15 s"),
-        ("stall", r"silence for 0\.15 s, 3 times"),
     ],
 )
 def test_lasting_trouble_ends_after_a_few_attempts(client, server, tmp_path, fault, reason):

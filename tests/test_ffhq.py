@@ -28,12 +28,7 @@ from PIL import Image
 import pipeline
 from prepare import PrepareError
 from prepare.ffhq.download import Client
-from prepare.ffhq.local_copy import (
-    VerifiedFiles,
-    ffhq_copy_originals,
-    image_file,
-    is_ffhq_copy,
-)
+from prepare.ffhq.local_copy import VerifiedFiles, ffhq_copy_originals, image_file, is_ffhq_copy
 from prepare.ffhq.metadata import FfhqSettings, read_entries, wanted_ids, write_licenses
 from prepare.ffhq.source import FfhqDownload
 from prepare.records.settings import DamagedRecordError
@@ -87,10 +82,6 @@ def fetch(server, folder, *args, said=None, **changes):
         assert original.path == folder / "ffhq" / file
         came[original.id] = original.source
     return came
-
-
-def sent(server):
-    return sum(request.num_bytes for request in server.asked(METADATA))
 
 
 def entries(server, folder, num_images, said=None):
@@ -248,10 +239,10 @@ def test_what_would_fill_the_memory_is_no_metadata(server, tmp_path, beginning):
     said = []
     assert entries(server, tmp_path, 5, said) == {}
     assert "it is damaged" in said[0]
-    assert sent(server) < 12_000_000  # most of it lies in the buffers between the two
+    assert (
+        server.asked(METADATA)[0].num_bytes < 12_000_000
+    )  # most of it lies in the buffers between the two
     assert list((tmp_path / "ffhq").iterdir()) == []
-    with pytest.raises(ValueError, match=r"too long|too deeply"):
-        list(read_entries([beginning.encode()]))
 
 
 def test_odd_entries_cost_no_other(files):

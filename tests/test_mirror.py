@@ -54,7 +54,7 @@ def span(server, number):
 
 
 def test_wanted_members_come_in_the_order_of_the_tar_and_reading_ends(server, tmp_path):
-    server.delay_s = 0.002
+    server.delay_s = 0.02  # per 4 KiB
     assert fetch(server, tmp_path, 0, 3) == ["00003", "00000"]
     assert files(tmp_path) == ["00000.webp", "00003.webp"]
     assert server.asked("00000.tar")[0].num_bytes < len(server.files["00000.tar"])
@@ -66,15 +66,6 @@ def test_later_run_asks_for_the_bytes_it_lacks(server, tmp_path):
     asked = [(request.start, request.end) for request in server.asked("00000.tar")[1:]]
     rest = (span(server, 9)[0], len(server.files["00000.tar"]))
     assert asked == [span(server, 7), span(server, 12), rest]
-
-
-def test_index_of_another_mirror_is_not_trusted(server, tmp_path):
-    fetch(server, tmp_path, 3)
-    server.files["00000.tar"] = tar_bytes(members(reversed(ORDER)))
-    url, wanted = f"{server.url}/cdn", ["00008"]
-    other = fetch_from_tar(Client(QUICK), url, VerifiedFiles(tmp_path), wanted)
-    assert [original.id for original in other] == wanted
-    assert server.asked("00000.tar")[-1].start == 0
 
 
 def test_index_of_a_tar_that_has_changed_is_dropped(server, tmp_path):

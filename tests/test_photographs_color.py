@@ -76,24 +76,20 @@ def test_code_points_of_display_p3(tmp_path):
     assert np.abs(read(tmp_path, data).pixels - expected).max() <= 1
 
 
-def test_code_points_of_srgb_are_srgb_and_hdr_is_refused(tmp_path):
-    png = encoded(picture(), "PNG")
-    plain = read(tmp_path, png_with(png, (b"cICP", bytes([1, 13, 0, 1]))))
-    np.testing.assert_array_equal(plain.pixels, picture())
+def test_hdr_is_refused(tmp_path):
     for transfer in (16, 18):
-        message = refused(tmp_path, png_with(png, (b"cICP", bytes([9, transfer, 0, 1]))))
-        assert "HDR" in message
+        points = (b"cICP", bytes([9, transfer, 0, 1]))
+        assert "HDR" in refused(tmp_path, png_with(encoded(picture(), "PNG"), points))
 
 
-@pytest.mark.parametrize(("stored", "exponent"), [(100_000, 1.0), (55_556, 1.8)])
+@pytest.mark.parametrize("stored", [100_000, 55_556])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_gamma_of_a_png(tmp_path, stored, exponent, bits):
+def test_gamma_of_a_png(tmp_path, stored, bits):
     highest = (1 << bits) - 1
     pixels = picture(dtype=np.uint16 if bits == 16 else np.uint8)
     data = png_of(pixels, 2, (b"gAMA", struct.pack(">I", stored)), bits=bits)
     expected = highest * srgb((pixels / highest) ** (100_000 / stored))
     got = read(tmp_path, data).pixels
-    assert abs(100_000 / stored - exponent) < 0.001
     assert np.abs(got - expected).max() <= (0.51 if bits == 8 else 2)
 
 

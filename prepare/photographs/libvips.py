@@ -12,12 +12,7 @@ from typing import Any
 
 import pyvips
 
-from prepare.photographs.photograph import (
-    Decoded,
-    UnusablePhotograph,
-    check_size,
-    colors_and_alpha,
-)
+from prepare.photographs.photograph import Decoded, UnusablePhotograph, check_size, colors_and_alpha
 
 pyvips.cache_set_max(0)
 pyvips.vips_lib.vips_concurrency_set(1)  # the parallelism is over photographs

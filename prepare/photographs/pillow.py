@@ -17,12 +17,7 @@ from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 
 from prepare.photographs.color import from_code_points
-from prepare.photographs.photograph import (
-    Decoded,
-    UnusablePhotograph,
-    check_size,
-    colors_and_alpha,
-)
+from prepare.photographs.photograph import Decoded, UnusablePhotograph, check_size, colors_and_alpha
 
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")

@@ -28,7 +28,7 @@ from prepare.records.files import NotRegularError, named_errors, open_regular
 
 SUFFIXES = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff",
-    ".heic", ".heif", ".avif",
+    ".heic", ".heif", ".avif"
 })  # fmt: skip
 DATASET_PIXELS = 80_000_000  # 240 MB as RGB; a small file can claim far more
 MOST_BYTES_A_PIXEL = 8  # RGBA of 16 bits; a larger file holds something else
@@ -36,9 +36,7 @@ BYTES_BESIDE_PIXELS = 1 << 26
 
 
 def photographs_in(
-    folder: str | Path,
-    recursive: bool = False,
-    on_error: Callable[[OSError], object] | None = None,
+    folder: str | Path, recursive: bool = False, on_error: Callable[[OSError], object] | None = None
 ) -> list[Path]:
     """Paths in a folder that end in a photograph's suffix, of upper or lower case.
 
@@ -132,7 +130,7 @@ def decoder_of(data: bytes) -> Callable[[bytes, int], Decoded]:
     by_first_bytes: dict[tuple[bytes, ...], Callable[[bytes, int], Decoded]] = {
         (b"\x89PNG\r\n\x1a\n",): decode_png, (b"\xff\xd8\xff",): decode_jpeg,
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): decode_tiff,
-        (b"GIF87a", b"GIF89a"): decode_gif, (b"BM",): decode_bmp,
+        (b"GIF87a", b"GIF89a"): decode_gif, (b"BM",): decode_bmp
     }  # fmt: skip
     for first_bytes, decoder in by_first_bytes.items():
         if data.startswith(first_bytes):

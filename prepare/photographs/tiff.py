@@ -21,7 +21,7 @@ ORIENTATION, EXTRA_SAMPLES, DNG_VERSION = 274, 338, 50706
 # Codes of struct for one value of each kind.
 TYPES = {
     1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii",
-    11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q",
+    11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"
 }  # fmt: skip
 GRAY_RGB_PALETTE_CMYK, YCBCR, JPEG = (0, 1, 2, 3, 5), 6, 7
 SHORT, LONG = 3, 4
@@ -33,7 +33,7 @@ ADOBE_RGB = 2  # no standard value, but cameras write it
 # Of the first directory; the others describe how pixels are stored, or lie in their own chunks.
 KEPT_TAGS = frozenset({
     0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749, 0x8298,
-    0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F,
+    0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F
 })  # fmt: skip
 
 # The kind of a tag and its values, at least one; rationals are two numbers each.

@@ -114,7 +114,7 @@ def _profile(
         body += data + bytes(-len(data) % 4)
     header = struct.pack(
         ">I4sI4s4s4s12s4s", offset + len(body), b"", 0x02400000, device, space, connection,
-        bytes(12), b"acsp",
+        bytes(12), b"acsp"
     )  # fmt: skip
     header = header.ljust(68, b"\0") + _xyz(0.9642, 1.0, 0.8249)[8:]
     return header.ljust(128, b"\0") + table + body
