@@ -1,7 +1,6 @@
 """Blurred sets: what names them, what is drawn for each image, their records, and their choice."""
 
 import json
-import re
 import shutil
 from dataclasses import replace
 from itertools import product
@@ -84,22 +83,6 @@ def pictures(folder):
 
 
 # Named by their folders.
-
-
-@pytest.mark.slow
-def test_training_and_scoring_on_sets_that_are_no_disc(places, tmp_path, capsys):
-    names = ["hexagon-r33.5", "disc-r30-linear"]
-    said = run(capsys, "train", *places, "--kernel", *names, *TOY)
-    assert "of hexagon-r33.5, disc-r30-linear, 2 steps" in said
-    assert "is finished" in run(capsys, "train", *places, *TOY)  # with the sets it was begun with
-    said = run(capsys, "evaluate", *places)
-    reports = [tmp_path / "runs" / "run-01" / "evaluation" / name / "report.html" for name in names]
-    assert all(report.exists() for report in reports)
-    assert said.count("richardson_lucy") == 2
-    commands = re.findall(r"make [^<]+", reports[0].read_text())
-    assert any("make blur RADIUS=33.5 BLADES=6 SIZE=32" in command for command in commands)
-    assert any("make blur RADIUS=30 LINEAR=1 SIZE=32" in command for command in commands)
-    assert "report" in run(capsys, "report", *places, "--kernel", "hex*")
 
 
 @pytest.mark.slow

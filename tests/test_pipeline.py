@@ -338,27 +338,29 @@ def test_commands_that_need_a_run_say_what_to_type(tmp_path):
 
 
 @pytest.mark.slow
-def test_whole_chain_on_small_pictures(tmp_path, data_dir):
-    names = [f"{index:02d}.png" for index in range(16)]
-    photos = write_photos(tmp_path / "photos", names, height=96)
-    flags = ("--data-dir", data_dir, "--runs-dir", tmp_path / "runs", "--run", "r")
-    train_flags = ("--steps", 4, "--sample-every", 2, "--log-every", 1, "--channels", 8)
-    train_flags += ("--blocks", 1, "--gan-weight", 0)
-    every = [*dataset(data_dir, photos, 16)[3:], *flags, *train_flags]
-    run("all", *every)
-    run_dir = tmp_path / "runs" / "r"
-    metrics = json.loads((run_dir / "evaluation" / "disc-r30" / "metrics.json").read_text())
+def test_whole_chain_on_two_sets_of_small_pictures(photos, tmp_path, data_dir):
+    flags = ("--data-dir", data_dir, "--runs-dir", tmp_path / "runs", "--gan-weight", 0)
+    flags += ("--steps", 4, "--sample-every", 2, "--log-every", 1, "--channels", 4, "--blocks", 1)
+    sets = ("--radius", 20, 33.5, "--blades", 6)
+    every = [*dataset(data_dir, photos, 10, *sets)[3:], *flags, "--crop", 0]
+    assert run("all", *every).stdout.count("richardson_lucy") == 2
+    run_dir = tmp_path / "runs" / "run-01"
+    scored = run_dir / "evaluation" / "hexagon-r33.5"
+    metrics = json.loads((scored / "metrics.json").read_text())
     assert metrics["step"] in (2, 4)
     assert {"blurred", "restored"} <= set(metrics["rows"])
-    assert (run_dir / "evaluation" / "disc-r30" / "report.html").exists()
+    assert "make blur RADIUS=33.5 BLADES=6 SIZE=32" in (scored / "report.html").read_text()
+    assert (run_dir / "evaluation" / "hexagon-r20" / "report.html").exists()
     assert len((run_dir / "log.csv").read_text().splitlines()) == 5
 
-    # Again: nothing is left to do; fewer images are no other dataset.
+    # Again: nothing is left to do, and the sets are those it was begun with.
     checkpoints = {path: path.stat().st_mtime_ns for path in run_dir.glob("ckpt-*.index")}
-    done = run("all", *every)
-    assert "0 to make" in done.stdout
-    assert "is finished" in done.stdout
+    assert "0 to make" in run(*dataset(data_dir, photos, 10, *sets)).stdout
+    assert "is finished" in run("train", *flags, "--crop", 0).stdout
     assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
+    (scored / "report.html").unlink()
+    run("report", *flags[:4], "--kernel", "hex*3.5")
+    assert (scored / "report.html").exists()
 
 
 # Beside other programs: pipes that close early, terminals that know ASCII.
