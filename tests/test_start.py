@@ -39,7 +39,8 @@ def plan(runs_dir):
     def of(*words, run="mine"):
         words = ["train", "--runs-dir", str(runs_dir), "--run", run, *map(str, words)]
         before = tree(runs_dir)
-        made = pipeline.training_plan(pipeline.build_parser().parse_args(words))
+        args = pipeline.build_parser().parse_args(words)
+        made = plan_start(args.runs_dir, args.run, pipeline.PRETRAINED_DIR, vars(args))
         assert tree(runs_dir) == before
         return made
 
