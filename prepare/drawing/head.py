@@ -1,12 +1,11 @@
 """Head, neck and ears: skin as a lit relief over a painted albedo."""
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 
 from prepare.drawing.canvas import ellipse, mirrored, moved, shade, smooth_curve, smooth_noise
 from prepare.drawing.face import EYE_DEPTH, NOSE_DEPTH, Face, Sitter
+from prepare.drawing.features import paint_lips
 
 SKULL_HALF_HEIGHT = 1.78  # face units, from the eye line to the crown and to the chin
 # Light that entered the skin leaves it reddened, so red fades last in the shade; the powers also
@@ -152,11 +151,8 @@ def paint_wrinkles(face: Face) -> None:
     face.canvas[:] = cv2.addWeighted(painted.canvas, strength, face.canvas, 1 - strength, 0)
 
 
-def draw_head(face: Face, paint_lips: Callable[[Face], None]) -> None:
-    """Draws the bare head: skin and the shape of nose and lips, no eyes, no hair.
-
-    `paint_lips` is called with the unlit face, so that the lips are lit like the skin around them.
-    """
+def draw_head(face: Face) -> None:
+    """Draws the bare head: skin and the shape of nose and lips, no eyes, no hair."""
     skin = face.sitter.skin
     unlit = face.on(unlit_skin(face))
     x, y = face.grid(face.side // 2)
@@ -167,7 +163,7 @@ def draw_head(face: Face, paint_lips: Callable[[Face], None]) -> None:
     mottle(unlit)
     paint_freckles(unlit)
     paint_wrinkles(unlit)
-    paint_lips(unlit)
+    paint_lips(unlit)  # so that they are lit like the skin around them
     lit = render_skin(unlit.canvas, height, face)
     face.blend(lit, face.inside(head_outline(face.sitter), softness_px=0.6))
 

@@ -100,7 +100,7 @@ def draw_person(face: Face) -> None:
     head.draw_neck(face)
     clothes.draw_garment(face)
     head.draw_ears(face)
-    head.draw_head(face, features.paint_lips)
+    head.draw_head(face)
     gaze = rng.normal(0, (0.025, 0.008))
     for sign in (-1, 1):
         features.draw_eye(face, sign, gaze)

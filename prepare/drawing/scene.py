@@ -29,6 +29,7 @@ from prepare.drawing.things import NUM_TEXTURES, SHAPE_ODDS, paint_leaf, random_
 STREAM = 1  # of random numbers, beside that of the portrait of the same index
 SMALLEST, LARGEST = 0.005, 0.6  # radius, fraction of the side
 NUM_CLUSTERS = 4
+NUM_COLORS = 9
 NUM_LARGE = 5  # leaves that are drawn first and leave no gap
 
 # Colors that go together as in photographs.
@@ -68,23 +69,22 @@ def scene(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     return add_grain(rng, canvas, rng.uniform(0, 2))
 
 
-def random_palette(rng: np.random.Generator, num_colors: int = 9) -> np.ndarray:
+def random_palette(rng: np.random.Generator) -> np.ndarray:
     """Colors of one scene, muted ones of two families with neutral and rarely vivid ones.
 
     Returns:
-        float64, (num_colors, 3), RGB, 30..215.
+        float64, (NUM_COLORS, 3), RGB, 30..215.
     """
     first, second = rng.choice(len(FAMILIES), 2, replace=False)
     num_neutral, num_vivid = rng.integers(1, 3), rng.integers(0, 2)
-    num_second = num_colors // 3
     parts = [
-        rng.choice(FAMILIES[second], num_second),
+        rng.choice(FAMILIES[second], NUM_COLORS // 3),
         rng.choice(NEUTRALS, num_neutral),
         rng.choice(VIVID, num_vivid),
     ]
-    num_left = num_colors - sum(len(part) for part in parts)
+    num_left = NUM_COLORS - sum(len(part) for part in parts)
     colors = np.concatenate([rng.choice(FAMILIES[first], num_left), *parts])
-    colors *= rng.lognormal(0, 0.3, (num_colors, 1)) * rng.normal(1, 0.03, (num_colors, 3))
+    colors *= rng.lognormal(0, 0.3, (NUM_COLORS, 1)) * rng.normal(1, 0.03, (NUM_COLORS, 3))
     return np.clip(colors, 30, 215)
 
 

@@ -116,10 +116,9 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
             else f"no checkpoint in {run.path}; run `make train RUN={run.name}` first"
         )
     if importlib.util.find_spec("tensorflow") is None:
-        state = "damaged, or older than its weights" if path.exists() else "not written yet"
         raise NoWeightsError(
-            f"{path} is {state}, and TensorFlow is not installed, which writes it; run "
-            f"`make setup`, then the same command again (or `make export RUN={run.name}`)"
+            f"{path} is missing, damaged or older than its weights, and TensorFlow, which writes "
+            f"it, is not installed; run `make setup`, then `make export RUN={run.name}`"
         )
     print(f"{run.name}: its weights are new; writing {path}")
     load_tensorflow()

@@ -197,10 +197,9 @@ class Studio:
         raise RefusedError(404, f"a photograph has no {name}")
 
     def report(self, name: str, kernel: str) -> Answer:
-        """A report of a run; raises RefusedError if there is none, or it leads out of the run."""
+        """A report of a run; raises RefusedError if there is none."""
         for run in runs_in(self.places.runs[0]):
             if run.name == name and kernel in listed_run(run)["reports"]:
                 path = run.path / "evaluation" / kernel / REPORT
-                if path.resolve().is_relative_to(run.path.resolve()):
-                    return Answer(path.read_bytes(), HTML, REPORT_POLICY)
+                return Answer(path.read_bytes(), HTML, REPORT_POLICY)
         raise RefusedError(404, f"{name} has no report of {kernel}")
