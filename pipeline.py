@@ -107,11 +107,11 @@ def report(args: argparse.Namespace) -> None:
 
 def deblur(args: argparse.Namespace) -> None:
     """restores photographs of any size"""
-    from train.restore.photographs import Wanted, deblur_photographs
+    from train.restore.photographs import deblur_photographs, plan
 
     run = args.runs_dir, args.run, PRETRAINED_DIR
-    wanted = Wanted(args.strength, args.compare, args.map, args.detail)
-    deblur_photographs(run, args.photographs, args.out, wanted, dry_run=args.dry_run)
+    targets = plan(args.photographs, args.out, args.compare, args.map)
+    deblur_photographs(run, targets, args.out, args.strength, args.detail, dry_run=args.dry_run)
 
 
 def studio(args: argparse.Namespace) -> None:

@@ -15,10 +15,11 @@ from helpers.runs import IDS, SETTINGS, folders_of, record_of
 from keras import layers
 
 import pipeline
+from train import TrainError
 from train.checkpoints import load_generator, manager_of, save
 from train.export import export as export_module
 from train.export import notes_of
-from train.export.export import ExportError, export
+from train.export.export import export
 from train.export.onnx import onnx_of
 from train.networks.deconvolution_filters import RADII
 from train.networks.generators import build_residual, build_unet
@@ -101,7 +102,7 @@ def test_a_wrong_answer_is_a_failure(
         return lambda blurred: network(blurred).numpy() + 0.02
 
     monkeypatch.setattr(export_module, "write_savedmodel", write_wrong)
-    with pytest.raises(ExportError, match="more than 1/255 off"):
+    with pytest.raises(TrainError, match="more than 1/255 off"):
         exported(generator, tmp_path, "savedmodel", size=32)
 
 
@@ -112,7 +113,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))  # no file may grow further
     try:
-        with pytest.raises((ExportError, OSError)) as raised:
+        with pytest.raises((TrainError, OSError)) as raised:
             exported(generator, tmp_path / "export", name, size=32)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -300,15 +300,11 @@ def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
     for place, end in ((image[400, 100], bar[24]), (image[400, 500], bar[640 - 25])):
         assert tuple(place) == tuple(end)
     assert [tuple(bar[24]), tuple(bar[640 - 25])] == [(68, 1, 84), (253, 231, 37)]  # viridis
-    wider = np.asarray(render_map(blur_map(radius_px * 1.5)))  # to 12 pixels
-    assert (wider[840:] != image[840:]).any()  # other numbers
     gray = np.asarray(render_map(blur_map(radius_px, 0.0)))
     assert tuple(gray[400, 500]) == (128, 128, 128)
     assert (image[840:] != gray[840:]).any()  # says what gray is, where there is any
-    for shape in ((1, 1), (1, 900), (900, 1)):
-        odd = render_map(blur_map(np.full(shape, 3.0)))
-        assert min(odd.size) > 90
-        assert max(odd.size) <= 1600 + 96
+    odd = render_map(blur_map(np.full((1, 900), 3.0)))
+    assert odd.size == (1600, 2 + 96)
 
 
 def test_the_line_tells_the_range_and_what_is_not_certain() -> None:

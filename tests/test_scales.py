@@ -80,9 +80,7 @@ def test_a_small_picture_is_told_no_more_than_it_has(radius_px: float) -> None:
     assert np.median(blur.radius_px) == pytest.approx(radius_px, rel=0.2, abs=0.5)
 
 
-@pytest.mark.parametrize(("pooled", "shape"), [
-    (True, (1, 1)), (False, (3, 700)), (True, (97, 193)), (False, (130, 5)),
-])  # fmt: skip
+@pytest.mark.parametrize(("pooled", "shape"), [(False, (3, 700)), (True, (97, 193))])
 def test_any_size(pooled: bool, shape: tuple[int, int]) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     restored, blur = restore(untrained_engine(pooled), photo)
@@ -91,9 +89,9 @@ def test_any_size(pooled: bool, shape: tuple[int, int]) -> None:
 
 
 def test_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
-    photo = np.rint(blurred_by(leaves(560), 14.0)[:480]).astype(np.uint8)
+    photo = np.rint(blurred_by(leaves(480), 14.0)[:320]).astype(np.uint8)
     whole, _ = restore(untrained_engine(pooled=True), photo)
-    monkeypatch.setattr(tiles, "TILE_PX", 448)
+    monkeypatch.setattr(tiles, "TILE_PX", 384)
     tiled, _ = restore(untrained_engine(pooled=True), photo)
     assert np.abs(tiled.astype(int) - whole).max() <= 2
 

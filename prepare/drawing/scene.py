@@ -51,11 +51,7 @@ NEUTRALS = np.array([(38, 37, 40), (228, 226, 222), (80, 78, 78)], np.float64)
 
 
 def scene(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
-    """A drawn scene.
-
-    Arguments, result and errors are those of `sample_picture`. It takes about half a second of one
-    core at 1024 pixels.
-    """
+    """A drawn scene; see `sample_picture`."""
     canvas = blank_canvas(side)
     rng = np.random.default_rng([seed, index, STREAM])
     palette = random_palette(rng)

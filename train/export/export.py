@@ -29,10 +29,6 @@ RECORDS = ("settings.json", "log.csv")  # of a run that is handed on
 Forward = Callable[[np.ndarray], np.ndarray]  # (1, height, width, 3), -1..1, to the same
 
 
-class ExportError(TrainError):
-    """A format cannot be written, or does not answer as the original does."""
-
-
 def export(
     generator: keras.Model,
     out_dir: Path,
@@ -54,7 +50,7 @@ def export(
         for each format, its largest difference from the original over all pixels, of 0..1.
 
     Raises:
-        ExportError: if a format cannot be written; after all, if one differs by more than 1/255.
+        TrainError: if a format cannot be written; after all, if one differs by more than 1/255.
     """
     signed = [picture[None].astype(np.float32) / 127.5 - 1 for picture in pictures]
     expected = [generator(picture, training=False).numpy() for picture in signed]
@@ -71,13 +67,13 @@ def export(
                 forward = writers[name]()
         except tf.errors.OpError as error:
             reason = re.sub(r"\{\{.*?\}\} ?", "", error.message.splitlines()[0])
-            raise ExportError(f"{name} cannot be written into {out_dir} ({reason})") from error
+            raise TrainError(f"{name} cannot be written into {out_dir} ({reason})") from error
         pairs = zip(signed, expected, strict=True)
         differences[name] = max(float(np.abs(forward(x) - y).max()) / 2 for x, y in pairs)
         print(f"{name}: largest difference {255 * differences[name]:.4f} of 255 levels")
     wrong = [name for name, difference in differences.items() if not difference <= MOST_DIFFERENCE]
     if wrong:
-        raise ExportError(f"{', '.join(wrong)} in {out_dir}: more than 1/255 off; do not use")
+        raise TrainError(f"{', '.join(wrong)} in {out_dir}: more than 1/255 off; do not use")
     return differences
 
 

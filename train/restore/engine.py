@@ -30,10 +30,6 @@ from train.run import Run, index_of
 CELL_PX = 4  # side of the places that a radius is estimated for
 
 
-class NoWeightsError(TrainError):
-    """The run has nothing to restore with, or not here."""
-
-
 class Engine:
     """A generator, loaded.
 
@@ -103,22 +99,22 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
             interpolation, Wang et al., ESRGAN, Sec. 3.4). Each has a file of its own.
 
     Raises:
-        NoWeightsError: if the run has none, or what it takes to write the file is not installed.
-        TrainError: see `train.checkpoints.load_generator`.
+        TrainError: if the run has none, or what it takes to write the file is not installed; see
+            also `train.checkpoints.load_generator`.
     """
     if engine := written_engine(run, detail):
         return engine
     path, weights = file_and_weights(run, detail)
     if not weights:
-        raise NoWeightsError(
+        raise TrainError(
             f"{path} is not as it was written (see {path.name}.sha256 beside it); copy both again"
             if path.is_file()
             else f"no checkpoint in {run.path}; run `make train RUN={run.name}` first"
         )
     if importlib.util.find_spec("tensorflow") is None:
-        raise NoWeightsError(
+        raise TrainError(
             f"{path} is missing, damaged or older than its weights, and TensorFlow, which writes "
-            f"it, is not installed; run `make setup`, then `make export RUN={run.name}`"
+            "it, is not installed; run `make setup`, then the same command again"
         )
     print(f"{run.name}: its weights are new; writing {path}")
     load_tensorflow()
@@ -158,9 +154,7 @@ def file_and_weights(run: Run, detail: float) -> tuple[Path, str]:
     path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
     if pixel := run.pixel:
         return path, f"{weights} {sha256_of(index_of(pixel))}"
-    if path.is_file():
-        return path, ""
-    raise NoWeightsError(
+    raise TrainError(
         f"{run.name} has one network, not two to choose between: it was trained without the "
         "adversarial term; leave DETAIL out"
     )

@@ -9,7 +9,6 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -51,21 +50,12 @@ class Target(NamedTuple):
         return [path for path in self[1:] if path]
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is made of photographs."""
-
-    strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores, between is a blend
-    compare: bool = False  # also before and after side by side
-    radius_map: bool = False  # also a map of the blur
-    detail: float = 1.0  # 0 for nothing but what the pixels say, 1 for all that the run learned
-
-
 def deblur_photographs(
     places: tuple[Path, str | None, Path],
-    inputs: Sequence[Path],
+    targets: Sequence[Target],
     out_dir: Path,
-    wanted: Wanted,
+    strength: float,
+    detail: float,
     *,
     dry_run: bool = False,
 ) -> None:
@@ -73,18 +63,20 @@ def deblur_photographs(
 
     Args:
         places: the runs, the name of one or None, the pretrained network; see `find_run`.
-        inputs: files and folders of photographs.
+        targets: as planned; see `plan`.
+        out_dir: that they were planned for.
+        strength: 0 leaves a photograph as it is, 1 restores, between is a blend.
+        detail: 0 for nothing but what the pixels say, 1 for all that the run learned.
 
     Raises:
         TrainError: if there is no run to restore with, or a photograph could not be restored; all
             others are done.
     """
-    targets = plan(inputs, out_dir, wanted.compare, wanted.radius_map)
     run = find_run(*places)
     if dry_run:
         print(f"{run.name}: {len(targets)} to restore into {out_dir}")
         return
-    engine = open_engine(run, wanted.detail)
+    engine = open_engine(run, detail)
     if sets := run.fixed_radius_sets:
         learned = f"{run.name} learned {', '.join(sets)} alone"
         print(f"{learned}, and can make other blur worse; RUN={places[2].name} is for any")
@@ -92,7 +84,7 @@ def deblur_photographs(
     try:
         with named_errors(out_dir):
             remove_old_parts(out_dir, below=False)
-            deblur(engine, targets, strength=wanted.strength, detail=wanted.detail)
+            deblur(engine, targets, strength=strength, detail=detail)
     except BrokenPipeError:  # of what is printed
         raise
     except OSError as error:
@@ -109,8 +101,8 @@ def deblur(
 
     What is there already, made of the same photograph in the same way, is left as it is. Colors
     become sRGB, as a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and
-    transparency are kept, and photographs are turned upright; what is not kept is said. Strength
-    is that of `Wanted`, and the detail what the engine was opened with.
+    transparency are kept, and photographs are turned upright; what is not kept is said. The detail
+    is what the engine was opened with.
 
     Raises:
         NothingRestoredError: if some could not be restored, after all others are done.

@@ -30,6 +30,7 @@ FILES = {  # of the page, by their address
 }
 REPORT = "report.html"
 MOST_JSON_BYTES = 1 << 16
+POLICY = "Content-Security-Policy"
 PAGE_POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -49,7 +50,6 @@ class Answer:
 
     content: bytes
     kind: str
-    policy: str = PAGE_POLICY
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
 
@@ -193,7 +193,7 @@ class Studio:
         if name == "result":
             attachment = f"attachment; filename*=UTF-8''{quote(target.result.name)}"
             headers = {"Content-Disposition": attachment}
-            return Answer(target.result.read_bytes(), PNG, headers=headers)
+            return Answer(target.result.read_bytes(), PNG, headers)
         raise RefusedError(404, f"a photograph has no {name}")
 
     def report(self, name: str, kernel: str) -> Answer:
@@ -201,5 +201,5 @@ class Studio:
         for run in runs_in(self.places.runs[0]):
             if run.name == name and kernel in listed_run(run)["reports"]:
                 path = run.path / "evaluation" / kernel / REPORT
-                return Answer(path.read_bytes(), HTML, REPORT_POLICY)
+                return Answer(path.read_bytes(), HTML, {POLICY: REPORT_POLICY})
         raise RefusedError(404, f"{name} has no report of {kernel}")

@@ -19,7 +19,7 @@ from prepare.records.settings import DamagedRecordError
 from train import TrainError
 from train.run import runs_for_menu
 from train.studio import FIRST_PORT, Places, RefusedError
-from train.studio.page import Answer, Request, Studio, json_answer
+from train.studio.page import PAGE_POLICY, POLICY, Answer, Request, Studio, json_answer
 
 ADDRESS = "127.0.0.1"
 HOSTS = (ADDRESS, "localhost", "[::1]")  # any port, as one may be forwarded to here
@@ -28,16 +28,13 @@ LINK = ("navigate", "document")  # mode and destination of a click on one
 SILENCE_S = 60.0  # of a browser in the middle of a request
 MOST_DIGITS = 18  # of a length in bytes
 HEADERS = {
+    POLICY: PAGE_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-class PortTakenError(TrainError):
-    """Another program listens on the port that was asked for."""
 
 
 def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
@@ -47,7 +44,7 @@ def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
         port: of 127.0.0.1; None is 8765, or a free one where that is taken.
 
     Raises:
-        PortTakenError: if the port that was asked for is taken.
+        TrainError: if the port that was asked for is taken.
     """
     runs_for_menu(*places.runs)  # a name that leads out of the runs is refused
     if dry_run:
@@ -69,14 +66,14 @@ def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
 
 
 def open_server(port: int | None) -> "StudioServer":
-    """A server on a port, or on the first that is free; raises PortTakenError, see `serve`."""
+    """A server on a port, or on the first that is free; raises TrainError, see `serve`."""
     for wanted in (port,) if port else (FIRST_PORT, 0):
         try:
             return StudioServer((ADDRESS, wanted), Handler)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-    raise PortTakenError(
+    raise TrainError(
         f"port {port} of {ADDRESS} is taken; name another, or leave PORT= out for a free one"
     )
 
@@ -114,15 +111,12 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.check_sender()
             answer = step(self.request_behind_key())
-        except (ConnectionError, TimeoutError):
-            raise
         except (DamagedRecordError, TrainError, OSError, MemoryError) as error:
             reason = str(error) or "this takes more memory than there is"
             answer = json_answer({"error": reason}, getattr(error, "status", 409))
         self.send_response(answer.status)
-        headers = HEADERS | {"Content-Security-Policy": answer.policy} | answer.headers
-        headers |= {"Content-Type": answer.kind, "Content-Length": str(len(answer.content))}
-        for name, value in headers.items():
+        own = {"Content-Type": answer.kind, "Content-Length": str(len(answer.content))}
+        for name, value in (HEADERS | own | answer.headers).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.content)
