@@ -9,12 +9,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
+from helpers.command_line import run as command
 from helpers.engines import engine_of
 from helpers.pair_files import tree, write_matched_folders
 from helpers.runs import IDS, SETTINGS, folders_of, record_of
 from keras import layers
 
-import pipeline
 from train import TrainError
 from train.checkpoints import load_generator, manager_of, save
 from train.export import export as export_module
@@ -137,17 +137,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def words_of(folder: Path, *formats: str) -> list[str]:
-    words = ["export", "--data-dir", str(folder / "data"), "--runs-dir", str(folder)]
-    return [*words, "--run", "run", "--formats", *formats]
-
-
 def test_a_run_that_is_handed_on_is_small_the_same_each_time_and_as_good(folder: Path) -> None:
     small = folder / "run" / "export" / "run"
-    trees = []
+    places, trees = ["--data-dir", folder / "data", "--runs-dir", folder], []
     for _ in range(2):
         keras.utils.clear_session()  # layers are numbered as in a process of their own
-        assert pipeline.main(words_of(folder, "run")) == 0
+        command("export", *places, "--run", "run", "--formats", "run")
         trees.append(tree(small))
     assert trees[0] == trees[1]
     own = {path: content for path, content in tree(folder / "run").items() if "export" not in path}

@@ -47,11 +47,6 @@ def test_blur_of_any_radius_is_estimated_and_taken_back(radius_px: float) -> Non
     assert blur.radius_px.shape == (96, 96)
     assert np.median(blur.radius_px) == pytest.approx(radius_px, rel=0.15)
     assert error_of(restored, sharp) < (0.85 if radius_px < 20 else 1) * error_of(photo, sharp)
-    if radius_px == 6:
-        half, _ = restore(untrained_engine(pooled=True), photo, strength=0.5)
-        between = (photo.astype(float) + restored) / 2
-        within = (restored > 0) & (restored < 255)  # what was clipped is not halfway
-        assert np.abs(half - between)[within].max() <= 1
 
 
 def test_what_is_sharp_is_the_photographs_own() -> None:
@@ -96,14 +91,13 @@ def test_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(tiled.astype(int) - whole).max() <= 2
 
 
-def sharpened(blurred: np.ndarray, _top: int = 0, _left: int = 0) -> np.ndarray:
-    """A stand-in for a network: looks 48 pixels far, takes multiples of 4 alone."""
-    assert blurred.shape[0] % 4 == blurred.shape[1] % 4 == 0
+def sharpened(blurred: np.ndarray) -> np.ndarray:
+    """A stand-in for a network: looks 48 pixels far."""
     wide = blurred.astype(np.float32)
     return wide - gaussian_filter(wide, (12, 12, 0), radius=48)
 
 
-def change_of(photo: np.ndarray, correct=sharpened, multiple: int = 4) -> np.ndarray:
+def change_of(photo: np.ndarray, correct, multiple: int = 4) -> np.ndarray:
     parts = list(tiles.corrected_strips(correct, photo, multiple))
     assert [top for top, _ in parts] == [0, *np.cumsum([len(part) for _, part in parts])[:-1]]
     return np.concatenate([part for _, part in parts])
@@ -116,12 +110,18 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("multiple", [4, 32])
 @pytest.mark.parametrize("shape", [(333, 518), (256, 257), (255, 90)])
-def test_tiles_equal_the_whole_picture(shape: tuple[int, int]) -> None:
+def test_tiles_equal_the_whole_picture(shape: tuple[int, int], multiple: int) -> None:
     photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
-    padding = [(0, -shape[0] % 4), (0, -shape[1] % 4), (0, 0)]
-    expected = sharpened(np.pad(photo, padding, "edge"))[: shape[0], : shape[1]]
-    np.testing.assert_allclose(change_of(photo), expected, atol=1e-2)
+    padding = [(0, -side % multiple) for side in shape]
+    expected = sharpened(np.pad(photo, [*padding, (0, 0)], "edge"))[: shape[0], : shape[1]]
+
+    def correct(tile: np.ndarray, top: int, left: int) -> np.ndarray:
+        assert not any(px % multiple for px in (top, left, *tile.shape[:2]))
+        return sharpened(tile)
+
+    np.testing.assert_allclose(change_of(photo, correct, multiple), expected, atol=1e-2)
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -137,23 +137,6 @@ def test_neighbors_that_disagree_fade_into_each_other() -> None:
     assert len(set(calls)) == 1
     assert np.abs(np.diff(change, axis=1)).max() <= 2
     assert np.abs(np.diff(change, axis=0)).max() <= 6
-
-
-@pytest.mark.parametrize("multiple", [4, 256])
-@pytest.mark.parametrize("length", [1, 2048, 2049, 4001, 12345])
-def test_tiles_cover_every_length_once(multiple: int, length: int) -> None:
-    done = []
-
-    def places(tile: np.ndarray, top: int, _left: int) -> np.ndarray:
-        assert max(tile.shape[:2]) <= 2048
-        assert top % multiple == tile.shape[0] % multiple == 0
-        done.append(tile.shape[0])
-        rows = np.arange(top, top + tile.shape[0], dtype=np.float32)
-        return np.broadcast_to(rows[:, None, None], tile.shape).copy()
-
-    change = change_of(np.zeros((length, 1, 3), np.uint8), places, multiple)
-    np.testing.assert_allclose(change[:, 0, 0], np.arange(length), atol=2e-3)  # each at its place
-    assert multiple == 256 or length < 3000 or sum(done) < 1.17 * length + 600
 
 
 def test_memory_does_not_grow_with_the_square_of_the_picture() -> None:

@@ -4,9 +4,7 @@ In face units the origin lies midway between the eyes, x points right and y down
 1 is the distance between the pupils.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -146,9 +144,7 @@ def random_sitter(rng: np.random.Generator) -> Sitter:
     age = rng.random() ** 1.5
     light = np.array([rng.choice([-1, 1]) * rng.uniform(0.25, 0.75), rng.uniform(-0.7, -0.3), 0.8])
     style = rng.choice(HAIR_STYLES, p=HAIR_ODDS)
-    if masculine and style in ("bob", "long", "wavy"):
-        style = rng.choice(HAIR_STYLES, p=HAIR_ODDS)
-    if not masculine and style in ("bald", "buzzed"):
+    if style in (("bob", "long", "wavy") if masculine else ("bald", "buzzed")):  # less often
         style = rng.choice(HAIR_STYLES, p=HAIR_ODDS)
     irises = DARK_IRISES + LIGHT_IRISES if darkness < 0.5 else DARK_IRISES
     return Sitter(
@@ -179,7 +175,7 @@ def hair_color(rng: np.random.Generator, darkness: float, age: float) -> np.ndar
     return pick(rng, DARK_HAIR if rng.random() < 0.25 + darkness else LIGHT_HAIR)
 
 
-def pick(rng: np.random.Generator, colors: Sequence[Any]) -> np.ndarray:
+def pick(rng: np.random.Generator, colors: list[tuple[int, int, int]]) -> np.ndarray:
     """One of several colors, a little lighter or darker, redder or bluer."""
     color = np.array(colors[int(rng.integers(len(colors)))], np.float64)
     return np.clip(color * rng.uniform(0.88, 1.12) * rng.normal(1, 0.025, 3), 12, 250)

@@ -58,9 +58,8 @@ def scene(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
     tiles = [smooth_texture(rng), *(random_texture(rng) for _ in range(NUM_TEXTURES - 1))]
     size = round(TILE_SIDE * side / 1024)
     how = cv2.INTER_AREA if size < TILE_SIDE else cv2.INTER_CUBIC
-    draw_things(
-        rng, canvas, palette, [cv2.resize(tile, (size, size), interpolation=how) for tile in tiles]
-    )
+    tiles = [cv2.resize(tile, (size, size), interpolation=how) for tile in tiles]
+    draw_things(rng, canvas, palette, tiles)
     light_unevenly(rng, canvas)
     return add_grain(rng, canvas, rng.uniform(0, 2))
 

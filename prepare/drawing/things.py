@@ -1,6 +1,5 @@
 """The things of a scene: leaves that hide what lies behind them, with shape, surface and shadow."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -77,7 +76,7 @@ SHAPES = (blob, polygon, leaning_box, oval, blade, band, ragged)
 SHAPE_ODDS = (0.28, 0.16, 0.16, 0.08, 0.12, 0.12, 0.08)
 
 
-def random_outline(rng: np.random.Generator, odds: Sequence[float] | np.ndarray) -> np.ndarray:
+def random_outline(rng: np.random.Generator, odds: np.ndarray) -> np.ndarray:
     """An outline of any of SHAPES, turned at random, that touches the circle of radius 1."""
     outline = SHAPES[rng.choice(len(SHAPES), p=odds)](rng)
     turn = rng.uniform(0, 2 * np.pi)
