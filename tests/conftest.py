@@ -1,10 +1,11 @@
 """How many tests run at a time, and what several files of tests need."""
 
 import os
+import shutil
 
 import pytest
 from helpers.make_calls import write_clone
-from helpers.pair_files import write_photos
+from helpers.pair_files import write_matched_folders, write_photos
 
 MOST_WORKERS = 4  # one that has met TensorFlow holds about 1 GB
 
@@ -31,3 +32,26 @@ def clone(tmp_path):
 def photos(tmp_path):
     """A folder of ten small photographs, 00.png to 09.png."""
     return write_photos(tmp_path / "photos", [f"{index:02d}.png" for index in range(10)])
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Ten pairs of 32 pixels."""
+    from helpers.runs import IDS  # which meets TensorFlow
+
+    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, size=32)
+
+
+@pytest.fixture(scope="session")
+def finished(data_dir, tmp_path_factory):
+    """A run of 4 steps without a break; to be left as it is."""
+    from helpers.runs import run
+
+    run_dir = tmp_path_factory.mktemp("runs") / "finished"
+    assert run(run_dir, data_dir) is True
+    return run_dir
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "copy")

@@ -3,16 +3,14 @@
 import hashlib
 import io
 import os
-import struct
 import tracemalloc
-import zlib
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.pair_files import photo_u8, write_jpeg, write_matched_folders
+from helpers.pair_files import photo_u8, picture_bomb, write_jpeg, write_matched_folders
 from PIL import Image
 
 import pipeline
@@ -38,13 +36,6 @@ from train.validation import in_turn
 IDS = [f"{index:05d}" for index in range(6)]
 KERNELS = ("disc-r15", "disc-r30")
 WHOLE = TrainSettings(batch=1, crop=0, turns=False)
-
-
-def bomb():
-    """A PNG's header of 30000 x 30000 pixels."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
-    crc = struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + crc + bytes(12)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +133,7 @@ def test_partner_of_another_size_is_refused_by_name(tmp_path, shape):
         pairs_in(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no JPEG", bomb()])
+@pytest.mark.parametrize("content", [b"", b"no JPEG", picture_bomb()])
 def test_partner_that_is_no_picture_is_refused_by_name(tmp_path, content):
     write_matched_folders(tmp_path, IDS, 32, KERNELS)
     path = tmp_path / "blurred_resized" / "disc-r30" / "00004.jpg"

@@ -10,15 +10,22 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.pair_files import ROOT, write_matched_folders
+from helpers.pair_files import ROOT
 from helpers.ports import free_ports
-from helpers.runs import IDS, assert_same_run, folders_of, lines_in, record_of, steps_in, tensors_of
+from helpers.runs import (
+    SETTINGS,
+    assert_same_run,
+    folders_of,
+    lines_in,
+    record_of,
+    steps_in,
+    tensors_of,
+)
 
 import pipeline
 from train import devices
@@ -26,35 +33,17 @@ from train.dataset import training_batches
 from train.devices import (
     SIGNALS,
     ClusterError,
-    UnsharedBatchError,
-    check_shares,
     deferred_interrupts,
     finite_on_all,
     free_bytes,
     strategy_for,
 )
 from train.loop import train
-from train.settings import TrainSettings
 
-SETTINGS = TrainSettings(
-    steps=4,
-    batch=4,
-    channels=8,
-    blocks=1,
-    schedule="constant",
-    jitter_px=3,
-    precision="float32",
-    log_every=1,
-    sample_every=2,
-)
+SHARED = replace(SETTINGS, batch=4, precision="float32", gan_start=0, normalization="batch")
 # Of a tensor's norm. Statistics over few and small pictures make much of a last bit, and second
 # moments are means of squares, whose errors are twice as large.
 TOLERANCE = 5e-3
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, size=32)
 
 
 # The process.
@@ -120,12 +109,12 @@ def test_the_tightest_limit_of_memory_counts(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("num_machines", "num_devices"), [(1, 2), (2, 2), (4, 1)])
 def test_shares_put_together_are_the_joint_batch(data_dir, num_machines, num_devices):
     pairs, _ = folders_of(data_dir)
-    joint = list(training_batches(pairs, SETTINGS, 1, 4))
+    joint = list(training_batches(pairs, SHARED, 1, 4))
     num_shares = num_machines * num_devices
     shares = []
     for machine in range(num_machines):
         context = tf.distribute.InputContext(num_machines, machine, num_shares)
-        shares.append(iter(training_batches(pairs, SETTINGS, 1, 4, context)))
+        shares.append(iter(training_batches(pairs, SHARED, 1, 4, context)))
     for blurred, sharp in joint:
         parts = [next(share) for share in shares for _ in range(num_devices)]
         np.testing.assert_array_equal(tf.concat([part[0] for part in parts], 0), blurred)
@@ -133,18 +122,11 @@ def test_shares_put_together_are_the_joint_batch(data_dir, num_machines, num_dev
     assert all(next(share, None) is None for share in shares)
 
 
-def test_a_batch_that_cannot_be_shared_is_refused():
-    two = SimpleNamespace(num_replicas_in_sync=2)
-    check_shares(SETTINGS, two)
-    with pytest.raises(UnsharedBatchError, match="--batch must be a multiple of 2, the number of"):
-        check_shares(replace(SETTINGS, batch=3), two)
-
-
 @pytest.mark.parametrize("config", ["none", "[]"])
 def test_cluster_that_cannot_be_read_is_named(monkeypatch, config):
     monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(ClusterError, match="the machines of TF_CONFIG cannot be joined: "):
-        strategy_for(SETTINGS)
+        strategy_for(SHARED)
 
 
 # Two devices of one machine, in a process of their own, for their number is fixed at its start.
@@ -164,17 +146,20 @@ def two_devices():
         yield process
 
 
-def train_on(cpus, run_dir, data_dir):
+def train_on(cpus, run_dir, data_dir, batch=4):
     pairs, validation = folders_of(data_dir)
-    settings = replace(SETTINGS, normalization="batch")
+    record = record_of(replace(SHARED, batch=batch), pairs)
     strategy = tf.distribute.MirroredStrategy(cpus) if cpus else None
-    return train(run_dir, pairs, validation, record_of(settings, pairs), strategy)
+    return train(run_dir, pairs, validation, record, strategy)
 
 
 def test_two_devices_learn_what_one_learns_from_the_joint_batch(two_devices, data_dir, tmp_path):
     """Weights, optimizers and losses agree as far as the order of a sum allows."""
     one_dir, two_dir = tmp_path / "one", tmp_path / "two"
-    done = two_devices.submit(train_on, ["CPU:0", "CPU:1"], two_dir, data_dir)
+    both = ["CPU:0", "CPU:1"]
+    with pytest.raises(ValueError, match="batch must be a multiple of 2, the number of devices"):
+        two_devices.submit(train_on, both, two_dir, data_dir, 3).result(timeout=600)
+    done = two_devices.submit(train_on, both, two_dir, data_dir)
     train_on([], one_dir, data_dir)
     assert done.result(timeout=600)
     one, two = tensors_of(one_dir, 4), tensors_of(two_dir, 4)
@@ -215,14 +200,15 @@ def test_overflow_on_one_device_skips_the_update_on_all(two_devices):
 # Two machines: two processes that meet on 127.0.0.1, started by the command people type.
 
 
-NUM_STEPS = 60  # enough for two signals to come before the end
-FLAGS = ("--batch", 4, "--log-every", 1, "--sample-every", 20, "--jitter-px", 3, "--crop", 0)
-FLAGS += ("--channels", 8, "--blocks", 1, "--precision", "float32", "--gan-start", 0.05)
+NUM_STEPS = 40  # enough for two signals to come before the end
+FLAGS = {"batch": 2, "crop": 0, "channels": 4, "blocks": 1, "gan_weight": 0, "steps": NUM_STEPS}
+FLAGS |= {"log_every": 1, "sample_every": 20, "precision": "float32"}
 
 
 def command(data_dir, runs_dir, *flags):
-    arguments = ["train", "--data-dir", data_dir, "--runs-dir", runs_dir, "--run", "r", *FLAGS]
-    arguments += ["--steps", NUM_STEPS, *flags]
+    arguments = ["train", "--data-dir", data_dir, "--runs-dir", runs_dir, "--run", "r", *flags]
+    for name, value in FLAGS.items():
+        arguments += [f"--{name.replace('_', '-')}", value]
     return [sys.executable, str(ROOT / "pipeline.py"), *map(str, arguments)]
 
 

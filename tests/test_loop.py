@@ -1,10 +1,10 @@
 """Short trainings in this process: what they leave behind, how they go on, what they refuse."""
 
+import contextlib
 import csv
 import json
 import math
 import re
-import shutil
 import sys
 from dataclasses import replace
 from itertools import count
@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.pair_files import write_matched_folders
+from helpers.pair_files import tree, write_matched_folders
 from helpers.runs import (
     IDS,
     KERNEL,
@@ -29,42 +29,20 @@ from PIL import Image
 
 import pipeline
 import train.loop
-from train.checkpoints import NoCheckpointError, load_generator
+from prepare.records.jsonl import read_log
+from prepare.records.settings import DamagedRecordError, SettingError
 from train.dataset import UnmatchedPairsError
+from train.devices import FullMemoryError
 from train.log import Recorder
 from train.loop import (
-    FullMemoryError,
     NonFiniteLossError,
     UnsuitableSizeError,
     begin_best,
     keep_best,
     out_of_patience,
 )
-from train.run import UnfitRunError
-from train.settings import TrainSettings
 
-HALF = replace(
-    SETTINGS, channels=4, blocks=1, gan_start=0.5, schedule="cosine"
-)  # the adversarial term from step 3 on
 PIXEL = {"gan_weight": 0, "log_every": 1}
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return write_matched_folders(tmp_path_factory.mktemp("data"), IDS, size=32)
-
-
-@pytest.fixture(scope="module")
-def finished(data_dir, tmp_path_factory):
-    """A run of 4 steps without a break."""
-    run_dir = tmp_path_factory.mktemp("runs") / "finished"
-    assert run(run_dir, data_dir, HALF) is True
-    return run_dir
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "copy")
 
 
 # A run and what it leaves behind.
@@ -101,26 +79,15 @@ def test_log_has_one_line_a_log_step_with_the_loss_that_was_differentiated(finis
         assert (float(row["discriminator_loss"]) > 0) == (number >= 3)
 
 
-def test_trained_generator_comes_back(finished):
-    generator, step, record = load_generator(finished)
-    assert (step, record.settings.generator) == (4, "residual")
-    saved = tensors_of(finished / "ckpt-best", step)
-    averages = [value for name, value in saved.items() if name.startswith("averaged/")]
-    # Kernels and biases of the blocks, of what stands before and after, and of the guess of radius.
-    assert len(generator.trainable_weights) == 2 * (2 * record.settings.blocks + 2 + 1)
-    for weight in generator.weights:
-        assert any(np.array_equal(weight.numpy(), average) for average in averages)
-
-
 # Going on.
 
 
 def test_resumed_equals_uninterrupted(finished, data_dir, tmp_path, capsys):
     run_dir = tmp_path / "run"
-    run(run_dir, data_dir, HALF, max_minutes=1e-9, checkpoint_minutes=60)
+    run(run_dir, data_dir, max_minutes=1e-9, checkpoint_minutes=60)
     assert "minutes are over at step 1" in capsys.readouterr().out
     assert steps_in(run_dir) == [1]
-    run(run_dir, data_dir, HALF)
+    run(run_dir, data_dir)
     assert "run goes on from step 1 of 4" in capsys.readouterr().out
     assert_same_run(finished, run_dir, 4)
 
@@ -131,30 +98,12 @@ def test_planned_run_is_as_long_as_the_time_allows_and_equals_one_of_so_many_ste
     """With a clock that goes on by a second whenever it is looked at: no part takes longer."""
     monkeypatch.setattr(train.loop, "time", SimpleNamespace(monotonic=count().__next__))
     pairs, validation = folders_of(data_dir)
-    settings = replace(HALF, steps=0, max_minutes=14 / 60)
+    settings = replace(SETTINGS, steps=0, max_minutes=14 / 60)
     record = record_of(settings, pairs)
     assert train.loop.train(tmp_path / "run", pairs, validation, record, plan=True)
     # Half of 14 s are for the run: a second to validate at its end, and for each two steps three.
     assert json.loads((tmp_path / "run" / "settings.json").read_text())["steps"] == 4
     assert_same_run(finished, tmp_path / "run", 4)
-
-
-def test_most_of_a_long_time_is_for_the_run(data_dir, monkeypatch):
-    """Where every look at the clock takes a second, and nothing else takes time."""
-    state = SimpleNamespace(step=tf.Variable(0), ema_generator=None)
-    replacements = {
-        "time": SimpleNamespace(monotonic=count().__next__),
-        "TrainState": lambda *_: state,
-        "build_train_step": lambda *_: lambda *_: None,
-        "validate": lambda *_: None,
-    }
-    for name, replacement in replacements.items():
-        monkeypatch.setattr(train.loop, name, replacement)
-    settings = replace(HALF, steps=0, max_minutes=10, precision="float32")
-    strategy = tf.distribute.get_strategy()
-    steps = train.loop.planned_steps(settings, *folders_of(data_dir), strategy)
-    # 25 looks at the clock until the plan is made; the same is left for the real networks.
-    assert steps == int((0.95 * 600 - 2 * 25 - 1) / 1.5)
 
 
 def test_command_says_how_long_a_run_will_be(finished, data_dir, capsys):
@@ -166,10 +115,10 @@ def test_command_says_how_long_a_run_will_be(finished, data_dir, capsys):
 
 
 def test_finished_run_returns_false_and_changes_nothing(copy, data_dir):
-    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    before = tree(copy)
     for steps in (4, 2):  # its record stays, whatever is asked for
-        assert run(copy, data_dir, HALF, steps=steps) is False
-    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+        assert run(copy, data_dir, steps=steps) is False
+    assert tree(copy) == before
 
 
 def test_a_run_that_was_made_longer_gets_a_best_of_its_own_last_quarter():
@@ -194,49 +143,6 @@ def test_the_best_is_chosen_anew_where_the_validation_images_are_others(tmp_path
     assert state.best_haarpsi.numpy() == -math.inf
 
 
-# Damage, as power cuts and full disks leave it.
-
-
-@pytest.mark.parametrize("suffix", ["data-00000-of-00001", "index"])
-def test_damaged_newest_checkpoint_falls_back_to_the_one_before(
-    copy, finished, data_dir, capsys, suffix
-):
-    path = copy / f"ckpt-4.{suffix}"
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert run(copy, data_dir, HALF) is True
-    said = capsys.readouterr().out
-    assert re.search(r"ckpt-4 is damaged \(.*\), trying the one before it", said)
-    assert_same_run(finished, copy, 4)
-
-
-def test_damaged_list_of_checkpoints_does_not_start_the_run_anew(copy, data_dir):
-    (copy / "checkpoint").write_text("no list of checkpoints")
-    assert run(copy, data_dir, HALF) is False
-    (copy / "ckpt-best" / "checkpoint").write_text("")
-    assert load_generator(copy)[1] == 4
-
-
-def test_no_whole_checkpoint_is_an_error_that_says_what_to_do(copy, data_dir):
-    for path in copy.glob("ckpt-*.data*"):
-        path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(NoCheckpointError, match=r"no checkpoint in .* can be read; train again"):
-        run(copy, data_dir, HALF)
-
-
-def test_best_generator_is_taken_and_the_newest_stands_in_for_a_damaged_one(copy):
-    best_dir = copy / "ckpt-best"
-    shutil.rmtree(best_dir)
-    best_dir.mkdir()
-    for path in copy.glob("ckpt-2.*"):
-        shutil.copy(path, best_dir)
-    assert load_generator(copy)[1] == 2
-    for path in best_dir.glob("*.data*"):
-        path.write_bytes(path.read_bytes()[:1000])
-    assert load_generator(copy)[1] == 4
-    with pytest.raises(NoCheckpointError, match="run `make train RUN=none` first"):
-        load_generator(copy / "none")
-
-
 # Progress.
 
 
@@ -254,7 +160,7 @@ def recorder_at(run_dir, step):
     return Recorder(run_dir, StateOfLog(step), replace(SETTINGS, steps=20), 10, writes=True)
 
 
-def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
+def test_log_of_an_older_version_is_gone_on_with_and_a_torn_line_and_those_past_are_not(tmp_path):
     recorder = recorder_at(tmp_path, 0)
     for step in (1, 2, 3):
         recorder.write(step, {"l1": 0.5})
@@ -265,6 +171,14 @@ def test_torn_last_line_of_the_log_is_forgotten(tmp_path):
     assert (tmp_path / "log.csv").read_text() == whole
     recorder_at(tmp_path, 2)
     assert (tmp_path / "log.csv").read_text() == "".join(whole.splitlines(keepends=True)[:3])
+    (tmp_path / "log.csv").write_text("step,l1\n1,0.5\n")
+    recorder_at(tmp_path, 2)
+    [row] = read_log(tmp_path / "log.csv", "")
+    assert (row["step"], row["l1"], row["grid"]) == ("1", "0.5", "")
+    (tmp_path / "log.csv").write_text("step,mine\n1,0.5\n")  # a column that nobody knows is kept
+    with pytest.raises(DamagedRecordError, match="mine"):
+        recorder_at(tmp_path, 2)
+    assert (tmp_path / "log.csv").read_text() == "step,mine\n1,0.5\n"
 
 
 @pytest.mark.parametrize("in_terminal", [True, False])
@@ -272,7 +186,8 @@ def test_progress_has_step_loss_validation_rate_and_time_left(
     tmp_path, monkeypatch, capsys, in_terminal
 ):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: in_terminal, raising=False)
-    with recorder_at(tmp_path / "mine", 5) as recorder:
+    recorder = recorder_at(tmp_path / "mine", 5)
+    with contextlib.closing(recorder.bar):
         for step in range(6, 11):
             recorder.bar.update()
             scores = {"validation_psnr_db": 31.2345} if step == 8 else {}
@@ -316,7 +231,7 @@ def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoin
     [(0, 5, False), (0, 6, True), (1, 19, False), (1, 20, True)],
 )
 def test_a_run_out_of_patience_is_finished(gan_weight, step, expected):
-    settings = replace(SETTINGS, gan_weight=gan_weight, patience=2, sample_every=2)
+    settings = replace(SETTINGS, gan_weight=gan_weight, gan_start=0, patience=2)
     state = SimpleNamespace(step=tf.Variable(step), best_step=tf.Variable(2))
     assert out_of_patience(state, settings, num_steps=20) is expected
     assert out_of_patience(state, replace(settings, patience=0), num_steps=20) is False
@@ -329,12 +244,6 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path, data_dir):
     assert run(tmp_path, data_dir, **idle) is False
 
 
-def test_the_best_of_an_adversarial_run_is_of_the_last_quarter_of_its_part():
-    settings = TrainSettings(gan_weight=1, gan_start=0.6)
-    assert settings.best_eligible_step(1000) == 901
-    assert replace(settings, gan_weight=0).best_eligible_step(1000) == 0
-
-
 def test_damaged_picture_is_named(tmp_path):
     data_dir = write_matched_folders(tmp_path, IDS, 32)
     damaged = tmp_path / "blurred_resized" / KERNEL / f"{folders_of(data_dir)[0].ids[0]}.jpg"
@@ -343,34 +252,25 @@ def test_damaged_picture_is_named(tmp_path):
         run(tmp_path / "run", data_dir, steps=20, **PIXEL)
 
 
-@pytest.mark.parametrize("change", [{"batch": 2}, {"l1_weight": 10.0}])
-def test_changed_settings_are_refused_by_name(copy, data_dir, change):
-    [(name, value)] = change.items()
-    before = (copy / "settings.json").read_bytes()
-    with pytest.raises(UnfitRunError, match=rf"{name} {value}.*RUN="):
-        run(copy, data_dir, HALF, **change)
-    assert (copy / "settings.json").read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("size", "changes", "expected"),
     [
         (64, {"generator": "unet"}, "a multiple of 256.* 64 pixels"),
         (30, {}, "a multiple of 4.* 30 pixels"),
         (20, {}, "24.* 20 pixels"),
-        (32, {"jitter_px": 32}, "--jitter-px must be less than the 32 pixels"),
+        (32, {"jitter_px": 32}, "jitter_px must be less than the 32 pixels"),
     ],
 )
 def test_pictures_of_an_unsuitable_size_are_refused(tmp_path, size, changes, expected):
     write_matched_folders(tmp_path, IDS, size=size)
-    with pytest.raises(UnsuitableSizeError, match=expected):
+    with pytest.raises((UnsuitableSizeError, SettingError), match=expected):
         run(tmp_path / "run", tmp_path, **changes)
     assert not (tmp_path / "run").exists()
 
 
 def test_smallest_pictures_can_be_trained_on(tmp_path):
     write_matched_folders(tmp_path, IDS, size=24)
-    assert run(tmp_path / "run", tmp_path, steps=1) is True
+    assert run(tmp_path / "run", tmp_path, steps=1, gan_start=0) is True
 
 
 @pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError(None, None, ""), MemoryError()])

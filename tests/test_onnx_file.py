@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.pair_files import write_photos
-from helpers.runs import SETTINGS
+from helpers.runs import write_untrained
 
 import pipeline
 from prepare.records.files import only_writer
@@ -16,15 +16,13 @@ from train import TrainError
 from train.checkpoints import load_generator, save_generator
 from train.networks.generators import build_generator
 from train.restore.engine import open_engine, written_engine
-from train.run import Run, RunRecord
+from train.run import Run
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with one checkpoint of its generator, and its ONNX file."""
-    run, settings = Run(tmp_path_factory.mktemp("runs") / "r"), replace(SETTINGS, blocks=1)
-    run.write(RunRecord(settings, ("disc-r30",), 64, "sharp", True), ["CPU"])
-    save_generator(build_generator(settings), run.path, 4)
+    run = write_untrained(tmp_path_factory.mktemp("runs") / "r", fixed_radii=True)
     open_engine(run)
     return run
 

@@ -120,14 +120,9 @@ def touch(folder, *steps):
         (folder / f"ckpt-{step}.index").touch()
 
 
-@pytest.mark.parametrize("content", ["", "no list"])
-def test_checkpoints_are_in_the_order_of_their_steps(tmp_path, content):
-    (tmp_path / "checkpoint").write_text(content)
+def test_checkpoints_are_in_the_order_of_their_steps(tmp_path):
     touch(tmp_path, 100, 9, 20, 1000, "mine", "", "4-old")
     assert Run(tmp_path).checkpoints == [tmp_path / f"ckpt-{n}" for n in (9, 20, 100, 1000)]
-    names = "".join(f'all_model_checkpoint_paths: "ckpt-{step}"\n' for step in (100, 9, 20))
-    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "ckpt-9"\n{names}')
-    assert Run(tmp_path).checkpoints == [tmp_path / f"ckpt-{step}" for step in (9, 20, 100)]
 
 
 def test_the_best_checkpoint_is_taken_before_the_newest(tmp_path):
@@ -135,9 +130,6 @@ def test_the_best_checkpoint_is_taken_before_the_newest(tmp_path):
     assert (found.weights, found.weights_hash, found.can_restore) == (None, "", False)
     touch(tmp_path, 9, 10, "x")
     assert found.weights == tmp_path / "ckpt-10"
-    # Killed before its list was written, TensorFlow does not know of the newest.
-    (tmp_path / "checkpoint").write_text('all_model_checkpoint_paths: "ckpt-9"\n')
-    assert found.weights == tmp_path / "ckpt-9"
     touch(tmp_path / "ckpt-best", 7)
     touch(tmp_path / "ckpt-pixel", 5)
     assert found.weights == found.best == tmp_path / "ckpt-best" / "ckpt-7"

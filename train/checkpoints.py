@@ -12,7 +12,7 @@ import tensorflow as tf
 from prepare.records.files import remove_old_parts
 from train import TrainError
 from train.networks.generators import build_generator
-from train.run import Run, RunRecord, UnfitRunError, checkpoints_in, index_of, listed_in
+from train.run import Run, RunRecord, UnfitRunError, checkpoints_in
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
@@ -26,22 +26,11 @@ class NoCheckpointError(TrainError):
 def manager_of(
     checkpoint: tf.train.Checkpoint, folder: Path, kept: int = KEPT
 ) -> tf.train.CheckpointManager:
-    """Keeps the newest checkpoints of a folder, `ckpt-<step>`.
-
-    TensorFlow's list of them is written again if it cannot be read.
-
-    Raises:
-        NoCheckpointError: if something else stands in the list's place.
-    """
-    if not listed_in(folder):
-        path = folder / "checkpoint"
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            reason = f"is no list of checkpoints, and stays ({error.strerror})"
-            raise NoCheckpointError(f"{path} {reason}; move it away, and try again") from error
-        if names := [path.name for path in checkpoints_in(folder)]:
-            tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
+    """Keeps the newest checkpoints of a folder, `ckpt-<step>`."""
+    if names := [path.name for path in checkpoints_in(folder)]:
+        (folder / "checkpoint").open("ab").close()  # an OSError, if something else stands there
+        # What TensorFlow lists may be damaged, or lack what a kill cut off from it.
+        tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
     return tf.train.CheckpointManager(checkpoint, str(folder), kept, checkpoint_name="ckpt")
 
 
@@ -81,13 +70,7 @@ def remove_leftovers(run: Run) -> None:
 def resume_or_start(
     state: TrainState, run: Run, record: RunRecord, source: Run | None
 ) -> tuple[RunRecord, bool]:
-    """Brings a run to its newest checkpoint, or a new one to the weights that it starts from.
-
-    Args:
-        state: is changed.
-        run: the run.
-        record: how it is trained.
-        source: the run that it starts from, if any.
+    """Brings a run to its newest checkpoint, or a new one to the weights of its `source`.
 
     Returns:
         the record, with what the weights were, and whether they have been loaded just now. Then the
@@ -144,37 +127,27 @@ def restore_newest(checkpoint: tf.train.Checkpoint, paths: list[Path]) -> None:
     Raises:
         NoCheckpointError: if there are checkpoints, but none can be used.
     """
-    refused = []  # what the system does not give, and may be whole
     for path in reversed(paths):
         try:
-            for file in (index_of(path), path.with_suffix(".data-00000-of-00001")):
-                file.open("rb").close()
             status = checkpoint.restore(str(path))
             status.assert_existing_objects_matched()
             status.expect_partial()  # a generator alone leaves the rest of the checkpoint unread
             return
-        except OSError as error:
-            reason = f"{Path(error.filename).name}: {error.strerror}"
-            refused.append(f"{path.name} because of {reason}")
-            print(f"checkpoint {path} cannot be read ({reason}), trying the one before it")
         except DAMAGE as error:
             reason = str(error).splitlines()[0]
             print(f"checkpoint {path} is damaged ({reason}), trying the one before it")
     if paths:
-        hint = "train again as another RUN=.."
-        if refused:
-            hint = "bring it back or make it readable, then run the same command again"
         raise NoCheckpointError(
-            f"no checkpoint in {paths[0].parent} can be read{', ' if refused else ''}"
-            f"{''.join(refused[:1])}; {hint}"
+            f"no checkpoint in {paths[0].parent} can be read; bring back what is missing, or train "
+            "again as another RUN=.."
         )
 
 
-def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
+def load_generator(run_dir: Path, pixel: bool = False) -> tuple[keras.Model, int, RunRecord]:
     """The trained generator of a run: its best by validation, or its newest.
 
-    Returns:
-        the network, the step it was saved at, and the run's record.
+    Or, if `pixel`, as it was before the adversarial term set in. With the step that it was saved
+    at, and the run's record.
 
     Raises:
         NoCheckpointError: if the run has none.
@@ -182,27 +155,14 @@ def load_generator(run_dir: Path) -> tuple[keras.Model, int, RunRecord]:
     """
     run = Run(run_dir)
     record = run.record
-    for folder in (run.best_dir, run_dir):
+    for folder in (run.pixel_dir,) if pixel else (run.best_dir, run_dir):
         if record and checkpoints_in(folder):
             try:
                 return *averaged_in(folder, record), record
             except NoCheckpointError:
-                if folder == run_dir:
+                if folder != run.best_dir:  # the newest may be whole where the best is not
                     raise
-                continue  # the newest may be whole where the best is not
     raise NoCheckpointError(f"no checkpoint in {run_dir}; run `make train RUN={run.name}` first")
-
-
-def load_pixel_average(run_dir: Path) -> keras.Model:
-    """The generator as it was before the adversarial term of its run set in.
-
-    Raises:
-        NoCheckpointError: if it cannot be read.
-    """
-    run = Run(run_dir)
-    if record := run.record:
-        return averaged_in(run.pixel_dir, record)[0]
-    raise NoCheckpointError(f"no run in {run_dir}; run `make train RUN={run.name}` first")
 
 
 def averaged_in(folder: Path, record: RunRecord) -> tuple[keras.Model, int]:
@@ -231,13 +191,7 @@ def weights_sha256(generator: keras.Model) -> str:
 def restore_picture(generator: keras.Model, blurred: np.ndarray) -> np.ndarray:
     """The generator's picture of one blurred picture; the same for it alone as among others.
 
-    Args:
-        generator: as built by `train.networks.generators`.
-        blurred: uint8 or uint16, shape (height, width, 3), RGB; both sides as the generator needs
-            them (see `SIZE_MULTIPLES`).
-
-    Returns:
-        the same shape and type.
+    Both are uint8 or uint16, shape (height, width, 3), RGB, with sides of `SIZE_MULTIPLES`.
     """
     peak = np.iinfo(blurred.dtype).max
     signed = tf.cast(blurred[None], tf.float32) / (peak / 2) - 1.0

@@ -176,11 +176,7 @@ def read_picture(path: str | Path) -> np.ndarray:
 
 
 def is_cached(pairs: Pairs, cache: str) -> bool:
-    """Whether all pictures are to be kept in memory, decoded.
-
-    Args:
-        pairs: the pictures.
-        cache: "0", "1", or "auto": where that takes at most a quarter of the memory that is free.
+    """Whether all pictures are to be kept in memory, decoded; see the setting `cache`.
 
     Raises:
         CacheTooLargeError: if they are to be, and do not fit, as far as the system tells.
@@ -202,14 +198,9 @@ def explain_damaged_picture(pairs: Pairs) -> Iterator[None]:
     """Turns TensorFlow's complaint about a picture into an UnmatchedPairsError that says which."""
     import tensorflow as tf
 
-    errors = tf.errors
     try:
         yield
-    except (
-        errors.InvalidArgumentError,
-        errors.NotFoundError,
-        errors.PermissionDeniedError,
-    ) as error:
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
         paths = [path for column in (pairs.sharp, *pairs.blurred) for path in column]
         damaged = [path for path in paths if size_of(path, whole=True) is None]
         if not damaged:
@@ -300,19 +291,11 @@ def picture_reader(
 def rescale(
     pair: "tf.Tensor", seed: "tf.Tensor", side: int, scales: float
 ) -> "tuple[tf.Tensor, tf.Tensor]":
-    """Shows half of all pairs smaller, and so other radii of blur, and other detail.
+    """Shows half of all pairs up to `scales` times smaller: other radii of blur, and other detail.
 
     Never larger: what is sharp would be soft, and a network that is to leave it alone leaves small
-    blurs alone as well.
-
-    Args:
-        pair: shape (2, height, width, 3), 0..255.
-        seed: integer, shape (2,), for `tf.random`'s stateless functions.
-        side: the results are at least as large, pixels.
-        scales: up to so many times smaller; 1 leaves all as they are.
-
-    Returns:
-        the pair, and a seed for what comes next.
+    blurs alone as well. Nor smaller than `side`. Pair and seed are those of `augment`, and a seed
+    for what comes next is returned beside the pair.
     """
     import tensorflow as tf
 
@@ -341,7 +324,7 @@ def augment(
     learn a radius it never meets again.
 
     Args:
-        pair: shape (2, height, width, 3).
+        pair: shape (2, height, width, 3), 0..255.
         seed: integer, shape (2,), for `tf.random`'s stateless functions.
         jitter_px: largest shift; the pictures are continued by reflection.
         side: of the results, pixels; where it is less than the pictures', any part of them.

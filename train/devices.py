@@ -31,8 +31,8 @@ SIGNALS = [
 ]
 
 
-class UnsharedBatchError(TrainError):
-    """A batch cannot be shared out among the devices."""
+class FullMemoryError(TrainError):
+    """A step takes more memory than a device has."""
 
 
 class ClusterError(TrainError):
@@ -204,16 +204,6 @@ def is_chief() -> bool:
         return True
 
 
-def check_shares(settings: TrainSettings, strategy: "tf.distribute.Strategy") -> None:
-    """Raises UnsharedBatchError if the devices of a strategy cannot share every batch equally."""
-    num_devices = strategy.num_replicas_in_sync
-    if settings.batch % num_devices:
-        raise UnsharedBatchError(
-            f"--batch must be a multiple of {num_devices}, the number of devices that share it, "
-            f"got {settings.batch}"
-        )
-
-
 def finite_on_all(gradients: "list[tf.Tensor]") -> "list[tf.Tensor]":
     """Gradients as they are or, if one is not finite on any of the devices, not finite on all.
 
@@ -265,12 +255,17 @@ def check_same(across_workers: Callable[..., list[int]], *numbers: int) -> None:
 
 
 @contextlib.contextmanager
-def explain_lost_worker() -> Iterator[None]:
-    """Turns what TensorFlow raises when another machine is gone into a ClusterError."""
+def explain_devices() -> Iterator[None]:
+    """Turns what is raised where memory is full, or another machine gone, into errors of ours."""
     import tensorflow as tf
 
     try:
         yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise FullMemoryError(
+            "a step takes more memory than there is; make BATCH, CROP or CHANNELS smaller in a new "
+            "run (RUN=..)"
+        ) from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         raise ClusterError(
             "another machine is gone; start the same command on all of them again, it goes on from "

@@ -3,10 +3,7 @@
 import csv
 import io
 import sys
-import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -24,8 +21,6 @@ COLUMNS = ("step", "epoch", *LOSSES, "skipped_steps", *METRICS)
 LINE_S = 60.0  # between lines of progress, where there is no terminal to hold a bar
 LINE = "{desc}: step {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left{postfix}"
 
-Batch = TypeVar("Batch")
-
 
 class Lines(io.TextIOBase):
     """Takes what tqdm writes over its last line, and prints each as a line of its own."""
@@ -40,8 +35,7 @@ class Lines(io.TextIOBase):
 class Recorder:
     """Records a run from its present step on; forgets lines of `log.csv` past it.
 
-    To `log.csv` goes what is equal in equal runs; what depends on the machine, and the sample
-    sheets, only TensorBoard gets beside it. Of several workers, one writes.
+    TensorBoard gets the sample sheets, too. Of several workers, one writes.
 
     Attributes:
         bar: counts the steps; a bar in a terminal, elsewhere a line a minute.
@@ -77,29 +71,11 @@ class Recorder:
             bar_format=None if in_terminal else LINE,
         )
         self.validated = ""  # the last score, for the bar
-        self.began_s, self.waited_s = time.monotonic(), 0.0
-
-    def __enter__(self) -> "Recorder":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches, while the time that is waited for them is counted."""
-        fetched_s = time.monotonic()
-        for batch in batches:
-            self.waited_s += time.monotonic() - fetched_s
-            yield batch
-            fetched_s = time.monotonic()
 
     def write(self, step: int, means: dict[str, float], sheet: np.ndarray | None = None) -> None:
-        """Writes one line of means since the last one, with the scores of a validation, if any.
+        """Writes a line of means since the last one, by the names of LOSSES and METRICS.
 
-        Args:
-            step: updates so far.
-            means: by the names of LOSSES and METRICS.
-            sheet: blurred | restored | sharp, uint8, (height, width, 3).
+        After a validation, with its scores and its sheet: blurred | restored | sharp, uint8.
         """
         self.state.loss_sums.assign(tf.zeros_like(self.state.loss_sums))
         if "validation_psnr_db" in means:
@@ -114,7 +90,6 @@ class Recorder:
             write_picture(self.run_dir / "samples" / f"step-{step:07d}.jpg", sheet)
         with named_errors(log_path), log_path.open("a", newline="") as file:
             csv.DictWriter(file, COLUMNS).writerow(row)
-        row["data_wait_share"] = self.waited_s / (time.monotonic() - self.began_s)
         try:
             with self.events.as_default(step=step):
                 for name, value in row.items():

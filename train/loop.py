@@ -5,7 +5,7 @@ import gc
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,17 +13,17 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
+from prepare.records.settings import require
 from train import TrainError
 from train.checkpoints import manager_of, resume_or_start, save, save_generator
 from train.dataset import Pairs, explain_damaged_picture, training_batches
 from train.devices import (
     build_maximum,
     check_same,
-    check_shares,
     deferred_interrupts,
     dtype_policy_scope,
     enable_determinism,
-    explain_lost_worker,
+    explain_devices,
     strategy_for,
     with_precision,
 )
@@ -47,24 +47,7 @@ class NonFiniteLossError(TrainError):
     """A loss became NaN or infinite."""
 
 
-class FullMemoryError(TrainError):
-    """A step takes more memory than a device has."""
-
-
-@contextlib.contextmanager
-def explain_full_memory() -> Iterator[None]:
-    """Turns what is raised when the memory of a device or of the machine is full."""
-    try:
-        yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise FullMemoryError(
-            "a step takes more memory than there is; make BATCH, CROP or CHANNELS smaller in a new "
-            "run (RUN=..)"
-        ) from error
-
-
-@explain_lost_worker()
-@explain_full_memory()
+@explain_devices()
 def train(
     run_dir: Path,
     pairs: Pairs,
@@ -79,7 +62,7 @@ def train(
     Args:
         run_dir: holds the run; made when missing.
         pairs: training images.
-        validation: images to watch, never trained on; of the training side of the split.
+        validation: images of the training side to watch, never trained on.
         record: the recipe, and what `settings.json` tells beside it.
         strategy: the devices to train on, in place of all at hand.
         source: the run whose weights a new one starts from, if any.
@@ -92,12 +75,17 @@ def train(
         UnsuitableSizeError: if the networks cannot take pictures of this size.
         NonFiniteLossError: with the range of steps; the last checkpoint is before it.
         FullMemoryError: if a device's memory does not hold a step.
-        UnsharedBatchError: if the devices cannot share every batch equally.
+        SettingError: if the devices cannot share every batch equally.
         ClusterError: if several machines cannot train together, or one of them is gone.
         KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP, after a checkpoint.
     """
     strategy = strategy or strategy_for(record.settings)
-    settings = checked(record.settings, pairs, strategy)
+    settings = with_precision(record.settings)
+    check_size(pairs, settings)
+    num_devices = strategy.num_replicas_in_sync
+    expected = f"a multiple of {num_devices}, the number of devices that share it"
+    require(settings.batch % num_devices == 0, "batch", expected, settings.batch)
+    enable_determinism(settings)  # from here on equal runs compute the same
     if plan:
         settings = replace(settings, steps=planned_steps(settings, pairs, validation, strategy))
         gc.collect()  # what was built to be timed goes before the networks are built
@@ -134,8 +122,9 @@ def train(
     recorder = Recorder(run_dir, state, settings, len(pairs.ids), writes)
     began_s = saved_s = time.monotonic()
 
-    with explain_damaged_picture(pairs), deferred_interrupts() as interrupts, recorder:
-        for step, (blurred, sharp) in enumerate(recorder.timed(batches), first_step + 1):
+    bar = contextlib.closing(recorder.bar)
+    with explain_damaged_picture(pairs), deferred_interrupts() as interrupts, bar:
+        for step, (blurred, sharp) in enumerate(batches, first_step + 1):
             if writes and 1 < step == gan_start_step:  # what DETAIL goes back to
                 save_generator(state.ema_generator, run.pixel_dir, step - 1)
             train_step(blurred, sharp, step >= gan_start_step)
@@ -172,17 +161,6 @@ def train(
             if stops:
                 break
     return True
-
-
-def checked(
-    settings: TrainSettings, pairs: Pairs, strategy: tf.distribute.Strategy
-) -> TrainSettings:
-    """The settings as these devices take them; from here on equal runs compute the same."""
-    settings = with_precision(settings)
-    check_size(pairs, settings)
-    check_shares(settings, strategy)
-    enable_determinism(settings)
-    return settings
 
 
 def begin_best(state: TrainState, validation: Pairs) -> None:
@@ -268,11 +246,8 @@ def check_size(pairs: Pairs, settings: TrainSettings) -> None:
             f"{settings.generator} generator, what it trains on has {side_px} pixels; run "
             "`make dataset` with another SIZE=.. in a new folder (DATA=..), or change --crop"
         )
-    if settings.jitter_px >= pairs.size:  # pictures are continued by reflection
-        raise UnsuitableSizeError(
-            f"--jitter-px must be less than the {pairs.size} pixels of the pictures, got "
-            f"{settings.jitter_px}"
-        )
+    expected = f"less than the {pairs.size} pixels of the pictures"  # continued by reflection
+    require(settings.jitter_px < pairs.size, "jitter_px", expected, settings.jitter_px)
 
 
 def out_of_patience(state: TrainState, settings: TrainSettings, num_steps: int) -> bool:

@@ -21,11 +21,6 @@ def discriminator_loss(
 ) -> tf.Tensor:
     """Mean of the discriminator's two terms, a scalar; ln 2 for "vanilla" at zero logits.
 
-    Args:
-        objective: as of `adversarial_loss`.
-        sharp_logits: float, any shape, patch logits of sharp pictures.
-        restored_logits: the same of restored ones.
-
     Reference: Isola et al., Sec. 3.3: the objective is divided by 2 while optimizing D.
     """
     on_sharp = label_distance(objective, sharp_logits, 1.0)

@@ -26,8 +26,6 @@ from train.settings import FREE_TO_CHANGE, PRESETS, USUAL_STEPS, TrainSettings
 ONNX_NAME = "generator.onnx"  # in a run's folder `export`
 FORMAT = 3  # of `settings.json` and the checkpoints; a run of another one is refused
 CHECKPOINT = re.compile(r"ckpt-(\d+)")
-# A line of TensorFlow's list, the text of its protocol buffer CheckpointState.
-LISTED = re.compile(r'^all_model_checkpoint_paths: "(?:.*/)?(ckpt-\d+)"$', re.MULTILINE)
 # The settings of the network, which a run that starts from another one's weights shares with it.
 OF_NETWORK = ("generator", "channels", "blocks", "start", "normalization")
 ANOTHER_RUN = "give the new run another name (RUN=...)"
@@ -87,9 +85,6 @@ class Run:
     """The folder of a run. Each property is read when it is asked for, as a training may be on.
 
     Checkpoints are named by their paths without a suffix, as TensorFlow names them.
-
-    Attributes:
-        path: of the folder, which may be missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -135,11 +130,7 @@ class Run:
             )
 
     def write(self, record: RunRecord, devices: Sequence[str]) -> None:
-        """Writes `settings.json`: the record, the machine's versions and the git commit.
-
-        Raises:
-            UnfitRunError: see `check_unchanged`.
-        """
+        """Writes `settings.json`: the record, the machine's versions and the git commit."""
         self.check_unchanged(record)
         versions = {
             "format": FORMAT,
@@ -179,9 +170,8 @@ class Run:
 
     @property
     def weights(self) -> Path | None:
-        """The checkpoint to restore with: the best, or else the newest whose index is there."""
-        paths = [*self.checkpoints, *checkpoints_in(self.best_dir)]
-        return next((path for path in reversed(paths) if index_of(path).exists()), None)
+        """The checkpoint to restore with: the best, or else the newest."""
+        return self.best or next(reversed(self.checkpoints), None)
 
     @property
     def weights_hash(self) -> str:
@@ -217,20 +207,12 @@ class Run:
 def checkpoints_in(folder: Path) -> list[Path]:
     """A folder's checkpoints in the order of their steps, without suffix.
 
-    TensorFlow's own list is a file that a power cut may leave empty; then, and where it is missing,
-    the folder is the list.
+    TensorFlow writes an index once all else of a checkpoint is there, and its list of them after
+    that; a power cut may leave the list empty. So the folder is the list.
     """
-    names = listed_in(folder) or [path.stem for path in folder.glob("ckpt-*.index")]
+    names = [path.stem for path in folder.glob("ckpt-*.index")]
     numbers = {int(match[1]): name for name in names if (match := CHECKPOINT.fullmatch(name))}
     return [folder / numbers[step] for step in sorted(numbers)]
-
-
-def listed_in(folder: Path) -> list[str]:
-    """Names of the checkpoints that TensorFlow's list names; empty if it cannot be read."""
-    try:
-        return LISTED.findall((folder / "checkpoint").read_text("utf-8", "replace"))
-    except OSError:
-        return []
 
 
 def index_of(checkpoint: Path) -> Path:
@@ -326,9 +308,7 @@ def plan_start(
     that it started from may have changed or vanished.
 
     Args:
-        runs_dir: the user's runs.
-        name: of the run that is to be trained.
-        pretrained_dir: see `find_run`.
+        runs_dir, name, pretrained_dir: of the run that is to be trained; see `find_run`.
         typed: the flags that were given, by setting, and others, which are not looked at.
 
     Raises:
@@ -366,11 +346,7 @@ def plan_start(
 def inherited_settings(
     inherited: TrainSettings, source: Run, changes: Mapping[str, Any]
 ) -> TrainSettings:
-    """Settings with the network of another run, which no flag may contradict.
-
-    Raises:
-        UnfitRunError: if one does, or the other run has no weights.
-    """
+    """Settings with the network of another run, which has weights and which no flag contradicts."""
     record = source.record
     if record is None:
         names = [run.name for run in runs_in(source.path.parent)]

@@ -1,6 +1,7 @@
 """The stages behind the command line: which pictures and runs they concern, and what they say.
 
-`data` holds the pairs throughout. With `dry_run`, a stage says what it would do, and does nothing.
+`run_dir` holds the run and `data` the pairs throughout; `patterns` are names, patterns or blurs of
+sets. With `dry_run`, a stage says what it would do, and does nothing.
 """
 
 import contextlib
@@ -40,17 +41,11 @@ MOST_TUNING_IMAGES = 8  # of the training side, which the classical methods are 
 def train_run(
     plan: StartPlan, data: DataFolder, patterns: Sequence[str | LensBlur], *, dry_run: bool = False
 ) -> None:
-    """Trains a run, or goes on with it.
-
-    Args:
-        plan: the run, and how it is trained.
-        patterns: names, patterns or blurs of sets; with none, those that the run was begun
-            with, or the only one there is.
+    """Trains a run, or goes on with it: by default on its own sets, or the only one there is.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
-        TrainError: see `train.loop.train`; or if the pictures are to be kept in memory, and do
-            not fit into it.
+        TrainError: see `train.loop.train`; or if pictures to be kept in memory do not fit into it.
     """
     run, settings, begun = plan.run, plan.settings, plan.run.record
     wanted = patterns or (begun.kernels if begun else [the_only_set(data.blurred)])
@@ -90,11 +85,7 @@ def train_run(
 def export_run(
     run_dir: Path, data: DataFolder, formats: Sequence[str], *, dry_run: bool = False
 ) -> None:
-    """Writes a run's generator in other formats, and checks each on test pictures.
-
-    Args:
-        run_dir: holds the run; gets the folder `export`.
-        formats: see `train.export.export.export`.
+    """Writes a run's generator in other formats into `export`, each checked on test pictures.
 
     Raises:
         TrainError: if the run has no checkpoint, or a format is not written right.
@@ -132,9 +123,7 @@ def evaluate_run(
     """Scores a run and writes the pages: on real pairs, if any are named, and on sets.
 
     Args:
-        run_dir: holds the run.
-        patterns: names, patterns or blurs of sets; with none, those of the training, or no
-            set if there is a folder of real pairs.
+        patterns: with none, the sets of the training, or none if there is a folder of real pairs.
         real_dir: holds pairs of real photographs; see `train.evaluation.real_pairs`.
         baselines: which images classical methods are scored on; see `train.evaluation.baselines`.
 
@@ -253,11 +242,7 @@ def publish(run_dir: Path, data: DataFolder, results: dict[str, dict]) -> None:
 def report_run(
     run_dir: Path, data: DataFolder, patterns: Sequence[str | LensBlur], *, dry_run: bool = False
 ) -> None:
-    """Writes the pages of a run's evaluations again.
-
-    Args:
-        run_dir: holds the run.
-        patterns: names, patterns or blurs of the evaluated sets; with none, all.
+    """Writes the pages of a run's evaluations again, of all if no set is named.
 
     Raises:
         NoEvaluationError: if there is none, or it is unfinished.
@@ -279,11 +264,7 @@ def report_run(
 def compare_runs(
     runs_dir: Path, runs: Sequence[str], data: DataFolder, *, dry_run: bool = False
 ) -> None:
-    """Puts several evaluated runs into one table and one page.
-
-    Args:
-        runs_dir: holds the runs; gets a folder for the comparison.
-        runs: names of the runs; with none, all that were evaluated.
+    """Puts several evaluated runs, or all, into one table and one page.
 
     Raises:
         NothingToCompareError: if no two runs have an evaluation in common.

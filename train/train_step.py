@@ -73,12 +73,6 @@ class TrainState(tf.Module):
         return int(self.step.numpy()) - int(inner.iterations.numpy())
 
 
-def linear_decay(rate: float, num_steps: int, step: tf.Tensor) -> tf.Tensor:
-    """The full rate for half of the run, then linearly down to 0 (Zhu et al., CycleGAN, Sec. 5)."""
-    share_left = 1.0 - tf.cast(step, tf.float32) / num_steps
-    return rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
-
-
 def build_optimizer(
     kind: str, rate: float, settings: TrainSettings, num_steps: int, step: tf.Variable
 ) -> keras.optimizers.Optimizer:
@@ -88,9 +82,14 @@ def build_optimizer(
     of its own beginning it ran far ahead, and the generator lost detail to no gain.
     """
     warmup = round(WARMUP_SHARE * num_steps)
+
+    def linear(step: tf.Tensor) -> tf.Tensor:  # from the middle on (Zhu et al., CycleGAN, Sec. 5)
+        share_left = 1.0 - tf.cast(step, tf.float32) / num_steps
+        return rate * tf.clip_by_value(2.0 * share_left, 0.0, 1.0)
+
     schedules = {
         "constant": lambda _: rate,
-        "linear": partial(linear_decay, rate, num_steps),
+        "linear": linear,
         "cosine": keras.optimizers.schedules.CosineDecay(
             0.0, num_steps - warmup, alpha=0.02, warmup_target=rate, warmup_steps=warmup
         ),

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,13 @@ def write_photos(folder, names, height=64, width=None):
 def write_jpeg(path, picture_u8, quality=95):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture_u8).save(path, quality=quality, subsampling=0)
+
+
+def picture_bomb():
+    """A PNG's header of 30000 x 30000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+    crc = struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + crc + bytes(12)
 
 
 def write_matched_folders(data_dir, ids, size=64, kernels=("disc-r30",), identical=False):

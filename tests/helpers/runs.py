@@ -7,19 +7,20 @@ import tensorflow as tf
 
 from helpers.pair_files import tree
 from prepare.records.data_folder import DataFolder
+from train.checkpoints import save_generator
 from train.dataset import find_pairs, read_split
 from train.loop import train
+from train.networks.generators import build_generator
 from train.run import Run, RunRecord
 from train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
     batch=1,
     crop=0,
-    channels=8,
-    blocks=3,
-    gan_start=0,
+    channels=4,
+    blocks=1,
+    gan_start=0.5,  # the adversarial term from step 3 on
     steps=4,
-    schedule="constant",
     jitter_px=3,
     log_every=1,
     sample_every=2,
@@ -42,12 +43,20 @@ def record_of(settings, pairs):
     return RunRecord(settings, (KERNEL,), pairs.size, "sharp")
 
 
-def run(run_dir, data_dir, settings=SETTINGS, source=None, **changes):
+def run(run_dir, data_dir, source=None, **changes):
     """Trains in this process."""
     pairs, validation = folders_of(data_dir)
     name = source.name if source else None
-    record = record_of(replace(settings, from_run=name, **changes), pairs)
+    record = record_of(replace(SETTINGS, from_run=name, **changes), pairs)
     return train(run_dir, pairs, validation, record, source=Run(source) if source else None)
+
+
+def write_untrained(run_dir, **changes):
+    """A run with one checkpoint of its generator, and nothing else."""
+    record = RunRecord(SETTINGS, (KERNEL,), 32, "sharp", **changes)
+    Run(run_dir).write(record, ["CPU"])
+    save_generator(build_generator(SETTINGS), run_dir, 4)
+    return Run(run_dir)
 
 
 def steps_in(run_dir):

@@ -156,13 +156,9 @@ CHOSEN_BY = "smallest SHA-256 of their ids"
 
 
 def baseline_ids(ids: Sequence[str], choice: str = SAMPLE) -> frozenset[str]:
-    """Ids of the images that the classical methods are scored on.
+    """Ids of the images that the classical methods are scored on: ALL, or a SAMPLE of SAMPLE_SIZE.
 
     A sample is the same for every run and set, and grows into that of more images with few changes.
-
-    Args:
-        ids: of all test images.
-        choice: ALL, or SAMPLE for SAMPLE_SIZE of them.
     """
     if choice == ALL or len(ids) <= SAMPLE_SIZE:
         return frozenset(ids)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from prepare.records.data_folder import plain_cell
 from prepare.records.files import sha256_of, write_text
+from prepare.records.jsonl import JsonLines
 from train.dataset import Restore, write_picture
 from train.evaluation.alignment import align
 from train.evaluation.baselines import CHOSEN_BY
@@ -65,12 +66,16 @@ def evaluate(
             folder is an evaluation of the other kind, whose name is the same.
     """
     if (folder / METRICS).exists() and (folder / SHEETS).exists() != is_real:
-        what = "a set" if is_real else "real pairs"
-        raise ExampleError(f"{folder} holds an evaluation of {what}; rename the pairs' folder")
+        raise ExampleError(
+            f"{folder} holds an evaluation of {'a set' if is_real else 'real pairs'}; rename the "
+            "pairs' folder"
+        )
     begun_s = time.monotonic()
     (folder / METRICS).unlink(missing_ok=True)
-    ids = dict.fromkeys(example.id for example in examples).keys()
-    log = ScoreLog(folder, {"version": VERSION, "real": is_real} | context, ids)
+    ids = [example.id for example in examples]
+    of_all = json.dumps({"version": VERSION, "real": is_real} | context, sort_keys=True)
+    subject, log = hashlib.sha256(of_all.encode()).hexdigest(), score_log(folder)
+    lines = scored_before(log, folder, subject, set(ids))
     classical = classical or {}
     methods = {"restored": restore, **classical}
     always = ["blurred", "restored", "sharp_kept"] if is_real else ["blurred", "restored"]
@@ -78,23 +83,21 @@ def evaluate(
 
     def scored(example: Example) -> dict:
         files = " ".join(sha256_of(path) for path in example.files)
-        known = log.find(example.id, files)
+        line = lines.get(example.id)
+        known = line.scores if line and line.files == files else {}
         rows = [*always, *(classical if example.id in sample else ())]
         columns = [*(f"{row}_{name}" for row in rows for name in names), *beside]
         if not known.keys() >= set(columns):
             missing = [row for row in rows if any(f"{row}_{name}" not in known for name in names)]
             known = known | score(missing, methods, example, folder, is_real)
-            log.add(example.id, files, known)
+            lines[example.id] = ImageScores(example.id, subject, files, known)
+            log.append([lines[example.id]])
         return {"id": example.id} | {name: known[name] for name in columns}
 
     with ThreadPoolExecutor(1 if is_real else os.cpu_count()) as threads:
-        try:
-            done, total = threads.map(scored, examples), len(examples)
-            scores = list(tqdm(done, total=total, desc="evaluate", unit="image", disable=None))
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
-    log.finish()
+        done = threads.map(scored, examples)  # once it fails, what is left is cancelled
+        scores = list(tqdm(done, "evaluate", len(ids), unit="image", disable=None))
+    log.rewrite(lines[image_id] for image_id in ids)
     write_table(folder / TABLE, scores)
     rows, gained_over, seed = [*always, *classical], ["blurred", *classical], context["seed"]
     result = context | {
@@ -152,45 +155,22 @@ def score(
     return scores
 
 
-class ScoreLog:
-    """The scores of an evaluation's images, on disk as they come, so that it can go on."""
-
-    def __init__(self, folder: Path, subject: dict, ids: Collection[str]) -> None:
-        """Takes up what a folder holds of the same subject; what it holds of another is forgotten.
-
-        Args:
-            folder: the evaluation's.
-            subject: what the scores are of, as JSON: step, weights, set.
-            ids: of the images; pictures of others that were scored before are removed.
-        """
-        self.log, self.ids = score_log(folder), ids
-        self.subject = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()
-        self.known: dict[str, ImageScores] = {}
-        for image_id, line in {line.id: line for line in self.log.read()}.items():
-            picture = folder / PICTURES / f"{image_id}.png"
-            if image_id not in ids:
-                picture.unlink(missing_ok=True)
-                (folder / SHEETS / f"{image_id}.jpg").unlink(missing_ok=True)
-            elif line.subject == self.subject and picture.is_file():
-                self.known[image_id] = line
-        self.log.rewrite(self.known.values())
-        if self.known:
-            print(f"going on: {len(self.known)} of {len(ids)} were scored before")
-
-    def find(self, image_id: str, files: str) -> dict[str, float]:
-        """Scores of an image, as far as they were taken of these very files."""
-        line = self.known.get(image_id)
-        return line.scores if line and line.files == files else {}
-
-    def add(self, image_id: str, files: str, scores: dict[str, float]) -> None:
-        """Writes the scores of an image; from any thread."""
-        line = ImageScores(image_id, self.subject, files, scores)
-        self.known[image_id] = line
-        self.log.append([line])
-
-    def finish(self) -> None:
-        """Brings the lines into the order of the images, one for each."""
-        self.log.rewrite(self.known[image_id] for image_id in self.ids)
+def scored_before(
+    log: JsonLines[ImageScores], folder: Path, subject: str, ids: Set[str]
+) -> dict[str, ImageScores]:
+    """What an evaluation that was stopped knows of its subject; all else is removed."""
+    lines = {}
+    for image_id, line in {line.id: line for line in log.read()}.items():
+        picture = folder / PICTURES / f"{image_id}.png"
+        if image_id not in ids:
+            picture.unlink(missing_ok=True)
+            (folder / SHEETS / f"{image_id}.jpg").unlink(missing_ok=True)
+        elif line.subject == subject and picture.is_file():
+            lines[image_id] = line
+    log.rewrite(lines.values())
+    if lines:
+        print(f"going on: {len(lines)} of {len(ids)} were scored before")
+    return lines
 
 
 def write_table(path: Path, scores: Sequence[dict]) -> None:

@@ -175,16 +175,9 @@ def ripples(restored: Views, given: Views, sharp: Views, mask: np.ndarray | None
     - by how much, squared, a value lies more than 2 levels beyond all that the blurred and the
       sharp picture have within 3 pixels.
 
-    So it is 0 for the blurred picture, 0 for the sharp one, and grain may go. A wave of amplitude
-    a and period 3 to 6 gives 0.6 to 0.7 a.
-
-    Args:
-        restored: the restoration.
-        given: what it was made of.
-        sharp: the truth.
-        mask: bool, (height, width), what is scored; None for all.
-
-    Reference: none known; our own.
+    So it is 0 for the blurred picture (`given`), 0 for the sharp one, and grain may go. A wave of
+    amplitude a and period 3 to 6 gives 0.6 to 0.7 a. A mask, bool (height, width), says what is
+    scored. Reference: none known; our own.
     """
     if restored is given:
         return 0.0

@@ -112,10 +112,6 @@ def curves_of(evaluations: Mapping[str, Mapping], trained_kernels: Sequence[str]
     Evaluations at another step than the newest are left out, and so are sets without one radius:
     a curve compares like with like.
 
-    Args:
-        evaluations: of one run by name, see `read_evaluations`.
-        trained_kernels: names of the sets the run was trained on.
-
     Returns:
         {"step", "trained", "curves": [{"blur", "points": [{"kernel", "radius_px", "rows"}]}]},
         points by radius; "blur" has the settings that are not the default.

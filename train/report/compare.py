@@ -34,13 +34,8 @@ def compare(run_dirs: Sequence[Path], data: DataFolder, out_dir: Path) -> Path:
     Differences are taken image by image against the first run of a set, which says far more than
     two separate means do: most of the spread between images is common to all runs.
 
-    Args:
-        run_dirs: two or more runs.
-        data: holds the sharp and blurred pictures.
-        out_dir: gets `comparison.json` and `comparison.html`.
-
     Returns:
-        path of the page.
+        path of the page; it and `comparison.json` lie in `out_dir`.
 
     Raises:
         NothingToCompareError: if a run has no evaluation, or there is no common set or image.

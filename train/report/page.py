@@ -62,9 +62,9 @@ def write_page(
     """Writes `report.html` from what an evaluation left, without evaluating again.
 
     Args:
-        run_dir: holds the run's `settings.json` and `log.csv`, either of which may be missing.
+        run_dir: holds the run, whose `settings.json` or `log.csv` may be missing.
         name: of the evaluated set or folder of real pairs.
-        evaluations: what `metrics.json` holds of every whole evaluation of the run, by name.
+        evaluations: of the run by name, see `read_evaluations`.
         data: holds the pictures of a set.
 
     Raises:

@@ -118,12 +118,13 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
         )
     print(f"{run.name}: its weights are new; writing {path}")
     load_tensorflow()
-    from train.checkpoints import load_generator, load_pixel_average
+    from train.checkpoints import load_generator
     from train.export.onnx import onnx_of
 
     generator, step, record = load_generator(run.path)
     if detail < 1:
-        both = zip(load_pixel_average(run.path).get_weights(), generator.get_weights(), strict=True)
+        pixel_generator = load_generator(run.path, pixel=True)[0]
+        both = zip(pixel_generator.get_weights(), generator.get_weights(), strict=True)
         generator.set_weights([(1 - detail) * pixel + detail * own for pixel, own in both])
     notes = notes_of(weights, step, record.settings.generator)
     content = onnx_of(generator, notes).SerializeToString()
