@@ -46,7 +46,7 @@ def files_of_at_most(num_bytes):
 
 def averages_in(folder, step):
     saved = tensors_of(folder, step)
-    return [value for name, value in saved.items() if name.startswith("averaged/")]
+    return {name: value for name, value in saved.items() if name.startswith("averaged/")}
 
 
 def test_trained_generator_comes_back(finished):
@@ -56,7 +56,7 @@ def test_trained_generator_comes_back(finished):
     # Kernels and biases of the blocks, of what stands before and after, and of the guess of radius.
     assert len(generator.trainable_weights) == 2 * (2 * record.settings.blocks + 2 + 1)
     for weight in generator.weights:
-        assert any(np.array_equal(weight.numpy(), average) for average in averages)
+        assert any(np.array_equal(weight.numpy(), average) for average in averages.values())
 
 
 # Damage, as power cuts and full disks leave it.

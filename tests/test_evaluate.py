@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import pipeline
-from train import checkpoints
+from train import checkpoints, stages
 from train.evaluation import ALL, SAMPLE, baselines
 from train.evaluation.baselines import baseline_ids
 from train.evaluation.evaluate import evaluate, sheet, text_of
@@ -27,9 +27,10 @@ TEST_IDS = ["04", "09", "14", "19", "24", "=1+2"]
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """So that what is done when is known."""
+def one_thread_and_one_image(monkeypatch):
+    """So that what is done when is known, and little time is spent on tuning."""
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(stages, "MOST_TUNING_IMAGES", 1)
 
 
 def table_in(folder):

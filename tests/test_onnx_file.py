@@ -2,7 +2,6 @@
 
 import importlib.util
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ import pipeline
 from prepare.records.files import only_writer
 from train import TrainError
 from train.checkpoints import load_generator, save_generator
-from train.networks.generators import build_generator
 from train.restore.engine import open_engine, written_engine
 from train.run import Run
 

@@ -16,6 +16,7 @@ from train.run import Run, RunRecord, UnfitRunError, checkpoints_in
 from train.train_step import TrainState
 
 KEPT = 3  # newest checkpoints
+PATHS = "all_model_checkpoint_paths"  # of TensorFlow's list
 DAMAGE = (tf.errors.OpError, AssertionError, ValueError, IndexError, RuntimeError)
 
 
@@ -26,10 +27,14 @@ class NoCheckpointError(TrainError):
 def manager_of(
     checkpoint: tf.train.Checkpoint, folder: Path, kept: int = KEPT
 ) -> tf.train.CheckpointManager:
-    """Keeps the newest checkpoints of a folder, `ckpt-<step>`."""
-    if names := [path.name for path in checkpoints_in(folder)]:
+    """Keeps the newest checkpoints of a folder, `ckpt-<step>`.
+
+    TensorFlow's list of them is written again if it is damaged, or a kill came before its last.
+    """
+    names = [path.name for path in checkpoints_in(folder)]
+    listed = tf.train.get_checkpoint_state(str(folder))
+    if names and [Path(each).name for each in getattr(listed, PATHS, [])] != names:
         (folder / "checkpoint").open("ab").close()  # an OSError, if something else stands there
-        # What TensorFlow lists may be damaged, or lack what a kill cut off from it.
         tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], names)
     return tf.train.CheckpointManager(checkpoint, str(folder), kept, checkpoint_name="ckpt")
 

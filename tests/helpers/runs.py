@@ -19,6 +19,7 @@ SETTINGS = TrainSettings(
     crop=0,
     channels=4,
     blocks=1,
+    learning_rate=0.01,
     gan_start=0.5,  # the adversarial term from step 3 on
     steps=4,
     jitter_px=3,
