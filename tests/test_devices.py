@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -28,6 +29,7 @@ from helpers.runs import (
 )
 
 import pipeline
+from prepare.records.settings import SettingError
 from train import devices
 from train.dataset import training_batches
 from train.devices import (
@@ -122,6 +124,16 @@ def test_shares_put_together_are_the_joint_batch(data_dir, num_machines, num_dev
     assert all(next(share, None) is None for share in shares)
 
 
+def test_a_batch_that_cannot_be_shared_is_refused(data_dir, tmp_path):
+    pairs, validation = folders_of(data_dir)
+    record, two = (
+        record_of(replace(SHARED, batch=3), pairs),
+        SimpleNamespace(num_replicas_in_sync=2),
+    )
+    with pytest.raises(SettingError, match="batch must be a multiple of 2, the number of devices"):
+        train(tmp_path, pairs, validation, record, two)
+
+
 @pytest.mark.parametrize("config", ["none", "[]"])
 def test_cluster_that_cannot_be_read_is_named(monkeypatch, config):
     monkeypatch.setenv("TF_CONFIG", config)
@@ -146,20 +158,16 @@ def two_devices():
         yield process
 
 
-def train_on(cpus, run_dir, data_dir, batch=4):
+def train_on(cpus, run_dir, data_dir):
     pairs, validation = folders_of(data_dir)
-    record = record_of(replace(SHARED, batch=batch), pairs)
     strategy = tf.distribute.MirroredStrategy(cpus) if cpus else None
-    return train(run_dir, pairs, validation, record, strategy)
+    return train(run_dir, pairs, validation, record_of(SHARED, pairs), strategy)
 
 
 def test_two_devices_learn_what_one_learns_from_the_joint_batch(two_devices, data_dir, tmp_path):
     """Weights, optimizers and losses agree as far as the order of a sum allows."""
     one_dir, two_dir = tmp_path / "one", tmp_path / "two"
-    both = ["CPU:0", "CPU:1"]
-    with pytest.raises(ValueError, match="batch must be a multiple of 2, the number of devices"):
-        two_devices.submit(train_on, both, two_dir, data_dir, 3).result(timeout=600)
-    done = two_devices.submit(train_on, both, two_dir, data_dir)
+    done = two_devices.submit(train_on, ["CPU:0", "CPU:1"], two_dir, data_dir)
     train_on([], one_dir, data_dir)
     assert done.result(timeout=600)
     one, two = tensors_of(one_dir, 4), tensors_of(two_dir, 4)
