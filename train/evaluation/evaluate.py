@@ -66,10 +66,8 @@ def evaluate(
             folder is an evaluation of the other kind, whose name is the same.
     """
     if (folder / METRICS).exists() and (folder / SHEETS).exists() != is_real:
-        raise ExampleError(
-            f"{folder} holds an evaluation of {'a set' if is_real else 'real pairs'}; rename the "
-            "pairs' folder"
-        )
+        what = "a set" if is_real else "real pairs"
+        raise ExampleError(f"{folder} holds an evaluation of {what}; rename the pairs' folder")
     begun_s = time.monotonic()
     (folder / METRICS).unlink(missing_ok=True)
     ids = [example.id for example in examples]
