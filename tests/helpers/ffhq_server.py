@@ -229,7 +229,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start, end, status = 0, len(data), 200
         headers = {"Content-Type": "text/html" if fault == "as-page" else "image/png"}
         if fault == "wrong":
-            data = bytes(byte ^ 255 for byte in data)
+            data = image_bytes(99)  # whole, and of another photograph
         if fault in CHUNKED_FAULTS:
             return self.serve_chunked(Request(name, fault=fault), data)
         if asked and fault != "no-range":
