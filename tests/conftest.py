@@ -22,6 +22,12 @@ def pytest_xdist_auto_num_workers(config):
     return num_workers if num_workers > 1 else 0
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: begun last, one of them would keep a single process busy."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def clone(tmp_path):
     """A folder that make takes for a clone, whose Python notes how it is called."""
