@@ -24,6 +24,7 @@ from prepare.command_line import (
     described,
     in_words_of_flags,
     in_words_of_make,
+    parse_limits,
     parse_share,
     sets_from,
     sets_to_make,
@@ -107,11 +108,12 @@ def report(args: argparse.Namespace) -> None:
 
 def deblur(args: argparse.Namespace) -> None:
     """restores photographs of any size"""
-    from train.restore.photographs import deblur_photographs, plan
+    from train.restore.photographs import Wanted, deblur_photographs, plan
 
     run = args.runs_dir, args.run, PRETRAINED_DIR
-    targets = plan(args.photographs, args.out, args.compare, args.map)
-    deblur_photographs(run, targets, args.out, args.strength, args.detail, dry_run=args.dry_run)
+    targets = plan(args.photographs, args.out, args.compare, args.map, args.mask)
+    wanted = Wanted(args.strength, args.detail, args.blur, args.mask, args.again)
+    deblur_photographs(run, targets, args.out, wanted, dry_run=args.dry_run)
 
 
 def studio(args: argparse.Namespace) -> None:
@@ -239,6 +241,12 @@ def add_deblur(parser: Parser) -> None:
     parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
     text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
     parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
+    text = "radius of the blur, pixels of the photograph, as in 6, or its limits, as in 4-9"
+    parser.add_argument("--blur", type=parse_limits, default=None, metavar="auto", help=text)
+    text = "picture of the photograph's size, white where to restore; or a folder of such by name"
+    parser.add_argument("--mask", type=Path, help=text)
+    text = "also restore what is a result of this command"
+    parser.add_argument("--again", action="store_true", help=text)
     text = "also write before and after side by side"
     parser.add_argument("--compare", action="store_true", help=text)
     parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")

@@ -23,6 +23,7 @@ from prepare.records.settings import SettingError, allowed_values, choices_of, r
 Settings = TypeVar("Settings")
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
+LARGEST_RADIUS_PX = 96  # that `deblur` takes back
 FLAGS = {"radius_px": "radius", "draw": "draws"}  # where it has another name
 MAKE_NAMES = {"num-images": "N", "data-dir": "DATA", "runs-dir": "RUNS"}  # likewise, behind make
 OF_THE_MAKEFILE = {"DEVICE", "PYTHON", "ROCM_WHEEL", "ARGS", "TORCH", "UPGRADE", "EXAMPLES"}
@@ -213,6 +214,18 @@ def parse_share(text: str) -> float:
         if 0 <= (share := float(text)) <= 1:
             return share
     raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text}")
+
+
+def parse_limits(text: str) -> tuple[float, float] | None:
+    """A radius of a blur in pixels, or the least and the largest; None for "auto"."""
+    if text == "auto":
+        return None
+    with contextlib.suppress(ValueError):
+        ends = [float(part) for part in text.split("-")]
+        if len(ends) <= 2 and 0 <= ends[0] <= ends[-1] <= LARGEST_RADIUS_PX and ends[-1] > 0:
+            return ends[0], ends[-1]
+    expected = f"auto, a radius of up to {LARGEST_RADIUS_PX} pixels, or its limits as in 4-9"
+    raise argparse.ArgumentTypeError(f"must be {expected}, got {text}")
 
 
 def parse_bool(text: str) -> bool:

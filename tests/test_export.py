@@ -13,14 +13,12 @@ from helpers.command_line import run as command
 from helpers.engines import engine_of
 from helpers.pair_files import tree, write_matched_folders
 from helpers.runs import IDS, SETTINGS, folders_of, record_of
-from keras import layers
 
 from train import TrainError
 from train.checkpoints import load_generator, manager_of, save
 from train.export import export as export_module
 from train.export import notes_of
 from train.export.export import export
-from train.export.onnx import onnx_of
 from train.networks.deconvolution_filters import RADII
 from train.networks.generators import build_residual, build_unet
 from train.restore.engine import open_engine
@@ -28,25 +26,6 @@ from train.run import Run
 from train.train_step import TrainState
 
 NOTES = notes_of("none", 7, "residual")
-
-
-def test_radius_and_certainty_are_mean_and_spread() -> None:
-    inputs = keras.Input((None, None, len(RADII)))
-    probs = layers.Softmax(name="radius_probs")(layers.AveragePooling2D(4)(inputs))
-    result = layers.Conv2DTranspose(len(RADII), 4, 4, "same")(probs) + inputs
-    model = onnx_of(keras.Model(inputs, result), {"weights": "none"})
-    assert {note.key for note in model.metadata_props} == {"weights", "radius_model"}
-    p, radii = np.zeros((2, len(RADII))), np.array(RADII)
-    p[0, [0, 4, 9]], p[1, 9] = (0.5, 0.25, 0.25), 1
-    x = np.log(np.repeat(np.repeat(p[None, None], 4, 1), 4, 2) + 1e-12).astype(np.float32)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    radius_px, certainty = session.run(["radius_px", "certainty"], {"blurred": x})
-    assert radius_px.shape == (1, 1, 2)
-    mean = 0.5 * radii[0] + 0.25 * (radii[4] + radii[9])
-    np.testing.assert_allclose(radius_px[0, 0], [mean, radii[9]], rtol=1e-5)
-    spread = np.sqrt(p[0] @ (radii - mean) ** 2)
-    expected = [max(0, 1 - spread / (1 + mean)), 1]
-    np.testing.assert_allclose(certainty[0, 0], expected, atol=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +71,20 @@ def test_other_generators_answer_alike(
     picture = np.random.default_rng(1).uniform(-1, 1, (size, size, 3)).astype(np.float32)
     engine, expected = engine_of(network), network(picture[None], training=False)[0] - picture
     assert np.abs(engine.correction(picture) - expected).max() < 2e-3
-    assert engine.estimates_radius == tells_radius
+    assert bool(engine.radii_px.size) == tells_radius
+
+
+def test_given_probabilities_stand_in_the_place_of_its_own(generator: keras.Model) -> None:
+    picture = np.random.default_rng(1).uniform(-1, 1, (64, 48, 3)).astype(np.float32)
+    engine = engine_of(generator)
+    own = engine.radius_probs(picture)
+    assert own.shape == (16, 12, len(engine.radii_px)) == (16, 12, len(RADII))
+    layer = keras.Model(generator.input, generator.get_layer("radius_probs").output)
+    np.testing.assert_allclose(own, layer(picture[None], training=False)[0], atol=1e-4)
+    assert np.array_equal(engine.correction(picture, own), engine.correction(picture))
+    other = np.zeros_like(own)
+    other[..., 9] = 1
+    assert np.abs(engine.correction(picture, other) - engine.correction(picture)).max() > 0.1
 
 
 def test_a_wrong_answer_is_a_failure(

@@ -46,7 +46,7 @@ def test_a_fresh_file_needs_nothing_else(run: Run) -> None:
     engine = open_engine(run)
     assert engine.notes["step"] == "4"
     assert engine.notes["multiple"] == "4"
-    assert engine.estimates_radius
+    assert engine.radii_px.size
     for path in run.path.glob("ckpt-*"):
         path.unlink()
     (run.path / "checkpoint").unlink()
@@ -95,7 +95,7 @@ def test_newer_weights_are_exported_beside_another_writer_and_into_a_folder_that
         raise OSError(30, "Read-only file system", str(run.exported))
 
     monkeypatch.setattr("train.restore.engine.write_onnx_file", refuse)
-    assert open_engine(run).estimates_radius
+    assert open_engine(run).radii_px.size
     assert "Read-only file system" in capsys.readouterr().out
     monkeypatch.undo()
     open_engine(run)

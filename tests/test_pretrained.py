@@ -41,7 +41,7 @@ def test_it_restores_where_nothing_is_trained_and_without_tensorflow(tmp_path, m
         assert find_run(tmp_path, name, BOX_DIR).path == BOX_DIR
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # cannot be imported
     shutil.copytree(BOX_DIR, tmp_path / "box", copy_function=shutil.copyfile)  # as a clone has it
-    assert open_engine(Run(tmp_path / "box")).estimates_radius
+    assert open_engine(Run(tmp_path / "box")).radii_px.size
 
 
 def test_a_checked_picture_comes_back_as_well_as_the_card_says():

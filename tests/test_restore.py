@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
 from train.dataset import write_picture
-from train.restore.photographs import NothingRestoredError, deblur, plan
+from train.restore.photographs import NothingRestoredError, Wanted, deblur, plan
 from train.restore.radius_map import described, render_map
 from train.restore.restore import BlurMap, restore
 from train.run import Run, RunRecord
@@ -28,15 +28,24 @@ LARGE = {"tensorflow", "keras", "onnx", "cv2", "scipy", "skimage", "jinja2", "re
 class StandIn:
     """What an engine is to those who restore: a change of pictures in -1..1."""
 
-    correction: Callable[[np.ndarray], np.ndarray]
+    change: Callable[[np.ndarray], np.ndarray]
     weights: str = "none"
-    estimates_radius: bool = False
+    estimates_blur: bool = False
     uses_pooling: bool = True
     certainty: float = 1.0
 
-    def radius(self, blurred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cells = np.ones((blurred.shape[0] // 4, blurred.shape[1] // 4), np.float32)
-        return 3 * cells, np.float32(self.certainty) * cells
+    @property
+    def radii_px(self) -> np.ndarray:
+        """Of mean 3, and as far apart as the certainty says."""
+        deviation = 4 * (1 - self.certainty)
+        return np.array([0, 3 - deviation, 3 + deviation] * self.estimates_blur, np.float32)
+
+    def radius_probs(self, blurred: np.ndarray) -> np.ndarray:
+        return np.full((blurred.shape[0] // 4, blurred.shape[1] // 4, 3), [0, 0.5, 0.5])
+
+    def correction(self, blurred: np.ndarray, radius_probs: np.ndarray | None) -> np.ndarray:
+        assert (radius_probs is not None) == self.estimates_blur
+        return self.change(blurred)
 
     @property
     def notes(self) -> dict[str, str]:
@@ -44,7 +53,7 @@ class StandIn:
 
 
 NOTHING = StandIn(np.zeros_like)
-SEES_BLUR = StandIn(np.zeros_like, estimates_radius=True)
+SEES_BLUR = StandIn(np.zeros_like, estimates_blur=True)
 NEGATIVE = StandIn(lambda blurred: -2 * blurred)
 
 
@@ -57,7 +66,7 @@ def photo() -> np.ndarray:
 
 def restored(engine: StandIn, path: Path, **wanted: float) -> Image.Image:
     """The result of one photograph, beside it in `out`."""
-    deblur(engine, plan([path], path.parent / "out"), **wanted)
+    deblur(engine, plan([path], path.parent / "out"), Wanted(**wanted))
     return Image.open(path.parent / "out" / f"{path.stem}.png")
 
 
@@ -81,7 +90,8 @@ def test_keeps_transparency_grayness_and_16_bits(tmp_path: Path, photo: np.ndarr
     alpha = np.tile(np.arange(130), (83, 1)).astype(np.uint8)
     Image.fromarray(np.dstack([photo, alpha])).save(tmp_path / "rgba.png")
     result = np.asarray(restored(NEGATIVE, tmp_path / "rgba.png"))
-    assert np.array_equal(result, np.dstack([255 - photo, alpha]))
+    expected = np.where(alpha[..., None] > 0, 255 - photo, photo)
+    assert np.array_equal(result, np.dstack([expected, alpha]))
     Image.fromarray(photo[..., 0]).save(tmp_path / "gray.png")
     gray = restored(NEGATIVE, tmp_path / "gray.png")
     assert gray.mode == "L"
@@ -91,6 +101,20 @@ def test_keeps_transparency_grayness_and_16_bits(tmp_path: Path, photo: np.ndarr
     result = np.asarray(restored(NOTHING, tmp_path / "deep.png"))
     assert result.dtype.itemsize >= 2
     np.testing.assert_array_equal(result, deep)
+
+
+def test_what_is_transparent_is_kept_and_not_looked_at(tmp_path: Path, photo: np.ndarray) -> None:
+    alpha = np.full(photo.shape[:2], 200, np.uint8)
+    alpha[20:40, 30:60] = 0
+    hidden = np.where(alpha[..., None] > 0, photo, [[[255, 0, 0]]]).astype(np.uint8)
+    Image.fromarray(np.dstack([hidden, alpha])).save(tmp_path / "cut-out.png")
+    seen = []
+    engine = StandIn(lambda blurred: seen.append(blurred) or -2 * blurred)
+    result = np.asarray(restored(engine, tmp_path / "cut-out.png"))
+    assert np.array_equal(result[..., 3], alpha)
+    assert np.array_equal(result[alpha == 0][:, :3], hidden[alpha == 0])
+    assert np.array_equal(result[alpha > 0][:, :3], 255 - photo[alpha > 0])
+    assert (seen[0][:83, :130][alpha == 0][:, 1] > -1).any()  # not the red of what is hidden
 
 
 def test_says_what_it_drops(
@@ -182,7 +206,7 @@ def test_what_is_made_is_not_made_again_unless_it_would_differ(
 
     def made_again(engine: StandIn = NOTHING, compare: bool = True, **wanted: float) -> list[str]:
         before = {path.name: path.stat().st_ino for path in out.glob("*.png")}
-        deblur(engine, plan([tmp_path], out, compare=compare), **wanted)
+        deblur(engine, plan([tmp_path], out, compare=compare), Wanted(**wanted))
         return sorted(n for n, ino in before.items() if (out / n).stat().st_ino != ino)
 
     assert made_again() == []  # all are new
@@ -192,7 +216,47 @@ def test_what_is_made_is_not_made_again_unless_it_would_differ(
     assert made_again(compare=False) == []
     assert made_again(strength=0.5) == ["a.png", "b.png"]
     assert made_again(strength=0.5, detail=0.5) == ["a.png", "b.png"]
+    assert made_again(limits_px=(4, 9)) == ["a.png", "b.png"]
+    write_picture(tmp_path / "mask.png", np.zeros_like(photo))
+    masks = (tmp_path / "mask.png").rename(tmp_path / "out" / "mask.tif")
+    assert made_again(masks=masks) == ["a.png", "b.png"]
+    assert made_again(masks=masks) == []
     assert made_again(StandIn(np.zeros_like, "others")) == ["a.png", "b.png"]
+
+
+def test_a_result_is_not_restored_again_unless_that_is_wanted(
+    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    write_picture(tmp_path / "a.png", photo)
+    deblur(NOTHING, plan([tmp_path / "a.png"], tmp_path / "once"))
+    targets = plan([tmp_path / "once"], tmp_path / "twice")
+    with pytest.raises(NothingRestoredError):
+        deblur(NEGATIVE, targets)
+    assert "a.png: is a result of `make deblur`" in capsys.readouterr().out
+    deblur(NEGATIVE, targets, Wanted(again=True))
+    assert np.array_equal(np.asarray(Image.open(targets[0].result)), 255 - photo)
+
+
+def test_a_mask_says_where_to_restore(
+    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    gray = np.full((40, 60, 3), 100, np.uint8)
+    mask = np.repeat(np.linspace(0, 255, 60).astype(np.uint8)[None], 40, 0)
+    for name in ("a", "b", "c"):
+        write_picture(tmp_path / f"{name}.png", gray)
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    Image.fromarray(mask[:, :50]).save(tmp_path / "masks" / "b.png")
+    targets = plan([tmp_path], tmp_path / "out", masks=tmp_path / "masks")
+    with pytest.raises(NothingRestoredError, match=r"2 of 3 .* \(b.png, c.png\)"):
+        deblur(NEGATIVE, targets, Wanted(masks=tmp_path / "masks"))
+    said = capsys.readouterr().out
+    assert "has 50x40 pixels, the photograph 60x40" in said
+    assert "c.png: has no mask of its name in" in said
+    expected = np.rint(100 + 55 * mask.astype(float) / 255)
+    assert np.abs(np.asarray(Image.open(targets[0].result)) - expected).max() <= 1
+    with pytest.raises(NothingRestoredError, match="no such file or folder"):
+        plan([tmp_path], tmp_path / "out", masks=tmp_path / "none")
 
 
 def test_side_by_side(tmp_path: Path, photo: np.ndarray) -> None:
@@ -273,7 +337,7 @@ def test_estimated_by_itself_a_doubtful_place_is_spared(
     engine = StandIn(lambda x: np.full_like(x, 20 / 127.5), "", True, pooled, certainty)
     picture, blur = restore(engine, np.full((40, 60, 3), 100, np.uint8))
     assert (picture == 100 + 20 * share).all()
-    np.testing.assert_allclose(blur.confidence, share, atol=1e-6)
+    np.testing.assert_allclose(blur.confidence, share, atol=1e-3)
 
 
 # The map of the blur, and the line about it.

@@ -12,7 +12,8 @@ from scipy.signal import fftconvolve
 from prepare.records.blur import Aperture
 from prepare.records.psf import aperture_psf
 from train.restore import tiles
-from train.restore.restore import enlarged, restore
+from train.restore.content import filled
+from train.restore.restore import enlarged, mean_and_certainty, restore
 
 
 def leaves(side: int, seed: int = 0) -> np.ndarray:
@@ -81,6 +82,76 @@ def test_any_size(pooled: bool, shape: tuple[int, int]) -> None:
     restored, blur = restore(untrained_engine(pooled), photo)
     assert restored.shape == photo.shape
     assert blur.radius_px.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
+
+
+def test_the_radius_is_the_mean_and_its_certainty_falls_with_the_spread() -> None:
+    radii_px = np.array([0, 2, 6], np.float32)
+    probs = np.array([[[0.5, 0.25, 0.25], [0, 0, 1]]])
+    mean, certainty = mean_and_certainty(probs, radii_px)
+    np.testing.assert_allclose(mean, [[2, 6]])
+    np.testing.assert_allclose(certainty, [[1 - np.sqrt(6) / 3, 1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("limits_px", "least", "most"), [
+    ((6, 6), 5.9, 6.4), ((30, 30), 28, 33), ((9, 14), 9, 10), ((0, 4), 3.5, 4.4),
+])  # fmt: skip
+def test_a_told_radius_stands_in_the_place_of_the_estimate(
+    limits_px: tuple[float, float], least: float, most: float
+) -> None:
+    photo = np.rint(blurred_by(leaves(384), 6.0)).astype(np.uint8)
+    restored, blur = restore(untrained_engine(pooled=True), photo, limits_px=limits_px)
+    assert least <= np.median(blur.radius_px) <= most
+    by_estimate, _ = restore(untrained_engine(pooled=True), photo)
+    assert (restored != by_estimate).any()
+
+
+def test_what_a_mask_spares_is_the_photographs_own() -> None:
+    photo = np.rint(blurred_by(leaves(128), 4.0)).astype(np.uint8)
+    mask = np.zeros((128, 128), np.float32)
+    mask[:, 64:] = 1
+    whole, _ = restore(untrained_engine(pooled=True), photo)
+    restored, _ = restore(untrained_engine(pooled=True), photo, mask=mask)
+    assert np.array_equal(restored[:, :64], photo[:, :64])
+    assert np.array_equal(restored[:, 64:], whole[:, 64:])
+
+
+def test_a_wide_photograph_is_restored_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = np.rint(blurred_by(leaves(160), 4.0)[:100]).astype(np.uint8)
+    mask = np.linspace(0, 1, 160, dtype=np.float32)[None].repeat(100, 0)
+    engine = untrained_engine(pooled=True)
+    expected, blur = restore(engine, photo.swapaxes(0, 1), mask=mask.T)
+    monkeypatch.setattr("train.restore.restore.WIDEST_PX", 128)
+    restored, seen = restore(engine, photo, mask=mask)
+    assert np.array_equal(restored, expected.swapaxes(0, 1))
+    assert np.array_equal(seen.radius_px, blur.radius_px.T)
+
+
+@pytest.mark.parametrize("sides", [(20, 0, 0, 0), (0, 0, 9, 9), (13, 20, 7, 1)])
+def test_bars_are_no_part_of_the_scene(sides: tuple[int, ...]) -> None:
+    photo = np.rint(blurred_by(leaves(160), 4.0)).astype(np.uint8)
+    top, bottom, left, right = sides
+    framed = np.pad(photo, [(top, bottom), (left, right), (0, 0)], constant_values=16)
+    framed[:top] += np.random.default_rng(0).integers(0, 5, framed[:top].shape, np.uint8)  # JPEG's
+    engine = untrained_engine(pooled=True)
+    expected, own = restore(engine, photo)
+    restored, blur = restore(engine, framed)
+    inner = slice(top, top + 160), slice(left, left + 160)
+    assert np.array_equal(restored[inner], expected)
+    restored[inner] = framed[inner]
+    assert np.array_equal(restored, framed)
+    assert blur.radius_px.shape == tuple(-(-side // 4) for side in framed.shape[:2])
+    assert blur.radius_px.max() == own.radius_px.max()
+
+
+def test_what_is_hidden_is_filled_by_what_is_around_it() -> None:
+    ramp = np.add.outer(np.arange(50), np.arange(70)).astype(np.uint8)
+    picture, is_seen = np.repeat(ramp[..., None], 3, 2), np.ones((50, 70), bool)
+    is_seen[20:31, 20:41] = is_seen[:, 60:] = False
+    result = filled(np.where(is_seen[..., None], picture, 255), is_seen)
+    assert np.array_equal(result[is_seen], picture[is_seen])
+    assert np.abs(result.astype(int) - picture)[20:31, 20:41].max() <= 6
+    assert np.abs(np.diff(result[..., 0].astype(int), axis=1)).max() <= 8  # nothing jumps
+    assert np.array_equal(filled(picture, np.zeros_like(is_seen)), picture)
 
 
 def test_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,12 +226,10 @@ def test_a_survey_by_strips_equals_that_of_the_whole(
 ) -> None:
     monkeypatch.setattr(tiles, "SURVEY_PIXELS", 256 * 500)
 
-    def means(strip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def means(strip: np.ndarray) -> np.ndarray:
         rows, columns = strip.shape[0] // 4, strip.shape[1] // 4
-        cells = strip[..., 0].reshape(rows, 4, columns, 4).mean((1, 3))
-        return cells, -cells
+        return strip.reshape(rows, 4, columns, 4, 3).mean((1, 3))
 
     photo = np.random.default_rng(0).uniform(0, 1, (*shape, 3))
     expected = means(np.pad(photo, [(0, -shape[0] % 4), (0, -shape[1] % 4), (0, 0)], "edge"))
-    for values, right in zip(tiles.survey(means, photo, 4), expected, strict=True):
-        np.testing.assert_allclose(values, right)
+    np.testing.assert_allclose(tiles.survey(means, photo, 4), expected, rtol=1e-3)

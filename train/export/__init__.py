@@ -9,8 +9,9 @@ from pathlib import Path
 from prepare.records.files import write_bytes, write_text
 from train.settings import SIZE_MULTIPLES
 
-ONNX_FORMAT = "1"  # of what the file holds: outputs and notes
-RADIUS_MODEL = "radius_model"  # the note that holds the part that estimates the radius, base64
+ONNX_FORMAT = "2"  # of what the file holds: inputs, outputs and notes
+ESTIMATOR = "estimator"  # the note that holds the part that estimates blur and noise, base64
+RADII_PX = "radii_px"  # the note of the radii whose probabilities it gives, pixels
 POOLED = "pooled"  # the note that a place's radius is told by all around it
 
 

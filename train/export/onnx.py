@@ -6,7 +6,7 @@ channels last. Needs the package `onnx`.
 """
 
 import base64
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,14 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
-from train.export import POOLED, RADIUS_MODEL
+from train.export import ESTIMATOR, POOLED, RADII_PX
 from train.networks.blind_deconvolution import RADIUS_LAYER
 from train.networks.deconvolution_filters import RADII
 
 OPSET, IR_VERSION = 17, 8  # the oldest with all that is used, so that old runtimes read it, too
 FLOAT = TensorProto.FLOAT
+PICTURE_SHAPE = (1, "height", "width", 3)
+PROBS_SHAPE = (1, len(RADII), "rows", "columns")
 HALF_PRECISION_SIDE = 3  # of the filters that are stored so, pixels; see `Graph.halved`
 
 
@@ -31,6 +33,7 @@ class Graph:
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
+    options: dict[str, tuple] = field(default_factory=dict)  # inputs that may be left out: shapes
 
     def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         """Adds a node of one output; returns the output's name."""
@@ -44,15 +47,26 @@ class Graph:
         self.weights[name] = np.ascontiguousarray(values).reshape(np.shape(values))
         return name
 
-    def leading_to(self, outputs: Collection[str]) -> "Graph":
-        """The part that some outputs are computed by."""
+    def option(self, estimate: str, name: str, shape: tuple) -> str:
+        """An estimate that who runs the model may replace by an input; zeros leave it."""
+        self.options[name] = shape
+        axes = list(range(len(shape)))
+        given = self.add("ReduceMax", [name], axes=axes, keepdims=1)
+        is_zero = self.add("Equal", [given, self.weight(np.float32(0))])
+        kept = self.add("Mul", [estimate, self.add("Cast", [is_zero], to=FLOAT)])
+        return self.add("Add", [kept, name])
+
+    def leading_to(self, output: str) -> "Graph":
+        """The part that an output is computed by."""
         nodes: list[onnx.NodeProto] = []
-        needed = set(outputs)
+        needed = {output}
         for node in reversed(self.nodes):
             if needed & set(node.output):
                 nodes.insert(0, node)
                 needed |= set(node.input)
-        return Graph(nodes, {name: self.weights[name] for name in self.weights if name in needed})
+        weights = {name: self.weights[name] for name in self.weights if name in needed}
+        options = {name: self.options[name] for name in self.options if name in needed}
+        return Graph(nodes, weights, options)
 
     def halved(self) -> "Graph":
         """The same with filters of 3x3 pixels in half precision, made single again when loaded.
@@ -60,7 +74,7 @@ class Graph:
         They are nearly all there is. Longer ones invert a blur, where what rounding adds would not
         cancel; those of one pixel weigh the estimate of the blur.
         """
-        graph = Graph()
+        graph = Graph(options=self.options)
         for name, array in self.weights.items():
             if array.ndim == 4 and array.shape[-1] == HALF_PRECISION_SIDE:
                 cast = helper.make_node("Cast", [f"{name}_half"], [name], to=FLOAT)
@@ -71,16 +85,27 @@ class Graph:
         graph.nodes += self.nodes
         return graph
 
-    def model(
-        self, generator: keras.Model, outputs: Mapping[str, tuple], notes: Mapping[str, str]
-    ) -> onnx.ModelProto:
-        """The graph as a checked model of the generator's input, with outputs of these shapes."""
-        channels = generator.inputs[0].shape[-1]
-        shapes = {"blurred": (1, "height", "width", channels), **outputs}
-        ends = [helper.make_tensor_value_info(end, FLOAT, shape) for end, shape in shapes.items()]
-        weights = [numpy_helper.from_array(array, name) for name, array in self.weights.items()]
+    def estimator(self, probs: str) -> onnx.ModelProto:
+        """The part that estimates probabilities of radii, as a model of its own."""
+        end = f"estimated_{RADIUS_LAYER}"
+        self.nodes.append(helper.make_node("Identity", [probs], [end]))
+        return self.leading_to(end).model(end, PROBS_SHAPE, {})
+
+    def model(self, output: str, shape: tuple, notes: Mapping[str, str]) -> onnx.ModelProto:
+        """The graph as a checked model from a picture to an output of that shape."""
+        starts = {"blurred": PICTURE_SHAPE, **self.options}
+        inputs = [helper.make_tensor_value_info(name, FLOAT, starts[name]) for name in starts]
+        end = helper.make_tensor_value_info(output, FLOAT, shape)
+        defaults = {
+            name: np.zeros([1 if isinstance(side, str) else side for side in shape], np.float32)
+            for name, shape in self.options.items()
+        }
+        weights = [
+            numpy_helper.from_array(array, name)
+            for name, array in (self.weights | defaults).items()
+        ]
         model = helper.make_model(
-            helper.make_graph(self.nodes, generator.name, ends[:1], ends[1:], weights),
+            helper.make_graph(self.nodes, "generator", inputs, [end], weights),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
             producer_name="pix2pix-deblurrer",
@@ -100,12 +125,12 @@ def onnx_of(
         half: stores weights in half precision; what is computed stays in single.
 
     Returns:
-        a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1. Of a
-        generator that estimates the radius, also to "radius_px", the expected one at each cell of
-        4x4 pixels, and "certainty", 0..1, both float32, (1, height / 4, width / 4); and what
-        computes these two alone is a model of its own, in its notes.
+        a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1. One
+        of a generator that estimates the blur also takes, where they are given, "radius_probs",
+        the probability of each of RADII at each cell of 4x4 pixels, float32, (1, radii, height / 4,
+        width / 4), in place of its own; what estimates these is a model of its own, in its notes.
     """
-    graph = Graph()
+    graph, notes = Graph(), dict(notes)
     names = {id(generator.inputs[0]): graph.add("Transpose", ["blurred"], perm=[0, 3, 1, 2])}
     for layer in generator.operations:
         if isinstance(layer, keras.layers.InputLayer):
@@ -117,36 +142,19 @@ def onnx_of(
                 inputs.append(names[id(argument)])
             elif isinstance(argument, int | float):
                 inputs.append(graph.weight(np.float32(argument)))
-        names[id(node.outputs[0])] = TRANSLATIONS[type(layer).__name__](graph, layer, inputs)
+        value = TRANSLATIONS[type(layer).__name__](graph, layer, inputs)
+        if layer.name == RADIUS_LAYER:
+            estimator = graph.estimator(value)
+            notes[ESTIMATOR] = base64.b64encode(estimator.SerializeToString()).decode()
+            notes[RADII_PX] = " ".join(map(str, RADII))
+            if isinstance(layer, keras.layers.Concatenate):  # a Softmax is of each place alone
+                notes[POOLED] = "1"
+            value = graph.option(value, RADIUS_LAYER, PROBS_SHAPE)
+        names[id(node.outputs[0])] = value
     last = names[id(generator.outputs[0])]
     graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
-    outputs: dict[str, tuple] = {"restored": (1, "height", "width", generator.outputs[0].shape[-1])}
-    of_radius: dict[str, tuple] = {}
-    radius_layer = next((each for each in generator.layers if each.name == RADIUS_LAYER), None)
-    if radius_layer:
-        add_radius(graph, names[id(radius_layer.output)])
-        of_radius = dict.fromkeys(("radius_px", "certainty"), (1, "rows", "columns"))
-    graph = graph.leading_to(outputs | of_radius)
-    graph, notes = graph.halved() if half else graph, dict(notes)
-    if isinstance(radius_layer, keras.layers.Concatenate):  # a Softmax is of each place alone
-        notes[POOLED] = "1"
-    if radius_layer:
-        part = graph.leading_to(of_radius).model(generator, of_radius, {})
-        notes[RADIUS_MODEL] = base64.b64encode(part.SerializeToString()).decode()
-    return graph.model(generator, outputs | of_radius, notes)
-
-
-def add_radius(graph: Graph, probs: str) -> None:
-    """Mean of the radius at each place, and 1 less its deviation as a share of 1 + the mean."""
-    radii = np.array(RADII, np.float32)[None, :, None, None]
-    mean, square = (graph.add("Conv", [probs, graph.weight(power)]) for power in (radii, radii**2))
-    variance = graph.add("Sub", [square, graph.add("Mul", [mean, mean])])
-    deviation = graph.add("Sqrt", [graph.add("Relu", [variance])])
-    one, channels = graph.weight(np.float32(1)), graph.weight(np.array([1]))
-    share = graph.add("Div", [deviation, graph.add("Add", [mean, one])])
-    certainty = graph.add("Relu", [graph.add("Sub", [one, share])])
-    graph.nodes.append(helper.make_node("Squeeze", [mean, channels], ["radius_px"]))
-    graph.nodes.append(helper.make_node("Squeeze", [certainty, channels], ["certainty"]))
+    graph = graph.leading_to("restored")
+    return (graph.halved() if half else graph).model("restored", PICTURE_SHAPE, notes)
 
 
 def conv(graph: Graph, layer: keras.layers.Conv2D, inputs: list[str]) -> str:

@@ -18,9 +18,10 @@ from prepare.records.files import FolderInUseError, only_writer, sha256_of
 from train import TrainError
 from train.devices import load_tensorflow
 from train.export import (
+    ESTIMATOR,
     ONNX_FORMAT,
     POOLED,
-    RADIUS_MODEL,
+    RADII_PX,
     notes_of,
     read_onnx_file,
     write_onnx_file,
@@ -35,7 +36,7 @@ class Engine:
 
     Attributes:
         notes: what the file says of itself, see `train.export.notes_of`.
-        estimates_radius: whether it has `radius`, too.
+        radii_px: the radii whose probabilities it estimates, the first 0; none if it does not.
         uses_pooling: whether its radii are told by all around a place, and so need no guard.
     """
 
@@ -43,31 +44,36 @@ class Engine:
         """Loads the content of an ONNX file."""
         self._restorer = session_of(model)
         self.notes: dict[str, str] = dict(self._restorer.get_modelmeta().custom_metadata_map)
-        # The runtime computes all outputs whichever are asked for, so what estimates the radius
+        # The runtime computes all outputs whichever are asked for, so what estimates the blur
         # alone is a model of its own.
-        part = base64.b64decode(self.notes.pop(RADIUS_MODEL, ""))
+        part = base64.b64decode(self.notes.pop(ESTIMATOR, ""))
         self._estimator = session_of(part) if part else None
-        self.estimates_radius = bool(part)
+        self.radii_px = np.array(self.notes.get(RADII_PX, "").split(), np.float32)
         self.uses_pooling = POOLED in self.notes
 
-    def correction(self, blurred_signed: np.ndarray) -> np.ndarray:
+    def correction(
+        self, blurred_signed: np.ndarray, radius_probs: np.ndarray | None = None
+    ) -> np.ndarray:
         """What restoring adds to a picture, 0 where nothing is to be changed.
 
-        Takes and gives float32, (height, width, 3), RGB, -1..1; sides as the network needs.
+        Takes and gives float32, (height, width, 3), RGB, -1..1; sides as the network needs. With
+        probabilities, as of `radius_probs`, these stand in the place of the network's own.
         """
-        restored = outputs_of(self._restorer, ["restored"], blurred_signed)[0]
+        inputs = {"blurred": blurred_signed[None]}
+        if radius_probs is not None:
+            channels_first = radius_probs.transpose(2, 0, 1)[None]
+            inputs["radius_probs"] = channels_first.astype(np.float32)
+        restored = output_of(self._restorer, inputs)
         return np.subtract(restored, blurred_signed, out=restored)
 
-    def radius(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The radius of the blur at each cell, pixels, and how certain that is, 0..1.
+    def radius_probs(self, blurred_signed: np.ndarray) -> np.ndarray:
+        """The probability of each of `radii_px` at each cell of 4x4 pixels, of sum 1.
 
-        Takes float32, (height, width, 3), RGB, -1..1, sides divisible by 4; gives two arrays,
-        float32, (height / 4, width / 4).
+        Takes float32, (height, width, 3), RGB, -1..1, sides divisible by 4; gives float32,
+        (height / 4, width / 4, radii).
         """
-        assert self._estimator, "estimates no radius"
-        names = ["radius_px", "certainty"]
-        radius_px, certainty = outputs_of(self._estimator, names, blurred_signed)
-        return radius_px, certainty
+        assert self._estimator, "estimates no blur"
+        return output_of(self._estimator, {"blurred": blurred_signed[None]}).transpose(1, 2, 0)
 
 
 def session_of(model: bytes) -> onnxruntime.InferenceSession:
@@ -79,12 +85,10 @@ def session_of(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def outputs_of(
-    session: onnxruntime.InferenceSession, names: list[str], blurred_signed: np.ndarray
-) -> list[np.ndarray]:
-    """Outputs for one picture; where memory is full, the error is Python's own."""
+def output_of(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """The output for one picture; where memory is full, the error is Python's own."""
     try:
-        return [output[0] for output in session.run(names, {"blurred": blurred_signed[None]})]
+        return session.run(None, inputs)[0][0]
     except (ort.Fail, ort.RuntimeException) as error:
         if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
             raise MemoryError from error

@@ -20,13 +20,14 @@ from prepare.photographs.reader import photographs_in, read_photograph, shown_na
 from prepare.photographs.writer import MARK, source_of, write_photograph
 from prepare.records.files import atomic_file, named_errors, remove_old_parts, sha256_of
 from train import TrainError
+from train.restore.content import filled
 from train.restore.engine import Engine, open_engine
 from train.restore.radius_map import described, render_map
-from train.restore.restore import restore
+from train.restore.restore import Limits, restore
 from train.run import find_run
 
 MOST_PIXELS = 400_000_000  # of a photograph; a larger one is taken for a decompression bomb
-RESTORE_VERSION = 1  # raised when the same network comes to give other results
+RESTORE_VERSION = 2  # raised when the same network comes to give other results
 COMPARISON_PX = 1600  # widest half of a side-by-side picture
 SOFTWARE, DESCRIPTION = 0x0131, 0x010E  # EXIF tags that mark a comparison as ours
 OUR_NAME = MARK.decode().split("\0")[1]
@@ -50,12 +51,33 @@ class Target(NamedTuple):
         return [path for path in self[1:] if path]
 
 
+class Wanted(NamedTuple):
+    """How photographs are restored."""
+
+    strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores, between is a blend
+    detail: float = 1.0  # 0 for nothing but what the pixels say, 1 for all that the run learned
+    limits_px: Limits | None = None  # of the blur's radius, pixels of the photograph, if known
+    masks: Path | None = None  # a picture, white where to restore, or a folder of such by name
+    again: bool = False  # also restores what is a result itself
+
+    def noted(self, weights: str, mask: Path | None) -> str:
+        """What results note of it."""
+        parts = [f"way {RESTORE_VERSION}", f"strength {self.strength:g}", f"detail {self.detail:g}"]
+        if self.limits_px:
+            parts.append("blur {:g}-{:g}".format(*self.limits_px))
+        if mask:
+            parts.append(f"mask {sha256_of(mask)}")
+        return ", ".join([*parts, f"weights {weights}"])
+
+
+DEFAULTS = Wanted()
+
+
 def deblur_photographs(
     places: tuple[Path, str | None, Path],
     targets: Sequence[Target],
     out_dir: Path,
-    strength: float,
-    detail: float,
+    wanted: Wanted,
     *,
     dry_run: bool = False,
 ) -> None:
@@ -65,8 +87,7 @@ def deblur_photographs(
         places: the runs, the name of one or None, the pretrained network; see `find_run`.
         targets: as planned; see `plan`.
         out_dir: that they were planned for.
-        strength: 0 leaves a photograph as it is, 1 restores, between is a blend.
-        detail: 0 for nothing but what the pixels say, 1 for all that the run learned.
+        wanted: how they are restored.
 
     Raises:
         TrainError: if there is no run to restore with, or a photograph could not be restored; all
@@ -76,7 +97,9 @@ def deblur_photographs(
     if dry_run:
         print(f"{run.name}: {len(targets)} to restore into {out_dir}")
         return
-    engine = open_engine(run, detail)
+    engine = open_engine(run, wanted.detail)
+    if wanted.limits_px and not engine.radii_px.size:
+        raise NothingRestoredError(f"{run.name} estimates no blur to be limited; leave BLUR out")
     if sets := run.fixed_radius_sets:
         learned = f"{run.name} learned {', '.join(sets)} alone"
         print(f"{learned}, and can make other blur worse; RUN={places[2].name} is for any")
@@ -84,7 +107,7 @@ def deblur_photographs(
     try:
         with named_errors(out_dir):
             remove_old_parts(out_dir, below=False)
-            deblur(engine, targets, strength=strength, detail=detail)
+            deblur(engine, targets, wanted)
     except BrokenPipeError:  # of what is printed
         raise
     except OSError as error:
@@ -94,27 +117,23 @@ def deblur_photographs(
         ) from error
 
 
-def deblur(
-    engine: Engine, targets: Sequence[Target], *, strength: float = 1.0, detail: float = 1.0
-) -> None:
+def deblur(engine: Engine, targets: Sequence[Target], wanted: Wanted = DEFAULTS) -> None:
     """Restores photographs to PNG files, and says of each how blurred it was.
 
     What is there already, made of the same photograph in the same way, is left as it is. Colors
     become sRGB, as a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and
-    transparency are kept, and photographs are turned upright; what is not kept is said. The detail
-    is what the engine was opened with.
+    transparency are kept, and photographs are turned upright; what is not kept is said. The engine
+    was opened with the wanted detail.
 
     Raises:
         NothingRestoredError: if some could not be restored, after all others are done.
         OSError: if a result cannot be written.
     """
-    way = f"way {RESTORE_VERSION}, strength {strength:g}, detail {detail:g}"
-    how = f"{way}, weights {engine.notes['weights']}"
     failed = []
     for target in targets:
         name = shown_name(target.source)
         try:
-            deblur_one(engine, target, strength, how)
+            deblur_one(engine, target, wanted)
         except (NothingRestoredError, MemoryError) as error:
             memory = "takes more memory than there is; make it smaller, or free some"
             print(f"{name}: {memory if isinstance(error, MemoryError) else error}")
@@ -127,20 +146,31 @@ def deblur(
         )
 
 
-def deblur_one(engine: Engine, target: Target, strength: float, how: str) -> None:
+def deblur_one(engine: Engine, target: Target, wanted: Wanted) -> None:
     """Restores one photograph, unless it was before; OSError if no result can be written."""
     name = shown_name(target.source)
     try:
-        note = note_of(target.source, how)
+        mask_path = mask_of(target.source, wanted.masks)
+        note = note_of(target.source, wanted.noted(engine.notes["weights"], mask_path))
         if all(noted(path) == note for path in target.files):
             print(f"{name}: restored before, in the same way")
             return
+        if not wanted.again and noted(target.source):
+            raise NothingRestoredError(
+                "is a result of `make deblur`; what is restored twice gets worse. Restore the "
+                "photograph itself, or add AGAIN=1"
+            )
         photograph = read_photograph(
             target.source, max_pixels=MOST_PIXELS, alpha="keep", frames="first"
         )
     except (OSError, UnusablePhotograph) as error:
         raise NothingRestoredError(f"cannot be read ({error})") from error
-    restored, blur = restore(engine, photograph.pixels, strength, name)
+    pixels = photograph.pixels
+    mask = read_mask(mask_path, pixels.shape[:2]) if mask_path else None
+    scene = pixels if photograph.alpha is None else filled(pixels, photograph.alpha > 0)
+    restored, blur = restore(engine, scene, wanted.strength, name, wanted.limits_px, mask)
+    if photograph.alpha is not None:
+        restored = np.where(photograph.alpha[..., None] > 0, restored, pixels)
     with result_file(target.result, note) as file:
         write_photograph(file, photograph, restored, note)
     if target.comparison:
@@ -158,8 +188,35 @@ def deblur_one(engine: Engine, target: Target, strength: float, how: str) -> Non
         print(f"{name}: not kept: {', '.join(photograph.dropped)}")
 
 
+def mask_of(source: Path, masks: Path | None) -> Path | None:
+    """The mask of a photograph: the one that is named, or that of its name in a folder."""
+    if not masks or masks.is_file():
+        return masks
+    if found := [path for path in photographs_in(masks) if path.stem == source.stem]:
+        return found[0]
+    raise NothingRestoredError(f"has no mask of its name in {masks}; add one, or name a picture")
+
+
+def read_mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Where to restore a photograph of that height and width, 0..1; float32."""
+    try:
+        pixels = read_photograph(path, max_pixels=MOST_PIXELS).pixels
+    except (OSError, UnusablePhotograph) as error:
+        raise NothingRestoredError(f"its mask {path} cannot be read ({error})") from error
+    if pixels.shape[:2] != shape:
+        sizes = [f"{each[1]}x{each[0]}" for each in (pixels.shape, shape)]
+        raise NothingRestoredError(
+            f"its mask {path} has {sizes[0]} pixels, the photograph {sizes[1]}; give it the same"
+        )
+    return pixels.mean(-1, dtype=np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
 def plan(
-    inputs: Sequence[Path], out_dir: Path, compare: bool = False, radius_map: bool = False
+    inputs: Sequence[Path],
+    out_dir: Path,
+    compare: bool = False,
+    radius_map: bool = False,
+    masks: Path | None = None,
 ) -> list[Target]:
     """Where the restored copy of each photograph goes: a PNG of the same name.
 
@@ -171,12 +228,15 @@ def plan(
         out_dir: of the results.
         compare: also plans side-by-side pictures, `<name>-compare.jpg`.
         radius_map: also plans maps of the blur, `<name>-map.png`.
+        masks: has to be there.
 
     Raises:
         NothingRestoredError: if an input is missing, or a file would be overwritten that is no
             earlier result of the same photograph.
     """
     photographs = find_photographs(inputs)
+    if masks and not masks.exists():
+        raise NothingRestoredError(f"{masks}: no such file or folder")
     num_of_stem = Counter(path.stem.lower() for path in photographs)
     sources = {path.resolve() for path in photographs}
     source_of_file: dict[str, Path] = {}
@@ -229,7 +289,7 @@ def noted(path: Path) -> str | None:
     try:
         with Image.open(path) as image:
             exif = image.getexif()
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     return str(exif.get(DESCRIPTION, "")) if exif.get(SOFTWARE) == OUR_NAME else None
 

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from prepare.records.progress import Progress
+from train.restore.content import scene_box
 from train.restore.engine import CELL_PX, Engine, to_signed
-from train.restore.tiles import corrected_strips, num_tiles, survey
+from train.restore.tiles import continued, corrected_strips, num_tiles, survey
 
 MOST_HALVINGS = 3  # so up to 12 * 8 pixels
 # Of a scale that is looked at; of a photograph halved once, half of that. Skies that were halved
@@ -32,6 +33,13 @@ BLURRED_PX, CERTAIN = (0.5, 1.5), (0.4, 0.8)
 # The radius if it does by all around. That is never too uncertain: the other guard cost real faces
 # 0.3 to 0.5 dB, and scenes 0.3 to 0.4.
 POOLED_BLURRED_PX = (0.4, 0.8)
+WIDEST_PX = 8192  # of a photograph that is higher than wide, or that is not turned to be so
+# Share by which the network's radii may miss a told one: so that it has one of hard and of soft
+# edges, whose steps are wider.
+TOLD_WITHIN = 0.1
+LEAST_PROB = 1e-4  # that a told radius has, if it is near the estimated one
+
+Limits = tuple[float, float]
 
 
 class Scale(NamedTuple):
@@ -39,6 +47,7 @@ class Scale(NamedTuple):
 
     picture: np.ndarray  # uint8 or uint16, (height, width, 3), RGB
     share: np.ndarray  # of the change made here that is used, 0..1; float32, a value a cell
+    radius_probs: np.ndarray | None = None  # as `Engine.radius_probs` gives them, of all cells
 
 
 class BlurMap(NamedTuple):
@@ -49,7 +58,12 @@ class BlurMap(NamedTuple):
 
 
 def restore(
-    engine: Engine, photo: np.ndarray, strength: float = 1.0, name: str = ""
+    engine: Engine,
+    photo: np.ndarray,
+    strength: float = 1.0,
+    name: str = "",
+    limits_px: Limits | None = None,
+    mask: np.ndarray | None = None,
 ) -> tuple[np.ndarray, BlurMap | None]:
     """A photograph restored; what is sharp in it is the photograph's own, to the bit.
 
@@ -57,16 +71,52 @@ def restore(
         photo: uint8 or uint16, (height, width, 3), RGB.
         strength: share of the change that is made, 0..1.
         name: of the photograph, beside the bar that counts tiles; without one there is no bar.
+        limits_px: between which the radius of the blur lies, pixels, if that is known.
+        mask: where to restore, 0..1; float32, (height, width).
 
     Returns:
         the same shape and type, and the estimated blur, None for a generator that estimates none.
     """
+    box = scene_box(photo)
+    if photo[box].shape != photo.shape:
+        restored = photo.copy()
+        inner = None if mask is None else mask[box]
+        restored[box], blur = restore(engine, photo[box], strength, name, limits_px, inner)
+        return restored, blur and framed(blur, box, photo.shape)
+    if photo.shape[1] > max(photo.shape[0], WIDEST_PX):  # strips across would fill the memory
+        turned = None if mask is None else mask.T
+        restored, blur = restore(engine, photo.swapaxes(0, 1), strength, name, limits_px, turned)
+        return restored.swapaxes(0, 1), blur and BlurMap(*(part.T for part in blur))
+    return restored_scene(engine, photo, strength, name, limits_px, mask)
+
+
+def framed(blur: BlurMap, box: tuple[slice, slice], shape: tuple[int, ...]) -> BlurMap:
+    """The blur of a photograph of that shape, of which the box alone is a scene."""
+    parts = []
+    for values, around in zip(blur, (0, 1), strict=True):
+        whole = np.full([-(-side // CELL_PX) for side in shape[:2]], around, np.float32)
+        top, left = (side.start // CELL_PX for side in box)
+        place = whole[top : top + values.shape[0], left : left + values.shape[1]]
+        place[:] = values[: place.shape[0], : place.shape[1]]
+        parts.append(whole)
+    return BlurMap(*parts)
+
+
+def restored_scene(
+    engine: Engine,
+    photo: np.ndarray,
+    strength: float,
+    name: str,
+    limits_px: Limits | None,
+    mask: np.ndarray | None,
+) -> tuple[np.ndarray, BlurMap | None]:
+    """A photograph without a frame, restored; see `restore`."""
     multiple = int(engine.notes["multiple"])
     cells = [-(-side // CELL_PX) for side in photo.shape[:2]]
-    blur: BlurMap | None = None
+    blur = None
     scales = [Scale(photo, np.ones(cells, np.float32))]
-    if engine.estimates_radius:
-        scales, blur = estimate_blur(engine, photo)
+    if engine.radii_px.size:
+        scales, blur = estimate_blur(engine, photo, limits_px)
     while len(scales) > 1 and not scales[-1].share.any():
         scales.pop()  # nothing is blurred so much
     sizes = [scale.picture.shape for scale in scales]
@@ -76,10 +126,14 @@ def restore(
     with Progress(name=name, total=total, unit="tile", hidden=not name) as progress:
         coarse: np.ndarray | None = None  # the change of all coarser scales
         for scale in reversed(scales[1:]):
-            parts = [part for _, part in changes_of(engine, scale, coarse, multiple, progress)]
-            coarse = np.concatenate(parts)
+            change_here = np.empty(scale.picture.shape, np.float32)
+            for top, part in changes_of(engine, scale, coarse, multiple, progress):
+                change_here[top : top + len(part)] = part
+            coarse = change_here
         for top, change in changes_of(engine, scales[0], coarse, multiple, progress):
             rows = slice(top, top + len(change))
+            if mask is not None:
+                change *= mask[rows, :, None]
             change *= np.float32(strength * peak / 2)
             change += photo[rows]
             np.rint(change, out=change)
@@ -101,7 +155,13 @@ def changes_of(
         columns = slice(max(0, left // CELL_PX - 1), end_x // CELL_PX + 1)
         if not scale.share[rows, columns].any():
             return np.zeros(tile.shape, np.float32)
-        return engine.correction(to_signed(tile))
+        probs = scale.radius_probs
+        if probs is not None:
+            num_rows, num_columns = (side // CELL_PX for side in tile.shape[:2])
+            first, left_most = top // CELL_PX, left // CELL_PX
+            probs = probs[first : first + num_rows, left_most : left_most + num_columns]
+            probs = continued(probs, num_rows, num_columns)
+        return engine.correction(to_signed(tile), probs)
 
     for top, change in corrected_strips(correct, scale.picture, multiple):
         share = enlarged(scale.share, len(change), width, CELL_PX, top)
@@ -112,7 +172,9 @@ def changes_of(
         yield top, change
 
 
-def estimate_blur(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], BlurMap]:
+def estimate_blur(
+    engine: Engine, photo: np.ndarray, limits_px: Limits | None = None
+) -> tuple[list[Scale], BlurMap]:
     """Estimates the blur at several scales, and shares the restoring out among them.
 
     A coarse scale comes first: of what is wider than a fine scale knows, that one sees nothing.
@@ -126,9 +188,13 @@ def estimate_blur(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], BlurM
     scales: list[Scale] = []
     taken = radius = confidence = np.zeros((1, 1), np.float32)
     for halvings in reversed(range(len(pictures))):
-        own_px, certainty = survey(
-            lambda strip: engine.radius(to_signed(strip)), pictures[halvings], CELL_PX
+        probs = survey(
+            lambda strip: engine.radius_probs(to_signed(strip)), pictures[halvings], CELL_PX
         )
+        if limits_px:
+            limits = (limit / 2**halvings for limit in limits_px)
+            probs = limited(probs, engine.radii_px, *limits)
+        own_px, certainty = mean_and_certainty(probs, engine.radii_px)
         taken, radius, confidence = (
             enlarged(values, *own_px.shape) for values in (taken, radius, confidence)
         )
@@ -136,11 +202,35 @@ def estimate_blur(engine: Engine, photo: np.ndarray) -> tuple[list[Scale], BlurM
         if halvings:
             wide_px, blurred = split_mixture(own_px, certainty)
             own *= ramp(wide_px, *TAKES_OVER_PX) * ramp(blurred, *TAKES_OVER_SHARE)
-        sure = np.float32(1) if engine.uses_pooling else ramp(certainty, *CERTAIN)
-        scales.insert(0, Scale(pictures[halvings], own * sure * ramp(own_px, *blurred_px)))
+        needs_guard = not (engine.uses_pooling or limits_px)
+        sure = ramp(certainty, *CERTAIN) if needs_guard else np.ones_like(certainty)
+        share = own * sure * ramp(own_px, *blurred_px)
+        scales.insert(0, Scale(pictures[halvings], share, probs))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         confidence = confidence + own * sure
     return scales, BlurMap(radius, confidence)
+
+
+def limited(probs: np.ndarray, radii_px: np.ndarray, low_px: float, high_px: float) -> np.ndarray:
+    """Probabilities of radii, (rows, columns, radii), of which only those within limits may be.
+
+    Where none of the network's radii lies within them, that is those next to their middle.
+    """
+    within = (radii_px >= low_px * (1 - TOLD_WITHIN)) & (radii_px <= high_px * (1 + TOLD_WITHIN))
+    if not within.any():
+        distance = np.abs(radii_px - (low_px + high_px) / 2)
+        within = distance == distance.min()
+    # Where the estimate has nothing within them, what is nearest to it.
+    distance = np.abs(radii_px - (probs.astype(np.float32) @ radii_px)[..., None])
+    allowed = within * (probs + LEAST_PROB * np.exp(-2 * distance))
+    return (allowed / allowed.sum(-1, keepdims=True)).astype(probs.dtype)
+
+
+def mean_and_certainty(probs: np.ndarray, radii_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the radius at each place, and 1 less its deviation as a share of 1 + the mean."""
+    mean, square = (probs.astype(np.float32) @ power for power in (radii_px, radii_px**2))
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    return mean, np.maximum(0, 1 - deviation / (1 + mean))
 
 
 def split_mixture(mean_px: np.ndarray, certainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

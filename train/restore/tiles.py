@@ -10,7 +10,7 @@ FEATHER_PX = 64  # over which two neighbors fade into each other
 SURVEY_PIXELS, SURVEY_CONTEXT_PX = 1 << 22, 256  # likewise, of a strip whose blur is estimated
 
 Correct = Callable[[np.ndarray, int, int], np.ndarray]  # a tile, its top and left, to its change
-Estimate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Estimate = Callable[[np.ndarray], np.ndarray]  # a picture to values of its cells
 
 
 def corrected_strips(
@@ -66,8 +66,8 @@ def faded(
         yield begin, part[: stop - begin]
 
 
-def survey(estimate: Estimate, photo: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """What is estimated of each cell of a picture, strip by strip: two arrays, a value a cell.
+def survey(estimate: Estimate, photo: np.ndarray, cell: int) -> np.ndarray:
+    """What is estimated of each cell of a picture, strip by strip; float16, as it is much.
 
     The estimate takes sides divisible by the cell's, which divides 256 pixels.
     """
@@ -78,11 +78,9 @@ def survey(estimate: Estimate, photo: np.ndarray, cell: int) -> tuple[np.ndarray
         start = max(0, top - SURVEY_CONTEXT_PX)
         strip = photo[start : min(height, top + step + SURVEY_CONTEXT_PX)]
         sides = (side + -side % cell for side in strip.shape[:2])
-        estimated = estimate(continued(strip, *sides))
         rows = slice((top - start) // cell, (min(top + step, height) - start + cell - 1) // cell)
-        parts.append([values[rows] for values in estimated])
-    first, second = zip(*parts, strict=True)
-    return np.concatenate(first), np.concatenate(second)
+        parts.append(estimate(continued(strip, *sides))[rows].astype(np.float16))
+    return np.concatenate(parts)
 
 
 def continued(tile: np.ndarray, height: int, width: int) -> np.ndarray:
