@@ -57,7 +57,7 @@ def test_a_fresh_file_needs_nothing_else(run: Run) -> None:
     with pytest.raises(TrainError, match=r"not as it was written.*copy both again"):
         open_engine(run)
     run.exported.unlink()
-    with pytest.raises(TrainError, match=r"no checkpoint in .*make train RUN=r"):
+    with pytest.raises(TrainError, match=r"no checkpoint yet: .*make train RUN=r"):
         open_engine(run)
 
 

@@ -167,7 +167,7 @@ def load_generator(run_dir: Path, pixel: bool = False) -> tuple[keras.Model, int
             except NoCheckpointError:
                 if folder != run.best_dir:  # the newest may be whole where the best is not
                     raise
-    raise NoCheckpointError(f"no checkpoint in {run_dir}; run `make train RUN={run.name}` first")
+    raise NoCheckpointError(run.why_no_checkpoint)
 
 
 def averaged_in(folder: Path, record: RunRecord) -> tuple[keras.Model, int]:

@@ -195,6 +195,17 @@ class Run:
         return self.weights is not None or self.exported.is_file()
 
     @property
+    def why_no_checkpoint(self) -> str:
+        """Why a run without weights has none yet, and what to do."""
+        if (self.path / "settings.json").exists():
+            return (
+                f"{self.path} has no checkpoint yet: its training saves the first after some "
+                f"minutes (CHECKPOINT_MINUTES); wait for it, or go on with `make train "
+                f"RUN={self.name}`"
+            )
+        return f"no checkpoint in {self.path}; run `make train RUN={self.name}` first"
+
+    @property
     def fixed_radius_sets(self) -> tuple[str, ...]:
         """Names of its sets, if each has one radius: it makes other blurs worse. Else empty."""
         try:
@@ -356,10 +367,7 @@ def inherited_settings(
             "with FROM_RUN=.., or leave it out"
         )
     if source.weights is None:
-        raise UnfitRunError(
-            f"{source.path} has no checkpoint to start from; run `make train RUN={source.name}` "
-            "first"
-        )
+        raise UnfitRunError(source.why_no_checkpoint)
     network = {setting: getattr(record.settings, setting) for setting in OF_NETWORK}
     for setting, value in network.items():
         if changes.get(setting, value) != value:

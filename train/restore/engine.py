@@ -113,7 +113,7 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
         raise TrainError(
             f"{path} is not as it was written (see {path.name}.sha256 beside it); copy both again"
             if path.is_file()
-            else f"no checkpoint in {run.path}; run `make train RUN={run.name}` first"
+            else run.why_no_checkpoint
         )
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainError(
