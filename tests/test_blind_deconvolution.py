@@ -12,7 +12,13 @@ from scipy.special import softmax
 from prepare.records.blur import Aperture
 from prepare.records.psf import aperture_psf
 from train.evaluation.metrics import psnr_db
-from train.networks.blind_deconvolution import FAR_WINDOW, NEAR_WINDOW, blind_inverse, pooled_probs
+from train.networks.blind_deconvolution import (
+    FAR_WINDOW,
+    NEAR_WINDOW,
+    NOISE_LAYER,
+    blind_inverse,
+    pooled_probs,
+)
 from train.networks.deconvolution_filters import RADII, Blur, inverse_filter, lens_transfers
 
 
@@ -104,6 +110,25 @@ def test_radius_is_found_and_its_blur_reduced_without_training(
     assert restored_db > (psnr_db(blurred, sharp) + least_db if least_db else 40)
 
 
+@pytest.mark.parametrize("radius", [3.0, 8.0])
+@pytest.mark.parametrize("noise", [0.0, 1.5, 4.0, 8.0])
+def test_noise_is_estimated_and_a_blur_is_found_in_it(radius: float, noise: float) -> None:
+    """The same in all channels, so that its luma has as much."""
+    grain = noise * np.random.default_rng(0).standard_normal((256, 256, 1))
+    seen = (blurred_by(radius, photograph(1.5)) + grain).round().clip(0, 255).astype(np.uint8)
+    energy = keras.Model(front_of(True).input, front_of(True).get_layer(NOISE_LAYER).output)
+    found = 127.5 * np.sqrt(energy(signed(seen)).numpy().item())
+    assert found == pytest.approx(noise, rel=0.15, abs=0.6)
+    mean = probs_of(seen, pooled=True).mean((0, 1)) @ RADII
+    assert mean == pytest.approx(radius, rel=0.15 if noise < 8 else 0.5, abs=0.5)
+
+
+def test_an_inverse_for_more_noise_adds_less() -> None:
+    blur = Blur(3.0, (0.0, 0.1), 0.25)
+    energies = [float((inverse_filter(blur, 12, 0.04, white) ** 2).sum()) for white in (0, 0.1, 1)]
+    assert energies[0] > 1.5 * energies[1] > 2 * energies[2] > 0
+
+
 @pytest.mark.parametrize(("radius", "least"), [(0.0, 0.0), (2.5, 0.5), (7.5, 6.5)])
 def test_pooled_estimate_errs_towards_leaving_what_is_smooth_and_noisy(
     radius: float, least: float
@@ -146,9 +171,9 @@ def test_the_estimate_that_learns_is_used_in_training_alone() -> None:
     seen = blurred_by(5.0, photograph(1.5))
     assert np.abs(probs_of(seen, True, training=True) - probs_of(seen, True)).max() > 0.1
     (kernel, _) = front.trainable_weights
-    assert kernel.shape == (1, 1, 20, 24)
+    assert kernel.shape == (4, 1, 1, 20, 24)  # for each of four noises
     kept = [weight for weight in front.weights if weight.shape == kernel.shape]
-    assert len(kept) == 2
+    assert len(kept) == 1  # what is computed is no weight
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (12, 64)])
@@ -160,12 +185,12 @@ def test_front_takes_any_multiple_of_4(pooled: bool, shape: tuple[int, int]) -> 
     np.testing.assert_allclose(inverse, 0, atol=1e-5)
 
 
-# How places are pooled, of maps of 5 radii by 20 rings.
+# How places are pooled, of maps of 5 radii.
 
 
-def pooled(logits: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    inputs = [keras.Input((None, None, 5)), keras.Input((None, None, 20))]
-    probs = keras.Model(inputs, pooled_probs(*inputs))([logits[None], logs[None]]).numpy()[0]
+def pooled(logits: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+    inputs = [keras.Input((None, None, 5)), keras.Input((None, None, 1))]
+    probs = keras.Model(inputs, pooled_probs(*inputs))([logits[None], contrast[None]]).numpy()[0]
     np.testing.assert_allclose(probs.sum(-1), 1, atol=1e-4)  # so nothing is NaN
     return probs.astype(float)
 
@@ -173,9 +198,8 @@ def pooled(logits: np.ndarray, logs: np.ndarray) -> np.ndarray:
 def test_log_odds_are_means_by_contrast_and_by_how_sure_each_is_to_be_blurred() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (6, 6, 5)).astype(np.float32)
-    logs = rng.normal(0, 2, (6, 6, 20)).astype(np.float32)
-    probs = pooled(logits, logs)  # every window holds all of these, so all places are told alike
-    contrast = np.exp(logs[..., 4:8].mean(-1, keepdims=True) / 3)
+    contrast = rng.uniform(0.1, 1, (6, 6, 1)).astype(np.float32)
+    probs = pooled(logits, contrast)  # every window holds all of these, so all are told alike
     sharp = softmax(logits, -1)[..., :1]
     mean = (sharp * contrast).sum() / contrast.sum()
     both = mean**2 / (mean**2 + (1 - mean) ** 2)  # near and far are two witnesses
@@ -186,11 +210,11 @@ def test_log_odds_are_means_by_contrast_and_by_how_sure_each_is_to_be_blurred() 
 
 
 def test_near_and_far_differ_and_nothing_beyond_has_a_say() -> None:
-    logits, logs = np.zeros((100, 100, 5), np.float32), np.zeros((100, 100, 20), np.float32)
+    logits, contrast = np.zeros((100, 100, 5), np.float32), np.ones((100, 100, 1), np.float32)
     logits[..., 0] = 1.0
-    before = pooled(logits, logs)
+    before = pooled(logits, contrast)
     logits[48:52, 48:52, 0] = -20.0  # blurred for certain, in the middle
-    changed = before[..., 0] - pooled(logits, logs)[..., 0]
+    changed = before[..., 0] - pooled(logits, contrast)[..., 0]
     row, beyond = changed[50], 50 + NEAR_WINDOW // 2 + 4
     assert row[50] > 0.03
     assert row[beyond] < row[50] / 5  # only by what is far

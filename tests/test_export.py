@@ -77,7 +77,7 @@ def test_other_generators_answer_alike(
 def test_given_probabilities_stand_in_the_place_of_its_own(generator: keras.Model) -> None:
     picture = np.random.default_rng(1).uniform(-1, 1, (64, 48, 3)).astype(np.float32)
     engine = engine_of(generator)
-    own = engine.radius_probs(picture)
+    own, _ = engine.estimate(picture)
     assert own.shape == (16, 12, len(engine.radii_px)) == (16, 12, len(RADII))
     layer = keras.Model(generator.input, generator.get_layer("radius_probs").output)
     np.testing.assert_allclose(own, layer(picture[None], training=False)[0], atol=1e-4)

@@ -355,14 +355,18 @@ def test_a_sharp_draw_is_the_sharp_half_itself():
     np.testing.assert_array_equal(copy, reduce_photo(photo, 64))
 
 
-def test_every_second_set_of_the_recipe_is_of_the_lens_alone():
+def test_every_second_set_of_the_recipe_is_of_lens_and_sensor_alone():
     kinds = [recipe_set("wild", number) for number in (1, 2, 3, 4)]
     assert [kind.name for kind in kinds] == ["wild-01", "wild-02", "wild-03", "wild-04"]
     assert [kind.spreads == WILD.spreads for kind in kinds] == [True, False, True, False]
     for kind in kinds[1::2]:
-        assert set(kind.spreads) == {"radius_px", "blades", "curvature", "rotation", "linear"}
+        lens = {"radius_px", "blades", "curvature", "rotation", "linear"}
+        assert set(kind.spreads) == lens | {"noise", "noise_kind", "monochromatic"}
         drawn = kind.sample("00000")
-        assert (drawn.noise, drawn.jpeg, drawn.softness, drawn.layers) == (0, 0, 0, 1)
+        assert (drawn.jpeg, drawn.softness, drawn.layers) == (0, 0, 1)
+        noises = [kind.sample(f"{number:05d}").noise for number in range(400)]
+        assert 0.2 < np.mean(np.array(noises) > 0) < 0.3
+        assert 11 < max(noises) * 2.55 < 12  # levels
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoin
     data_dir, tmp_path
 ):
     with pytest.raises(NonFiniteLossError, match=r"between steps \d+ and (\d+); .* is step \d+"):
-        run(tmp_path, data_dir, learning_rate=2e9, steps=20, sample_every=20, **PIXEL)
+        run(tmp_path, data_dir, learning_rate=2e9, steps=20, sample_every=20, blocks=4, **PIXEL)
     *_, last = steps_in(tmp_path)
     assert last < 20
     for name, value in tensors_of(tmp_path, last).items():

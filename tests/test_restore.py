@@ -40,8 +40,9 @@ class StandIn:
         deviation = 4 * (1 - self.certainty)
         return np.array([0, 3 - deviation, 3 + deviation] * self.estimates_blur, np.float32)
 
-    def radius_probs(self, blurred: np.ndarray) -> np.ndarray:
-        return np.full((blurred.shape[0] // 4, blurred.shape[1] // 4, 3), [0, 0.5, 0.5])
+    def estimate(self, blurred: np.ndarray) -> tuple[np.ndarray, float]:
+        cells = blurred.shape[0] // 4, blurred.shape[1] // 4
+        return np.full((*cells, 3), [0, 0.5, 0.5]), 0.5
 
     def correction(self, blurred: np.ndarray, radius_probs: np.ndarray | None) -> np.ndarray:
         assert (radius_probs is not None) == self.estimates_blur
@@ -367,5 +368,7 @@ def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
 def test_the_line_tells_the_range_and_what_is_not_certain() -> None:
     blur = blur_map(np.linspace(0, 10, 1001)[None])
     assert described(blur) == "blur of 0.2 to 9.8 pixels in radius, half of it above 5.0"
+    assert "half of it above 5.0; noise of some 4 levels" in described(blur._replace(noise=4.2))
+    assert described(blur_map(np.zeros((1, 9)))) == "no blur found"
     blur.confidence[:, :100] = 0.2
     assert described(blur).endswith("; less changed where that is not certain (10 % of it)")

@@ -251,7 +251,18 @@ def training_batches(
         pair = tf.cast(pair, tf.float32)  # to turn bytes, oneDNN wants AVX-512, and says so
         scales = settings.scales if pairs.any_scale else 1.0
         pair, augment_seed = rescale(pair, augment_seed, side, scales)
-        return augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
+        blurred, sharp = augment(pair, augment_seed, settings.jitter_px, side, pairs.mirror, turn)
+        if settings.overlays == 0:
+            return blurred, sharp
+        front_seed, wanted_seed, place_seed = tf.unstack(
+            tf.random.experimental.stateless_split(kernel_seed, 3)
+        )
+        front = tf.random.stateless_uniform([], front_seed, 0, num_images, tf.int64)
+        return tf.cond(
+            tf.random.stateless_uniform([], wanted_seed) < settings.overlays,
+            lambda: overlay(blurred, sharp, tf.cast(read(0, front), tf.float32), place_seed),
+            lambda: (blurred, sharp),
+        )
 
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False  # copies kept pictures
@@ -260,6 +271,44 @@ def training_batches(
     batches = samples.batch(share.get_per_replica_batch_size(settings.batch), drop_remainder=True)
     signed = batches.map(lambda blurred, sharp: (blurred / 127.5 - 1.0, sharp / 127.5 - 1.0))
     return signed.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def overlay(
+    blurred: "tf.Tensor", sharp: "tf.Tensor", other: "tf.Tensor", seed: "tf.Tensor"
+) -> "tuple[tf.Tensor, tf.Tensor]":
+    """Lays something sharp over both pictures of a pair: another picture, or one color.
+
+    What is hidden behind it is blurred with the rest, as behind a thumb or a frame: an inverse of
+    the blur must not look across the edge.
+
+    Args:
+        blurred, sharp: (side, side, 3), 0..255.
+        other: another picture, at least as large.
+        seed: integer, shape (2,), for `tf.random`'s stateless functions.
+    """
+    import tensorflow as tf
+
+    uniform = tf.random.stateless_uniform
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 8))
+    side = tf.shape(blurred)[0]
+    # Outlines are round, as of hands and leaves, or straight, as of frames and letters.
+    straight = uniform([], seeds[0]) < 0.4
+    most_cells = tf.where(straight, 25, 8)
+    cells = uniform([2], seeds[1], 2, most_cells, tf.int32)
+    field = tf.random.stateless_normal([cells[0], cells[1], 1], seeds[2])
+    field = tf.cond(
+        straight,
+        lambda: tf.image.resize(field, [side, side], "nearest"),
+        lambda: tf.image.resize(field, [side, side], "bicubic"),
+    )
+    sharpness = uniform([], seeds[3], 8.0, 60.0)  # so that edges are 1 to 6 pixels wide
+    mask = tf.clip_by_value(0.5 + sharpness * (field - uniform([], seeds[4], 0.3, 1.5)), 0.0, 1.0)
+    front = tf.image.stateless_random_crop(other, tf.shape(blurred), seeds[5])
+    color = uniform([3], seeds[6], -60.0, 315.0)  # often black or white
+    gray = uniform([], seeds[7]) < 0.8
+    color = tf.clip_by_value(tf.where(gray, color[:1], color), 0.0, 255.0)
+    front = tf.where(straight, color, front)
+    return blurred + mask * (front - blurred), sharp + mask * (front - sharp)
 
 
 def picture_reader(

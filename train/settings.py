@@ -80,6 +80,9 @@ class TrainSettings:
     scales: float = setting(
         2.0, "half of all pairs are shown up to so many times smaller, where radii are ranges"
     )
+    overlays: float = setting(
+        0.0, "share of crops before which something sharp is laid, as a hand or a frame would be"
+    )
     jitter_px: int = setting(0, "random shift of both halves in training, at most, pixels")
     cache: Literal["auto", "0", "1"] = setting(
         "auto",
@@ -106,6 +109,7 @@ class TrainSettings:
             self._require(0 <= getattr(self, name) <= LARGEST, name, "0 or a positive number")
         for name in ("beta1", "gan_start"):
             self._require(0 <= getattr(self, name) < 1, name, "at least 0 and below 1")
+        self._require(0 <= self.overlays <= 1, "overlays", "between 0 and 1")
         self._require(0 < self.gan_share <= 1, "gan_share", "above 0 and at most 1")
         multiple = SIZE_MULTIPLES[self.generator]
         expected = f"a multiple of {multiple} for the generator {self.generator}"
@@ -138,7 +142,7 @@ class TrainSettings:
 PRESETS = {
     "sharp": TrainSettings(),
     # Nothing but what the pixels say: for photographs, whose faces nobody wants invented.
-    "faithful": TrainSettings(gan_weight=0.0, start="pooled"),
+    "faithful": TrainSettings(gan_weight=0.0, start="pooled", overlays=0.25),
     # A few steps on a few drawn pictures. The discriminator sets in late: a step with it takes as
     # long as three without.
     "demo": TrainSettings(

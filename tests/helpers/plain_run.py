@@ -11,13 +11,15 @@ from train.run import Run
 
 HEAD = '<ir_version: 8, opset_import: ["": 17]> plain (float[1, height, width, 3] blurred) => '
 NEGATIVE = "(float[1, height, width, 3] restored) { restored = Neg(blurred) }"
-ONE_RADIUS = """(float[1, 2, rows, columns] estimated_radius_probs) {
+ONE_RADIUS = """(float[1, 2, rows, columns] estimated_radius_probs,
+        float[1, 1, 1, 1] estimated_noise_energy) {
     planes = Transpose <perm = [0, 3, 1, 2]> (blurred)
     cells = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (planes)
     gray = ReduceMean <axes = [1], keepdims = 1> (cells)
     zeros = Sub (gray, gray)
     one = Constant <value_float = 1.0> ()
     ones = Add (zeros, one)
+    estimated_noise_energy = ReduceMean <axes = [2, 3]> (zeros)
     estimated_radius_probs = Concat <axis = 1> (zeros, ones)
 }"""
 

@@ -123,7 +123,9 @@ def write_onnx(
 ) -> Forward:
     """Writes ONNX, for any picture size, and loads it again in ONNX Runtime."""
     write_onnx_file(path, onnx_of(generator, notes, half).SerializeToString())
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # it warns of inputs that may be left out
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda blurred: session.run(["restored"], {"blurred": blurred})[0]
 
 

@@ -6,7 +6,7 @@ channels last. Needs the package `onnx`.
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from train.export import ESTIMATOR, POOLED, RADII_PX
-from train.networks.blind_deconvolution import RADIUS_LAYER
+from train.networks.blind_deconvolution import NOISE_LAYER, RADIUS_LAYER
 from train.networks.deconvolution_filters import RADII
 
 OPSET, IR_VERSION = 17, 8  # the oldest with all that is used, so that old runtimes read it, too
@@ -56,10 +56,10 @@ class Graph:
         kept = self.add("Mul", [estimate, self.add("Cast", [is_zero], to=FLOAT)])
         return self.add("Add", [kept, name])
 
-    def leading_to(self, output: str) -> "Graph":
-        """The part that an output is computed by."""
+    def leading_to(self, outputs: Iterable[str]) -> "Graph":
+        """The part that some outputs are computed by."""
         nodes: list[onnx.NodeProto] = []
-        needed = {output}
+        needed = set(outputs)
         for node in reversed(self.nodes):
             if needed & set(node.output):
                 nodes.insert(0, node)
@@ -85,17 +85,18 @@ class Graph:
         graph.nodes += self.nodes
         return graph
 
-    def estimator(self, probs: str) -> onnx.ModelProto:
-        """The part that estimates probabilities of radii, as a model of its own."""
-        end = f"estimated_{RADIUS_LAYER}"
-        self.nodes.append(helper.make_node("Identity", [probs], [end]))
-        return self.leading_to(end).model(end, PROBS_SHAPE, {})
+    def estimator(self, probs: str, noise: str) -> onnx.ModelProto:
+        """The part that estimates probabilities of radii, and the noise; a model of its own."""
+        ends = {f"estimated_{RADIUS_LAYER}": PROBS_SHAPE, f"estimated_{NOISE_LAYER}": (1, 1, 1, 1)}
+        for value, end in zip((probs, noise), ends, strict=True):
+            self.nodes.append(helper.make_node("Identity", [value], [end]))
+        return self.leading_to(ends).model(ends, {})
 
-    def model(self, output: str, shape: tuple, notes: Mapping[str, str]) -> onnx.ModelProto:
-        """The graph as a checked model from a picture to an output of that shape."""
+    def model(self, outputs: Mapping[str, tuple], notes: Mapping[str, str]) -> onnx.ModelProto:
+        """The graph as a checked model from a picture to outputs of these shapes."""
         starts = {"blurred": PICTURE_SHAPE, **self.options}
         inputs = [helper.make_tensor_value_info(name, FLOAT, starts[name]) for name in starts]
-        end = helper.make_tensor_value_info(output, FLOAT, shape)
+        ends = [helper.make_tensor_value_info(name, FLOAT, outputs[name]) for name in outputs]
         defaults = {
             name: np.zeros([1 if isinstance(side, str) else side for side in shape], np.float32)
             for name, shape in self.options.items()
@@ -105,7 +106,7 @@ class Graph:
             for name, array in (self.weights | defaults).items()
         ]
         model = helper.make_model(
-            helper.make_graph(self.nodes, "generator", inputs, [end], weights),
+            helper.make_graph(self.nodes, "generator", inputs, ends, weights),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
             producer_name="pix2pix-deblurrer",
@@ -130,7 +131,7 @@ def onnx_of(
         the probability of each of RADII at each cell of 4x4 pixels, float32, (1, radii, height / 4,
         width / 4), in place of its own; what estimates these is a model of its own, in its notes.
     """
-    graph, notes = Graph(), dict(notes)
+    graph, notes, noise = Graph(), dict(notes), ""
     names = {id(generator.inputs[0]): graph.add("Transpose", ["blurred"], perm=[0, 3, 1, 2])}
     for layer in generator.operations:
         if isinstance(layer, keras.layers.InputLayer):
@@ -143,8 +144,10 @@ def onnx_of(
             elif isinstance(argument, int | float):
                 inputs.append(graph.weight(np.float32(argument)))
         value = TRANSLATIONS[type(layer).__name__](graph, layer, inputs)
+        if layer.name == NOISE_LAYER:
+            noise = value
         if layer.name == RADIUS_LAYER:
-            estimator = graph.estimator(value)
+            estimator = graph.estimator(value, noise)
             notes[ESTIMATOR] = base64.b64encode(estimator.SerializeToString()).decode()
             notes[RADII_PX] = " ".join(map(str, RADII))
             if isinstance(layer, keras.layers.Concatenate):  # a Softmax is of each place alone
@@ -153,8 +156,8 @@ def onnx_of(
         names[id(node.outputs[0])] = value
     last = names[id(generator.outputs[0])]
     graph.nodes.append(helper.make_node("Transpose", [last], ["restored"], perm=[0, 2, 3, 1]))
-    graph = graph.leading_to("restored")
-    return (graph.halved() if half else graph).model("restored", PICTURE_SHAPE, notes)
+    graph = graph.leading_to(["restored"])
+    return (graph.halved() if half else graph).model({"restored": PICTURE_SHAPE}, notes)
 
 
 def conv(graph: Graph, layer: keras.layers.Conv2D, inputs: list[str]) -> str:
@@ -219,6 +222,38 @@ def weighted_sum(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> 
     return graph.add("Conv", [weighed, graph.weight(sums[:, :, None, None])])
 
 
+def noise_weights(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+    """Shares of a noise between the two energies that it lies between, by their logarithms."""
+    first, steps = (
+        graph.weight(each[None, :, None, None]) for each in (layer.logs[:-1], np.diff(layer.logs))
+    )
+    beyond = graph.add("Sub", [graph.add("Log", inputs), first])
+    limits = [graph.weight(np.float32(limit)) for limit in (0, 1)]
+    passed = graph.add("Clip", [graph.add("Div", [beyond, steps]), *limits])
+    zero, one = (graph.weight(np.full((1, 1, 1, 1), end, np.float32)) for end in (0, 1))
+    ends = (graph.add("Concat", parts, axis=1) for parts in ([one, passed], [passed, zero]))
+    return graph.add("Sub", list(ends))
+
+
+def weighted_conv(graph: Graph, layer: keras.layers.Layer, inputs: list[str]) -> str:
+    """One convolution, by the mean of the kernels and of the biases that is computed before."""
+    kernels = np.asarray(layer.kernels).transpose(0, 4, 3, 1, 2)
+    biases = np.broadcast_to(np.asarray(layer.biases), kernels.shape[:2])
+    weights = graph.add("Reshape", [inputs[1], graph.weight(np.array([1, -1]))])
+    means = []
+    for parts in (kernels, biases):
+        flat, shape = graph.weight(parts.reshape(len(parts), -1)), np.array(parts.shape[1:])
+        mean = graph.add("MatMul", [weights, flat])
+        means.append(graph.add("Reshape", [mean, graph.weight(shape)]))
+    return graph.add("Conv", [inputs[0], *means], kernel_shape=kernels.shape[3:])
+
+
+def mean(graph: Graph, layer: Any, inputs: list[str]) -> str:
+    """Over channels or over places, which the graph has in another order; dimensions stay."""
+    axes = {(-1,): [1], (1, 2): [2, 3]}[tuple(np.ravel(layer.axis).tolist())]
+    return graph.add("ReduceMean", inputs, axes=axes, keepdims=1)
+
+
 def get_item(graph: Graph, layer: Any, inputs: list[str]) -> str:
     """Channels side by side, `x[..., a:b]`, the only slice that the generators take."""
     (*_, chosen) = layer._inbound_nodes[-1].arguments.args[1]
@@ -257,12 +292,14 @@ TRANSLATIONS: Mapping[str, Translate] = {
     "EdgePad": edge_pad,
     "Exp": plain("Exp"),
     "GetItem": get_item,
+    "Identity": lambda _graph, _layer, inputs: inputs[0],
     "LeakyReLU": lambda graph, layer, inputs: graph.add(
         "LeakyRelu", inputs, alpha=float(layer.negative_slope)
     ),
     "Log": plain("Log"),
-    "Mean": plain("ReduceMean", axes=[1], keepdims=1),  # over channels, kept
+    "Mean": mean,
     "Multiply": plain("Mul"),
+    "NoiseWeights": noise_weights,
     "ReLU": plain("Relu"),
     "Rescaling": rescaling,
     "Softmax": plain("Softmax", axis=1),
@@ -271,5 +308,6 @@ TRANSLATIONS: Mapping[str, Translate] = {
     "Subtract": plain("Sub"),
     "TrainTestSwitch": lambda _graph, _layer, inputs: inputs[1],
     "TrueDivide": plain("Div"),
+    "WeightedConv": weighted_conv,
     "WeightedSum": weighted_sum,
 }

@@ -1,7 +1,8 @@
 """Takes a blur of unknown size and edge out of a picture, as far as linear filters can.
 
-Layers for the front of a generator: an estimate of the blur at each place, from what it leaves of
-each ring of the spectrum, and the inverse filter for it. They are known before any training.
+Layers for the front of a generator: an estimate of the noise, one of the blur at each place, from
+what it leaves of each ring of the spectrum, and the inverse filter for both. They are known before
+any training.
 """
 
 from typing import Any
@@ -13,9 +14,18 @@ from keras import layers, ops
 
 from prepare.records.srgb import LUMA
 from train.networks import deconvolution_filters as filters
-from train.networks.layers import DepthToSpace, EdgePad, SpaceToDepth, TrainTestSwitch, WeightedSum
+from train.networks.layers import (
+    DepthToSpace,
+    EdgePad,
+    NoiseWeights,
+    SpaceToDepth,
+    TrainTestSwitch,
+    WeightedConv,
+    WeightedSum,
+)
 
 RADIUS_LAYER = "radius_probs"  # gives the probability of each of RADII
+NOISE_LAYER = "noise_energy"  # gives the energy of the white noise
 
 # A checkpoint names its weights by their place in this graph, and holds none of these numbers: a
 # change of one wants a start of another name. All sides are of windows, in cells of 4 pixels.
@@ -31,6 +41,7 @@ CONTRAST_POWER = 1 / 3
 POOLED_TRUST = 1.8  # that many places may be trusted more than one, by trial on real pairs
 LEAST_WEIGHT = 1e-3  # so that nothing is divided by 0 where all is sharp
 ROUNDING = 1e-6  # likewise, of probabilities
+LEAST_NOISE = 1e-6  # likewise, of its logarithm
 
 
 def blind_inverse(blurred: tf.Tensor, pooled: bool) -> tuple[tf.Tensor, tf.Tensor]:
@@ -43,63 +54,88 @@ def blind_inverse(blurred: tf.Tensor, pooled: bool) -> tuple[tf.Tensor, tf.Tenso
 
     Returns:
         the correction of the luma, (batch, height, width, 1), in the units of the pictures, and
-        clues, (batch, height / 4, width / 4, channels): the probability of each of RADII, and the
-        corrections for each, folded.
+        clues, (batch, height / 4, width / 4, channels): the probability of each of RADII, the
+        weights of NOISE_ENERGIES, and the corrections for each blur, folded.
     """
     luma = fixed_conv(LUMA.reshape(1, 1, 3, 1))(blurred)
     halved = layers.AveragePooling2D(2, dtype="float32")(luma)
-    radius_probs = estimate_radius(luma, halved, pooled)
-    fines = corrections_of(luma, filters.FULL_RES)
-    coarses = corrections_of(halved, filters.HALF_RES)
-    num_fine, num_coarse = len(filters.FULL_RES.blurs), len(filters.HALF_RES.blurs)
-    fine = WeightedSum(1, num_fine)([fines, radius_probs])
-    coarse = WeightedSum(1 + num_fine, num_coarse)([coarses, radius_probs])
-    fine = DepthToSpace(4, dtype="float32")(fine)
-    coarse = doubled(DepthToSpace(2, dtype="float32")(coarse))
-    inverse = layers.Add(dtype="float32")([fine, coarse])
-    return inverse, layers.Concatenate()([radius_probs, fines, coarses])
-
-
-def estimate_radius(luma: tf.Tensor, halved: tf.Tensor, pooled: bool) -> tf.Tensor:
-    """Probabilities of each of RADII at each cell, by the layer of the name RADIUS_LAYER."""
     window = POOLED_ENERGY_WINDOW if pooled else ENERGY_WINDOW
-    logs = ring_logs(halved, filters.RINGS, filters.RING_REACH, 2, window)
-    if not pooled:
-        logits = radius_logits(filters.TRAINING_PRIOR, fine=False)(logs)
-        return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(logits)
-    fine_logs = ring_logs(luma, filters.FINE_RINGS, filters.FINE_REACH, 4, window)
-    logs = layers.Concatenate(dtype="float32")([logs, fine_logs])
-    # An estimate that learns knows the spectra of its training pictures, so the network learns to
-    # believe it. On other pictures, smoother and noisier, it misleads.
-    logits = radius_logits(filters.TRAINING_PRIOR, fine=True)(logs)
-    for_any = radius_logits(filters.INFERENCE_PRIOR, fine=True, trainable=False)(logs)
-    return pooled_probs(TrainTestSwitch()([logits, for_any]), logs)
+    energies = ring_energies(halved, filters.RINGS, filters.RING_REACH, 2, window)
+    fine = ring_energies(luma, filters.FINE_RINGS, filters.FINE_REACH, 4, window)
+    noise = noise_energy(fine)
+    noise_weights = NoiseWeights(filters.NOISE_ENERGIES)(noise_to_heed(noise) if pooled else noise)
+    radius_probs = estimate_radius(energies, fine, noise, noise_weights, pooled)
+    fines = corrections_of(luma, filters.FULL_RES, noise_weights)
+    coarses = corrections_of(halved, filters.HALF_RES, noise_weights)
+    num_fine, num_coarse = len(filters.FULL_RES.blurs), len(filters.HALF_RES.blurs)
+    fine_inverse = WeightedSum(1, num_fine)([fines, radius_probs])
+    coarse_inverse = WeightedSum(1 + num_fine, num_coarse)([coarses, radius_probs])
+    fine_inverse = DepthToSpace(4, dtype="float32")(fine_inverse)
+    coarse_inverse = doubled(DepthToSpace(2, dtype="float32")(coarse_inverse))
+    inverse = layers.Add(dtype="float32")([fine_inverse, coarse_inverse])
+    everywhere = noise_weights + 0.0 * radius_probs[..., :1]  # at each place the same
+    return inverse, layers.Concatenate()([radius_probs, everywhere, fines, coarses])
 
 
-def ring_logs(
+def ring_energies(
     picture: tf.Tensor, rings: np.ndarray, reach: int, strides: int, window: int
 ) -> tf.Tensor:
-    """Log energies of a picture on rings of its spectrum, around each cell of 4 pixels."""
+    """Energies of a picture on rings of its spectrum, around each cell of 4 pixels."""
     kernels = filters.ring_filters(rings, reach)[:, :, None]
     answers = fixed_conv(kernels, strides)(EdgePad(reach)(picture))
-    energies = window_means(layers.Multiply(dtype="float32")([answers, answers]), window)
-    return ops.log(layers.Rescaling(1.0, filters.FLOOR, dtype="float32")(energies))
+    return window_means(layers.Multiply(dtype="float32")([answers, answers]), window)
+
+
+def noise_energy(fine: tf.Tensor) -> tf.Tensor:
+    """Energy of the white noise in a picture, (batch, 1, 1, 1), from energies on the fine rings."""
+    # A blur leaves nothing of the finest ring. The harmonic mean is that of the smoothest places,
+    # where there is any noise: none is in what is clipped or a drawn frame.
+    finest = fine[..., -1:]
+    seen = finest + filters.FLOOR
+    counts = finest / seen + LEAST_WEIGHT
+    sums = (ops.mean(part, (1, 2), keepdims=True) for part in (counts, counts / seen))
+    return layers.Identity(dtype="float32", name=NOISE_LAYER)(next(sums) / next(sums))
+
+
+def noise_to_heed(noise: tf.Tensor) -> tf.Tensor:
+    """The noise that filters are chosen by: once trained, without what JPEG leaves of detail."""
+    beyond = layers.ReLU(dtype="float32")(noise - filters.JPEG_ENERGY) + LEAST_NOISE
+    return TrainTestSwitch()([noise, beyond])
+
+
+def estimate_radius(
+    energies: tf.Tensor, fine: tf.Tensor, noise: tf.Tensor, noise_weights: tf.Tensor, pooled: bool
+) -> tf.Tensor:
+    """Probabilities of each of RADII at each cell, by the layer of the name RADIUS_LAYER.
+
+    Args:
+        energies, fine: on RINGS and on FINE_RINGS, float32, (batch, h, w, rings).
+        noise: its energy, (batch, 1, 1, 1).
+        noise_weights: of NOISE_ENERGIES, (batch, 1, 1, number).
+        pooled: see `blind_inverse`.
+    """
+    seen = layers.Concatenate(dtype="float32")([energies, fine]) if pooled else energies
+    logs = ops.log(layers.Rescaling(1.0, filters.FLOOR, dtype="float32")(seen))
+    logits = radius_logits(filters.TRAINING_PRIOR, pooled)([logs, noise_weights])
+    if not pooled:
+        return layers.Softmax(dtype="float32", name=RADIUS_LAYER)(logits)
+    # An estimate that learns knows the spectra of its training pictures, so the network learns to
+    # believe it. On other pictures, smoother and noisier, it misleads.
+    for_any = radius_logits(filters.INFERENCE_PRIOR, pooled, trainable=False)([logs, noise_weights])
+    middle = layers.ReLU(dtype="float32")(energies[..., filters.MIDDLE_RINGS] - noise / 4)
+    middle = ops.log(layers.Rescaling(1.0, filters.FLOOR, dtype="float32")(middle))
+    contrast = ops.exp(CONTRAST_POWER * ops.mean(middle, -1, keepdims=True))
+    return pooled_probs(TrainTestSwitch()([logits, for_any]), contrast)
 
 
 def radius_logits(prior: filters.Prior, fine: bool, trainable: bool = True) -> layers.Layer:
-    """The layer that gives log odds of each of RADII, of log energies."""
-    weights, offsets = filters.radius_discriminant(prior, fine)
-    return layers.Conv2D(
-        len(offsets),
-        1,
-        kernel_initializer=keras.initializers.Constant(weights[None, None]),
-        bias_initializer=keras.initializers.Constant(offsets),
-        dtype="float32",
-        trainable=trainable,
-    )
+    """The layer that gives log odds of each of RADII, of log energies in a noise."""
+    made = [filters.radius_discriminant(prior, fine, white) for white in filters.WHITES]
+    weights, offsets = (np.stack(parts) for parts in zip(*made, strict=True))
+    return WeightedConv(weights[:, None, None], offsets, trainable)
 
 
-def pooled_probs(logits: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
+def pooled_probs(logits: tf.Tensor, contrast: tf.Tensor) -> tf.Tensor:
     """Probabilities of each radius by all around a place, of sum 1, by the layer RADIUS_LAYER.
 
     A subject has its own spectrum, and the estimate of one place is often wrong. But errors of many
@@ -110,13 +146,10 @@ def pooled_probs(logits: tf.Tensor, logs: tf.Tensor) -> tf.Tensor:
 
     Args:
         logits: float32, (batch, h, w, radii): log odds, the first of "no blur".
-        logs: log energies that these come from, float32, (batch, h, w, rings), RINGS first.
+        contrast: of each place, which is how much it counts, float32, (batch, h, w, 1).
     """
     odds = logits[..., 1:]
     sharp = layers.Softmax(dtype="float32")(logits)[..., :1]
-    contrast = ops.exp(
-        CONTRAST_POWER * ops.mean(logs[..., filters.MIDDLE_RINGS], -1, keepdims=True)
-    )
     weight = ((1 + LEAST_WEIGHT) - sharp) * contrast
     kinds = far_means(weight * odds) / far_means(weight)
     kinds = layers.Softmax(dtype="float32")(POOLED_TRUST * kinds)
@@ -139,13 +172,19 @@ def far_means(x: tf.Tensor) -> tf.Tensor:
     return window_means(window_means(x, FAR_WINDOW), FAR_WINDOW)
 
 
-def corrections_of(luma: tf.Tensor, inverses: filters.Inverses) -> tf.Tensor:
+def corrections_of(
+    luma: tf.Tensor, inverses: filters.Inverses, noise_weights: tf.Tensor
+) -> tf.Tensor:
     """What the inverse of each blur adds, folded: (batch, h, w, block**2 * number of blurs)."""
     # Many filters over one channel leave a processor idle; folded, they are few over many channels.
-    blurs, block, reach, noise = inverses
-    kernels = np.stack([filters.inverse_filter(blur, reach, noise) for blur in blurs], -1)
+    blurs, block, reach, rest, white = inverses
+    kernels = []
+    for energy in filters.WHITES:
+        noise = white * energy / filters.DETAIL_ENERGY
+        kernel = np.stack([filters.inverse_filter(blur, reach, rest, noise) for blur in blurs], -1)
+        kernels.append(filters.space_to_depth_kernel(kernel, block))
     folded = SpaceToDepth(block, dtype="float32")(EdgePad(reach)(luma))
-    return fixed_conv(filters.space_to_depth_kernel(kernels, block))(folded)
+    return WeightedConv(np.stack(kernels))([folded, noise_weights])
 
 
 def fixed_conv(kernel: np.ndarray, strides: int = 1) -> layers.Layer:

@@ -27,14 +27,15 @@ class Inverses(NamedTuple):
     blurs: tuple[Blur, ...]
     block: int  # side of a cell of 4 pixels there
     reach: int  # of the filters to each side, pixels
-    noise: float  # energy over that of detail at one cycle a pixel: what restored faces best
+    rest: float  # energy over that of detail at one cycle a pixel: what restored faces best
+    white: float  # energy of a picture's white noise there, over that in the picture itself
 
 
 class Prior(NamedTuple):
     """What the estimate of the radius expects of pictures, before it sees one."""
 
     slopes: tuple[float, ...]  # powers of the frequency that energies of sharp pictures fall with
-    noise: float  # that blur does not take, in energies of rounding and JPEG at quality 95
+    rest: float  # that blur does not take, in energies of rounding and JPEG at quality 95
     trust: float  # in the evidence: below 1, as rings side by side tell the same twice
     sharp_log_odds: float  # that a place is sharp
 
@@ -44,7 +45,7 @@ class Prior(NamedTuple):
 TRAINING_PRIOR = Prior((1.9, 2.3, 2.7), 3.0, 1.0, 1.5)
 # For pictures of any kind. At log odds of 6 what is sharp comes back at 47 dB, at 7 at 51; at 8
 # real blurred scenes gain less.
-INFERENCE_PRIOR = Prior((2.0, 2.6, 3.2), 10.0, 0.4, 7.0)
+INFERENCE_PRIOR = Prior((2.0, 2.6, 3.2), 8.0, 0.4, 7.0)
 
 _HARD_RADII = (4.0, 4.5, 5.0, 5.5, 6.0, 6.7, 7.4, 8.2, 9.0, 10.0, 11.0, 12.0)
 _SOFT_RADII = (4.0, 5.0, 6.3, 7.8, 9.7, 12.0)
@@ -56,11 +57,11 @@ BLURS = (
     *(Blur(radius, (0.25, 0.45, 0.8), radius / 10) for radius in _SOFT_RADII),
 )
 RADII = (0.0, *(blur.radius for blur in BLURS))  # of each class, pixels; the first is no blur
-FULL_RES = Inverses(tuple(blur for blur in BLURS if blur.radius < 4), 4, 12, 0.04)
+FULL_RES = Inverses(tuple(blur for blur in BLURS if blur.radius < 4), 4, 12, 0.04, 1.0)
 # In the halved picture, where blurs of 4 pixels and more lose nothing.
 HALF_RES = Inverses(
     tuple(blur._replace(radius=blur.radius / 2) for blur in BLURS if blur.radius >= 4),
-    2, 24, 0.0025,
+    2, 24, 0.0025, 0.25,
 )  # fmt: skip
 
 # Frequencies looked at, cycles a pixel of the halved picture and of the picture itself, and reach
@@ -68,6 +69,13 @@ HALF_RES = Inverses(
 RINGS, RING_REACH = np.linspace(0.04, 0.48, 16), 16
 MIDDLE_RINGS = slice(4, 8)  # 0.16 to 0.25 cycles a pixel of the halved picture
 FINE_RINGS, FINE_REACH = np.array([0.28, 0.33, 0.38, 0.43]), 8
+# Energies of white noise, of the luma in -1..1, that filters are computed for: sigmas of 0.5, 2, 4
+# and 8 levels of 255. What lies between takes means of their filters.
+NOISE_ENERGIES = tuple((sigma / 127.5) ** 2 for sigma in (0.5, 2.0, 4.0, 8.0))
+WHITES = tuple(energy - NOISE_ENERGIES[0] for energy in NOISE_ENERGIES)  # the least is in all else
+# What JPEG leaves is seen as so much noise; to take it for noise cost real scenes 0.2 dB.
+JPEG_ENERGY = 1e-4
+DETAIL_ENERGY = 0.004  # of detail at one cycle a pixel, in most photographs
 FLOOR = 1e-5  # energy of rounding and JPEG in a ring filter's answer to a picture in -1..1
 
 
@@ -86,18 +94,19 @@ def lens_transfers(blur: Blur, frequency: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def inverse_filter(blur: Blur, reach: int, noise: float) -> np.ndarray:
+def inverse_filter(blur: Blur, reach: int, rest: float, white: float = 0.0) -> np.ndarray:
     """What has to be added to a picture blurred by a lens to sharpen it, as a short filter.
 
     The least-squares inverse of all its apertures at once, among the filters of that reach
     that look the same turned. It leaves alone the frequencies on which they do not agree. A
     Wiener filter rings on for many radii, and cut short it is worse than nothing.
 
-    Reach and noise are those of `Inverses`. Gives float32, (2 * reach + 1,) * 2, of sum 0.
+    Reach and rest are those of `Inverses`, white that of the picture's noise over its detail at
+    one cycle a pixel. Gives float32, (2 * reach + 1,) * 2, of sum 0.
     """
     frequency = frequencies(128).ravel()
     transfers, signal = lens_transfers(blur, frequency), frequency**-2.0  # of natural pictures
-    energy = signal * (transfers**2).mean(0) + noise / frequency  # of what is seen
+    energy = signal * (transfers**2).mean(0) + rest / frequency + white  # of what is seen
     tents, answers = tent_basis(reach)
     # Sums as numpy does them itself: threads of a matrix product would wait for busy cores.
     products = np.einsum("af,bf->ab", answers * energy, answers)
@@ -128,11 +137,13 @@ def ring_filters(rings: np.ndarray, reach: int) -> np.ndarray:
     return (filters / np.sqrt((filters**2).sum((0, 1)))).astype(np.float32)
 
 
-def radius_discriminant(prior: Prior, fine: bool) -> tuple[np.ndarray, np.ndarray]:
+def radius_discriminant(
+    prior: Prior, fine: bool, white: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """The linear function of a blurred picture's log energies on rings that gives its radius.
 
     Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast,
-    blurred by each of BLURS, a little less and a little more.
+    blurred by each of BLURS, a little less and a little more, in white noise of that energy.
 
     Returns:
         weights, float32, (number of rings, number of RADII), and offsets, whose softmax is the
@@ -143,9 +154,10 @@ def radius_discriminant(prior: Prior, fine: bool) -> tuple[np.ndarray, np.ndarra
         radii = (blur.radius - blur.step, blur.radius, blur.radius + blur.step)
         spreads.append(tuple(blur._replace(radius=radius) for radius in radii))
     halved = [[blur._replace(radius=blur.radius / 2) for blur in spread] for spread in spreads]
-    groups = expected_log_energies(halved, prior, ring_filters(RINGS, RING_REACH), 1)
+    groups = expected_log_energies(halved, prior, white / 4, ring_filters(RINGS, RING_REACH), 1)
     if fine:
-        others = expected_log_energies(spreads, prior, ring_filters(FINE_RINGS, FINE_REACH), 2)
+        fine_rings = ring_filters(FINE_RINGS, FINE_REACH)
+        others = expected_log_energies(spreads, prior, white, fine_rings, 2)
         groups = [np.concatenate(both, -1) for both in zip(groups, others, strict=True)]
     means = np.array([group.mean(0) for group in groups])
     covariance = np.mean([np.cov(group.T) for group in groups], 0) + 0.03 * np.eye(means.shape[1])
@@ -157,9 +169,11 @@ def radius_discriminant(prior: Prior, fine: bool) -> tuple[np.ndarray, np.ndarra
 
 
 def expected_log_energies(
-    spreads: Sequence[Sequence[Blur]], prior: Prior, rings: np.ndarray, scale: int
+    spreads: Sequence[Sequence[Blur]], prior: Prior, white: float, rings: np.ndarray, scale: int
 ) -> list[np.ndarray]:
     """Log energies that theory expects behind ring filters, of any blur, contrast and slope.
+
+    White is the energy of the noise in what the filters look at.
 
     The scale is 1 if the filters look at the halved picture, 2 if at the picture itself: a
     frequency there is twice as high in the halved one, and holds four times as much.
@@ -178,7 +192,7 @@ def expected_log_energies(
     for blurs in spreads:
         transfers = np.concatenate([lens_transfers(blur, frequency) ** 2 for blur in blurs])
         seen = np.einsum("rhw,shw,ahw->rsa", transfers, slopes, passed)
-        logs = np.log(seen[:, :, None] * energies[:, None] + prior.noise * FLOOR)
+        logs = np.log(seen[:, :, None] * energies[:, None] + prior.rest * FLOOR + white)
         groups.append(logs.reshape(-1, rings.shape[-1]))
     return groups
 

@@ -1,8 +1,10 @@
 """Layers that Keras lacks, and how the networks name their seeds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -57,6 +59,67 @@ class WeightedSum(layers.Layer):
         num_folded = pictures.shape[-1] // self.number
         shape = tf.concat([tf.shape(pictures)[:3], [num_folded, self.number]], 0)
         return tf.reduce_sum(tf.reshape(pictures, shape) * radius_probs, axis=-1)
+
+
+class NoiseWeights(layers.Layer):
+    """How near a noise is to each of some energies, between the two that it lies between; sum 1.
+
+    Takes energies, (batch, 1, 1, 1), and gives (batch, 1, 1, number), by their logarithms.
+    """
+
+    def __init__(self, energies: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.logs = np.log(energies).astype(np.float32)
+
+    def call(self, energy: tf.Tensor) -> tf.Tensor:
+        steps = np.diff(self.logs)
+        passed = tf.clip_by_value((tf.math.log(energy) - self.logs[:-1]) / steps, 0.0, 1.0)
+        ends = tf.ones_like(energy), tf.zeros_like(energy)
+        return tf.concat([ends[0], passed], -1) - tf.concat([passed, ends[1]], -1)
+
+
+class WeightedConv(layers.Layer):
+    """A convolution by a mean of kernels, weighted for each picture, only where a kernel fits.
+
+    Takes (batch, h, w, c) and weights of the kernels, (batch, 1, 1, number).
+
+    Args:
+        kernels: float32, (number, height, width, c, filters).
+        biases: float32, (number, filters); None for none.
+        trainable: whether both learn.
+    """
+
+    def __init__(
+        self, kernels: np.ndarray, biases: np.ndarray | None = None, trainable: bool = False
+    ) -> None:
+        super().__init__(dtype="float32", trainable=trainable)
+        self.start = kernels, np.zeros((len(kernels), 1), np.float32) if biases is None else biases
+
+    def build(self, _shapes: list[tuple]) -> None:
+        self.kernels, self.biases = self.start
+        if self.trainable:  # what is computed is not kept in checkpoints
+            self.kernels, self.biases = (
+                self.add_weight(shape=start.shape, initializer=keras.initializers.Constant(start))
+                for start in self.start
+            )
+
+    def compute_output_shape(self, shapes: list[tuple]) -> tuple:
+        (height, width), filters = self.start[0].shape[1:3], self.start[0].shape[-1]
+        (batch, *sides, _), _ = shapes
+        sides = [side and side - own + 1 for side, own in zip(sides, (height, width), strict=True)]
+        return batch, *sides, filters
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        def convolved(one: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            picture, weights = one
+            kernel, bias = (
+                tf.tensordot(weights[0, 0], parts, 1) for parts in (self.kernels, self.biases)
+            )
+            return tf.nn.conv2d(picture[None], kernel, 1, "VALID")[0] + bias
+
+        if inputs[0].shape[0] == 1:  # for runtimes without loops
+            return convolved((inputs[0][0], inputs[1][0]))[None]
+        return tf.map_fn(convolved, tuple(inputs), fn_output_signature=tf.float32)
 
 
 class TrainTestSwitch(layers.Layer):

@@ -57,23 +57,27 @@ class Engine:
         """What restoring adds to a picture, 0 where nothing is to be changed.
 
         Takes and gives float32, (height, width, 3), RGB, -1..1; sides as the network needs. With
-        probabilities, as of `radius_probs`, these stand in the place of the network's own.
+        probabilities, as of `estimate`, these stand in the place of the network's own.
         """
         inputs = {"blurred": blurred_signed[None]}
         if radius_probs is not None:
             channels_first = radius_probs.transpose(2, 0, 1)[None]
             inputs["radius_probs"] = channels_first.astype(np.float32)
-        restored = output_of(self._restorer, inputs)
+        (restored,) = outputs_of(self._restorer, inputs)
         return np.subtract(restored, blurred_signed, out=restored)
 
-    def radius_probs(self, blurred_signed: np.ndarray) -> np.ndarray:
-        """The probability of each of `radii_px` at each cell of 4x4 pixels, of sum 1.
+    def estimate(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, float]:
+        """The blur of each cell of 4x4 pixels, and the noise.
 
-        Takes float32, (height, width, 3), RGB, -1..1, sides divisible by 4; gives float32,
-        (height / 4, width / 4, radii).
+        Takes float32, (height, width, 3), RGB, -1..1, sides divisible by 4.
+
+        Returns:
+            the probability of each of `radii_px`, of sum 1, float32, (height / 4, width / 4,
+            radii); and sigma of the white noise in the luma, levels of 255.
         """
         assert self._estimator, "estimates no blur"
-        return output_of(self._estimator, {"blurred": blurred_signed[None]}).transpose(1, 2, 0)
+        probs, energy = outputs_of(self._estimator, {"blurred": blurred_signed[None]})
+        return probs.transpose(1, 2, 0), 127.5 * float(np.sqrt(energy.item()))
 
 
 def session_of(model: bytes) -> onnxruntime.InferenceSession:
@@ -85,10 +89,12 @@ def session_of(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def output_of(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """The output for one picture; where memory is full, the error is Python's own."""
+def outputs_of(
+    session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]
+) -> list[np.ndarray]:
+    """Outputs for one picture; where memory is full, the error is Python's own."""
     try:
-        return session.run(None, inputs)[0][0]
+        return [output[0] for output in session.run(None, inputs)]
     except (ort.Fail, ort.RuntimeException) as error:
         if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
             raise MemoryError from error

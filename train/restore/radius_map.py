@@ -12,13 +12,18 @@ COLORS = np.array(
 )
 UNSURE_GRAY = np.float32(128)
 CONFIDENT = 0.5  # a place below is changed by less than half of what it would be
+LEAST_PX_SAID, LEAST_NOISE_SAID = 0.4, 2.0  # what is less is neither restored nor seen
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 
 
 def described(blur: BlurMap) -> str:
-    """One line: the range of the radius, and how much of the photograph is not certain."""
+    """One line: the range of the radius, the noise, and how much is not certain."""
     low, middle, high = np.percentile(blur.radius_px, (2, 50, 98))
     text = f"blur of {low:.1f} to {high:.1f} pixels in radius, half of it above {middle:.1f}"
+    if high < LEAST_PX_SAID:
+        text = "no blur found"
+    if blur.noise >= LEAST_NOISE_SAID:
+        text += f"; noise of some {blur.noise:.0f} levels"
     unsure = float(np.mean(blur.confidence < CONFIDENT))
     if unsure >= 0.005:  # rounds to 1 % at least
         text += f"; less changed where that is not certain ({100 * unsure:.0f} % of it)"

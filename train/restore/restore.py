@@ -47,7 +47,7 @@ class Scale(NamedTuple):
 
     picture: np.ndarray  # uint8 or uint16, (height, width, 3), RGB
     share: np.ndarray  # of the change made here that is used, 0..1; float32, a value a cell
-    radius_probs: np.ndarray | None = None  # as `Engine.radius_probs` gives them, of all cells
+    radius_probs: np.ndarray | None = None  # as `Engine.estimate` gives them, of all cells
 
 
 class BlurMap(NamedTuple):
@@ -55,6 +55,7 @@ class BlurMap(NamedTuple):
 
     radius_px: np.ndarray  # in pixels of the photograph
     confidence: np.ndarray  # 1 where all of the change is made, less where the radius is uncertain
+    noise: float = 0.0  # sigma of the white noise in the luma, levels of 255
 
 
 def restore(
@@ -86,20 +87,23 @@ def restore(
     if photo.shape[1] > max(photo.shape[0], WIDEST_PX):  # strips across would fill the memory
         turned = None if mask is None else mask.T
         restored, blur = restore(engine, photo.swapaxes(0, 1), strength, name, limits_px, turned)
-        return restored.swapaxes(0, 1), blur and BlurMap(*(part.T for part in blur))
+        turned_back = blur and blur._replace(
+            radius_px=blur.radius_px.T, confidence=blur.confidence.T
+        )
+        return restored.swapaxes(0, 1), turned_back
     return restored_scene(engine, photo, strength, name, limits_px, mask)
 
 
 def framed(blur: BlurMap, box: tuple[slice, slice], shape: tuple[int, ...]) -> BlurMap:
     """The blur of a photograph of that shape, of which the box alone is a scene."""
     parts = []
-    for values, around in zip(blur, (0, 1), strict=True):
+    for values, around in ((blur.radius_px, 0), (blur.confidence, 1)):
         whole = np.full([-(-side // CELL_PX) for side in shape[:2]], around, np.float32)
         top, left = (side.start // CELL_PX for side in box)
         place = whole[top : top + values.shape[0], left : left + values.shape[1]]
         place[:] = values[: place.shape[0], : place.shape[1]]
         parts.append(whole)
-    return BlurMap(*parts)
+    return BlurMap(parts[0], parts[1], blur.noise)
 
 
 def restored_scene(
@@ -187,10 +191,9 @@ def estimate_blur(
         pictures.append(halved(pictures[-1]))
     scales: list[Scale] = []
     taken = radius = confidence = np.zeros((1, 1), np.float32)
+    noise = 0.0
     for halvings in reversed(range(len(pictures))):
-        probs = survey(
-            lambda strip: engine.radius_probs(to_signed(strip)), pictures[halvings], CELL_PX
-        )
+        probs, noise = estimated(engine, pictures[halvings])
         if limits_px:
             limits = (limit / 2**halvings for limit in limits_px)
             probs = limited(probs, engine.radii_px, *limits)
@@ -208,7 +211,19 @@ def estimate_blur(
         scales.insert(0, Scale(pictures[halvings], share, probs))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         confidence = confidence + own * sure
-    return scales, BlurMap(radius, confidence)
+    return scales, BlurMap(radius, confidence, noise)
+
+
+def estimated(engine: Engine, picture: np.ndarray) -> tuple[np.ndarray, float]:
+    """Probabilities of all cells of a picture, and its noise; see `Engine.estimate`."""
+    noises: list[float] = []
+
+    def probs_of(strip: np.ndarray) -> np.ndarray:
+        probs, noise = engine.estimate(to_signed(strip))
+        noises.append(noise)
+        return probs
+
+    return survey(probs_of, picture, CELL_PX), min(noises)
 
 
 def limited(probs: np.ndarray, radii_px: np.ndarray, low_px: float, high_px: float) -> np.ndarray:
