@@ -38,12 +38,11 @@ from prepare.records.settings import SettingError
 from train import TrainError
 from train.devices import heeded_signals
 from train.evaluation import ALL, SAMPLE, SAMPLE_SIZE
-from train.run import find_run, plan_start
+from train.run import PRETRAINED_DIR, find_run, plan_start
 from train.settings import PRESETS, TrainSettings
 from train.studio import FIRST_PORT
 
 KINDS = ("savedmodel", "onnx", "tflite", "run")
-PRETRAINED_DIR = Path(__file__).parent / "tf_checkpoints" / "pretrained"  # comes with us
 DEMO = {
     "run": "demo",
     "preset": "demo",

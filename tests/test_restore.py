@@ -14,10 +14,12 @@ from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
 from train.dataset import write_picture
+from train.restore import restore_photograph
+from train.restore.engine import open_engine
 from train.restore.photographs import NothingRestoredError, Wanted, deblur, plan
 from train.restore.radius_map import described, render_map
 from train.restore.restore import BlurMap, restore
-from train.run import Run, RunRecord
+from train.run import PRETRAINED_DIR, Run, RunRecord
 from train.settings import TrainSettings
 
 # What the small environment lacks, but for what these tests need themselves.
@@ -131,6 +133,16 @@ def test_says_what_it_drops(
 def test_strength_blends(tmp_path: Path, strength: float, expected: int) -> None:
     write_picture(tmp_path / "a.png", np.full((30, 40, 3), 100, np.uint8))
     assert np.all(np.asarray(restored(NEGATIVE, tmp_path / "a.png", strength=strength)) == expected)
+
+
+def test_python_gets_what_the_command_writes(tmp_path: Path, photo: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    result = restore_photograph(str(tmp_path / "a.jpg"))
+    with restored(open_engine(Run(PRETRAINED_DIR)), tmp_path / "a.jpg") as written:
+        assert np.array_equal(result, np.asarray(written))
+    assert np.abs(result.astype(int) - np.rot90(photo, -1)).mean() > 5  # and it is restored
 
 
 def test_only_our_own_results_of_the_same_photograph_are_replaced(

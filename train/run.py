@@ -23,6 +23,8 @@ from prepare.records.settings import DamagedRecordError, explain_damage, require
 from train import TrainError
 from train.settings import FREE_TO_CHANGE, PRESETS, USUAL_STEPS, TrainSettings
 
+# Comes with the project.
+PRETRAINED_DIR = Path(__file__).parents[1] / "tf_checkpoints" / "pretrained"
 ONNX_NAME = "generator.onnx"  # in a run's folder `export`
 FORMAT = 3  # of `settings.json` and the checkpoints; a run of another one is refused
 CHECKPOINT = re.compile(r"ckpt-(\d+)")

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -23,8 +23,8 @@ from train import TrainError
 from train.restore.content import filled
 from train.restore.engine import Engine, open_engine
 from train.restore.radius_map import described, render_map
-from train.restore.restore import Limits, restore
-from train.run import find_run
+from train.restore.restore import BlurMap, Limits, restore
+from train.run import PRETRAINED_DIR, Run, find_run
 
 MOST_PIXELS = 400_000_000  # of a photograph; a larger one is taken for a decompression bomb
 RESTORE_VERSION = 2  # raised when the same network comes to give other results
@@ -160,17 +160,13 @@ def deblur_one(engine: Engine, target: Target, wanted: Wanted) -> None:
                 "is a result of `make deblur`; what is restored twice gets worse. Restore the "
                 "photograph itself, or add AGAIN=1"
             )
-        photograph = read_photograph(
-            target.source, max_pixels=MOST_PIXELS, alpha="keep", frames="first"
-        )
+        photograph = read_whole(target.source)
     except (OSError, UnusablePhotograph) as error:
         raise NothingRestoredError(f"cannot be read ({error})") from error
-    pixels = photograph.pixels
-    mask = read_mask(mask_path, pixels.shape[:2]) if mask_path else None
-    scene = pixels if photograph.alpha is None else filled(pixels, photograph.alpha > 0)
-    restored, blur = restore(engine, scene, wanted.strength, name, wanted.limits_px, mask)
-    if photograph.alpha is not None:
-        restored = np.where(photograph.alpha[..., None] > 0, restored, pixels)
+    mask = read_mask(mask_path, photograph.pixels.shape[:2]) if mask_path else None
+    restored, blur = restored_pixels(
+        engine, photograph, wanted.strength, name, wanted.limits_px, mask
+    )
     with result_file(target.result, note) as file:
         write_photograph(file, photograph, restored, note)
     if target.comparison:
@@ -186,6 +182,45 @@ def deblur_one(engine: Engine, target: Target, wanted: Wanted) -> None:
         print(f"{name}: no map, as this run's network tells no radius")
     if photograph.dropped:
         print(f"{name}: not kept: {', '.join(photograph.dropped)}")
+
+
+def read_whole(path: Path) -> Photograph:
+    """A photograph with its transparency; of an animation, the first frame."""
+    return read_photograph(path, max_pixels=MOST_PIXELS, alpha="keep", frames="first")
+
+
+def restored_pixels(
+    engine: Engine, photograph: Photograph, *how: Any
+) -> tuple[np.ndarray, BlurMap | None]:
+    """A photograph restored as `restore` does it, transparent pixels unchanged; and its blur."""
+    pixels, alpha = photograph.pixels, photograph.alpha
+    if alpha is None:
+        return restore(engine, pixels, *how)
+    restored, blur = restore(engine, filled(pixels, alpha > 0), *how)
+    return np.where(alpha[..., None] > 0, restored, pixels), blur
+
+
+def restore_photograph(
+    path: str | Path, run: str | Path = PRETRAINED_DIR, strength: float = 1.0
+) -> np.ndarray:
+    """A photograph of any kind, size and blur, restored as `make deblur` does.
+
+    Args:
+        path: of the photograph.
+        run: folder of the run that restores; by default the pretrained network.
+        strength: share of the change that is made, 0..1.
+
+    Returns:
+        uint8, or uint16 if the photograph has 16 bits; (height, width, 3), RGB, sRGB encoded,
+        turned upright.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        UnusablePhotograph: if it cannot be read as a photograph; a ValueError.
+        TrainError: if the run cannot restore; see `train.restore.engine.open_engine`.
+    """
+    photograph = read_whole(Path(path))
+    return restored_pixels(open_engine(Run(Path(run))), photograph, strength)[0]
 
 
 def mask_of(source: Path, masks: Path | None) -> Path | None:
