@@ -14,7 +14,7 @@ from PIL import Image
 from prepare.records.progress import Progress
 from train.restore.content import scene_box
 from train.restore.engine import CELL_PX, Engine, to_signed
-from train.restore.tiles import continued, corrected_strips, num_tiles, survey
+from train.restore.tiles import CONTEXT_PX, continued, corrected_strips, num_tiles, survey
 
 MOST_HALVINGS = 3  # so up to 12 * 8 pixels
 # Of a scale that is looked at; of a photograph halved once, half of that. Skies that were halved
@@ -174,6 +174,45 @@ def changes_of(
             for channel in range(3):
                 change[..., channel] += enlarged(coarse[..., channel], len(change), width, 2, top)
         yield top, change
+
+
+def restored_part(engine: Engine, scales: list[Scale], rows: slice, columns: slice) -> np.ndarray:
+    """A part of a photograph, restored by the blur that was estimated of the whole of it.
+
+    Args:
+        engine: that the blur was estimated with.
+        scales: as `estimate_blur` gives them.
+        rows, columns: of the part, with start and stop.
+
+    Returns:
+        the part, of the photograph's type.
+    """
+    change: np.ndarray | None = None  # of all coarser scales, from `starts` on
+    starts = [0, 0]
+    for halvings in reversed(range(len(scales))):
+        scale = scales[halvings]
+        if change is None and halvings and not scale.share.any():
+            continue  # nothing is blurred so much
+        around = []
+        for side, length in zip((rows, columns), scale.picture.shape[:2], strict=True):
+            start = max(0, (side.start >> halvings) - CONTEXT_PX) // CELL_PX * CELL_PX
+            around.append(slice(start, min(length, (side.stop >> halvings) + 1 + CONTEXT_PX)))
+        box, cells = tuple(around), tuple(slice(s.start // CELL_PX, None) for s in around)
+        if change is not None:
+            top, left = (s.start // 2 - start for s, start in zip(around, starts, strict=True))
+            change = change[top:, left:]
+        probs = None if scale.radius_probs is None else scale.radius_probs[cells]
+        part = Scale(scale.picture[box], scale.share[cells], probs)
+        with Progress(name="", total=1, unit="tile", hidden=True) as progress:
+            strips = changes_of(engine, part, change, int(engine.notes["multiple"]), progress)
+            change = np.concatenate([strip for _, strip in strips])
+        starts = [s.start for s in around]
+    assert change is not None
+    photo = scales[0].picture[rows, columns]
+    top, left = rows.start - starts[0], columns.start - starts[1]
+    peak = np.iinfo(photo.dtype).max
+    own = change[top : top + len(photo), left : left + photo.shape[1]] * np.float32(peak / 2)
+    return np.clip(np.rint(own + photo), 0, peak).astype(photo.dtype)
 
 
 def estimate_blur(
