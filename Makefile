@@ -92,8 +92,8 @@ pretrained: $(TRAINER) ## the pretrained network again, from drawn pictures alon
 
 # Scored on drawings of another seed than those trained on; they stay in data/figures.
 FIGURES = --data-dir data/figures --radius 5 10 15 20 30 40 45
-figures: $(TRAINER) ## the figures of the documents again: settings of the blur, gain over radius
-	.venv/bin/python -m benchmarks.draw_settings docs
+figures: $(TRAINER) ## the figures of the documents again: portrait, settings of the blur, gain over radius
+	for each in portrait settings; do .venv/bin/python -m benchmarks.draw_$$each docs || exit; done
 	.venv/bin/python pipeline.py dataset $(FIGURES) --source sample --seed 1 --num-images 60
 	.venv/bin/python pipeline.py blur $(FIGURES) --linear 1
 	.venv/bin/python pipeline.py evaluate --data-dir data/figures --run pretrained --kernel 'disc-*'

@@ -1,8 +1,8 @@
-"""Times training steps on a GPU: what the batch and determinism are worth. Under ten minutes.
+"""Times training steps on a GPU: the effect of the batch and of determinism. Under ten minutes.
 
-Each line is a process of its own, since determinism, once on, stays on. One thing at a time differs
-from what `make train` does. After nine minutes no further process is begun, and what is left is
-named.
+Each line is a process of its own, since determinism cannot be switched off again. Each line differs
+from `make train` in one setting. After nine minutes no further process starts, and the remaining
+lines say so. The last line estimates the time of `make train` with its default settings.
 """
 
 import argparse
@@ -15,16 +15,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from train.settings import USUAL_STEPS
+
 ROOT = Path(__file__).parent.parent
 PRESETS = ("sharp", "paper")
 BATCHES = (1, 4, 16, 64)
-BATCHES_OF_OTHERS = (4, 16)  # at which determinism is tried
+BATCHES_OF_OTHERS = (4, 16)  # with and without determinism
+USUAL = ("sharp", 4, True)  # what `make train` does
 LAST_START_S, LONGEST_S = 540, 120  # of all; of one process, which compiles two kinds of steps
 NUM_TIMED = 20
 
 
 def work(preset: str, batch: int, deterministic: bool) -> dict[str, float]:
-    """Milliseconds of a step of both kinds, and the peak of the GPU's memory, MB."""
+    """Milliseconds per step with and without the adversarial term; peak GPU memory in MB."""
     from train.devices import load_tensorflow
 
     load_tensorflow()
@@ -57,14 +60,14 @@ def work(preset: str, batch: int, deterministic: bool) -> dict[str, float]:
 
 
 def cases(presets: list[str], batches: list[int]) -> list[tuple[str, int, bool]]:
-    """Preset, batch and determinism of each line, the most telling first."""
+    """Preset, batch and determinism of each line, the most informative first."""
     plain = [(preset, batch, True) for batch in batches for preset in presets]
     others = [batch for batch in batches if batch in BATCHES_OF_OTHERS]
     return plain + [(preset, batch, False) for batch in others for preset in presets]
 
 
 def answer_of(case: tuple[str, int, bool]) -> dict[str, float] | str:
-    """What a process of its own measures, or why it does not."""
+    """What a separate process measures, or the reason for no result."""
     command = [sys.executable, "-m", "benchmarks.bench_gpu", "--case", json.dumps(case)]
     try:
         done = subprocess.run(
@@ -88,9 +91,9 @@ def main() -> None:
     if arguments.case:
         print(json.dumps(work(*arguments.case)))
         return
-    begun_s = time.monotonic()
+    begun_s, usual_ms = time.monotonic(), 0.0
     print(
-        "| preset | batch | | ms a step, pixel term | with the adversarial | images/s | peak MB |"
+        "| preset | batch | | ms per step, L1 loss | with adversarial term | images/s | peak MB |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for case in cases(arguments.presets, arguments.batches):
@@ -98,18 +101,23 @@ def main() -> None:
         how = "" if deterministic else "not deterministic"
         row = f"| {preset} | {batch} | {how} |"
         if time.monotonic() - begun_s > LAST_START_S:
-            print(f"{row} left out, the time is over | | | |", flush=True)
+            print(f"{row} left out: ten minutes are over | | | |", flush=True)
             continue
         answer = answer_of(case)
         if isinstance(answer, str):
             print(f"{row} {answer} | | | |", flush=True)
             continue
         pixel_ms, adversarial_ms = answer["pixel_ms"], answer["adversarial_ms"]
-        # Those of the preset: of `paper` all steps have the adversarial term, of `sharp` a fifth.
+        # All steps of `paper` have the adversarial term, and a fifth of those of `sharp`.
         mean_ms = adversarial_ms if preset == "paper" else 0.8 * pixel_ms + 0.2 * adversarial_ms
+        if (preset, batch, deterministic) == USUAL:
+            usual_ms = mean_ms
         row += f" {pixel_ms:.1f} | {adversarial_ms:.1f} | {1000 * batch / mean_ms:.0f} |"
         peak = f"{answer['peak_mb']:.0f}" if answer["gpu"] else "no GPU, this is the CPU"
         print(f"{row} {peak} |", flush=True)
+    if usual_ms:
+        minutes = USUAL_STEPS * usual_ms / 60_000
+        print(f"`make train` ({USUAL_STEPS} steps): about {minutes:.0f} minutes, and validations")
 
 
 if __name__ == "__main__":

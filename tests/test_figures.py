@@ -11,6 +11,7 @@ from PIL import Image
 
 import pipeline
 from benchmarks.draw_gain import draw_gain
+from benchmarks.draw_portrait import draw_portrait
 from benchmarks.draw_settings import draw_settings
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -25,6 +26,17 @@ def test_settings_are_drawn(tmp_path):
         ):
             assert figure.size == kept.size
             assert len(figure.convert("L").getcolors(256)) > 100
+
+
+def test_the_portrait_is_drawn_and_gains(tmp_path, capsys):
+    draw_portrait(tmp_path)
+    with (
+        Image.open(tmp_path / "portrait.jpg") as figure,
+        Image.open(ROOT / "docs/portrait.jpg") as kept,
+    ):
+        assert figure.size == kept.size
+    before, after = re.search(r"([\d.]+) to ([\d.]+) dB", capsys.readouterr().out).groups()
+    assert float(after) > float(before) + 3
 
 
 def test_gains_are_drawn(tmp_path):
