@@ -117,14 +117,14 @@ bench: $(TRAINER) ## this project and its peers, side by side; DEVICE=gpu: steps
 	  .venv/bin/python -m benchmarks.bench_$$each || exit; done
 
 # Exact versions and hashes; AMD's own build takes the place of the index's TensorFlow.
-COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-          --no-header --no-annotate $(if $(filter 1,$(call typed,UPGRADE)),--upgrade)
+COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 \
+          --generate-hashes --no-header --no-annotate $(if $(filter 1,$(call typed,UPGRADE)),--upgrade)
 lock: ## the hashed locks from pyproject.toml; UPGRADE=1 takes newer versions
 	test -x .venv-lock/bin/uv || { "$$PYTHON_TO_USE" -m venv .venv-lock && .venv-lock/$(PIP) install uv; }
-	$(COMPILE) pyproject.toml --group dev -o requirements/cpu.lock
-	$(COMPILE) pyproject.toml --group dev --extra gpu -o requirements/gpu.lock
-	$(COMPILE) pyproject.toml --group dev --no-emit-package tensorflow -o requirements/rocm.lock
-	for each in prepare restore; do \
-	  $(COMPILE) --group $$each -c requirements/cpu.lock -o requirements/$$each.lock || exit; done
+	$(COMPILE) --extra train --group dev -o requirements/cpu.lock
+	$(COMPILE) --extra gpu --group dev -o requirements/gpu.lock
+	$(COMPILE) --extra train --group dev --no-emit-package tensorflow -o requirements/rocm.lock
+	$(COMPILE) --extra prepare -c requirements/cpu.lock -o requirements/prepare.lock
+	$(COMPILE) -c requirements/cpu.lock -o requirements/restore.lock
 
 endif

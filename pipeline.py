@@ -24,15 +24,19 @@ from prepare.command_line import (
     described,
     in_words_of_flags,
     in_words_of_make,
+    in_words_of_program,
     parse_limits,
     parse_share,
+    read_makeflags,
     sets_from,
     sets_to_make,
     settings_from,
+    split_variables,
     whole_number,
-    words_from_make,
+    words_from_variables,
 )
 from prepare.ffhq.metadata import FfhqSettings
+from prepare.records import PROGRAM
 from prepare.records.data_folder import DataFolder
 from prepare.records.settings import SettingError
 from train import TrainError
@@ -172,7 +176,8 @@ def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
 
 def build_parser() -> Parser:
     """The command line, subcommand by subcommand; `commands` holds their parsers by name."""
-    parser = Parser(prog="pipeline.py", description=__doc__.splitlines()[0])
+    name = PROGRAM.replace("make", "python pipeline.py")
+    parser = Parser(prog=name, description=__doc__.splitlines()[0])
     subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
 
     def add(run: Callable, name: str = "", with_run: bool = True) -> Parser:
@@ -264,22 +269,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one subcommand; returns the exit code.
 
     Args:
-        arguments: of the command line. `--make TARGET` stands for the subcommand of that name with
-            the variables that were typed behind make.
+        arguments: of the command line; variables as behind make may be among them (`RUN=mine`).
+            `--make TARGET` stands for the subcommand of that name with those that make was given.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
     words = sys.argv[1:] if arguments is None else list(map(str, arguments))
     from_make = words[:1] == ["--make"]
+    words, variables = (words[1:], read_makeflags()) if from_make else split_variables(words)
 
     def failed(message: str, code: int = 1) -> int:
-        print(f"error: {in_words_of_make(message) if from_make else message}", file=sys.stderr)
+        message = in_words_of_make(message) if from_make or variables else message
+        print(f"error: {in_words_of_program(message)}", file=sys.stderr)
         return code
 
     parser = build_parser()
     try:
-        args = parser.parse_args(words_from_make(parser.commands, words[1]) if from_make else words)
+        args = parser.parse_args(words_from_variables(parser.commands, words, variables))
     except UsageError as error:
         return failed(str(error), 2)
     for number in heeded_signals():
@@ -293,8 +300,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except SettingError as error:
         return failed(in_words_of_flags(error), 2)
-    except (PrepareError, TrainError, OSError) as error:
-        return failed(str(error))
+    except (PrepareError, TrainError, OSError, ModuleNotFoundError) as error:
+        hint = "; run `make setup`" if isinstance(error, ModuleNotFoundError) else ""
+        return failed(f"{error}{hint}")
     except KeyboardInterrupt as interrupt:
         place = f" at {interrupt}" if str(interrupt) else ""  # a training says its step
         print(f"interrupted{place}; the same command goes on from here", file=sys.stderr)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from prepare.ffhq.metadata import FfhqSettings, without_login
+from prepare.records import IN_CLONE, PROGRAM
 from prepare.records.blur import DRAWS, LensBlur, OutputSettings, SetSettings
 from prepare.records.data_folder import Part
 from prepare.records.ranges import Spread, as_typed
@@ -24,6 +25,7 @@ Settings = TypeVar("Settings")
 
 SOURCES = ("ffhq", "mirror", "drive", "folder", "sample")
 LARGEST_RADIUS_PX = 96  # that `deblur` takes back
+WHAT_TO_INSTALL = "-r requirements/cpu.lock" if IN_CLONE else '"pix2pix-deblurrer[train]"'
 FLAGS = {"radius_px": "radius", "draw": "draws"}  # where it has another name
 MAKE_NAMES = {"num-images": "N", "data-dir": "DATA", "runs-dir": "RUNS"}  # likewise, behind make
 OF_THE_MAKEFILE = {"DEVICE", "PYTHON", "ROCM_WHEEL", "ARGS", "TORCH", "UPGRADE", "EXAMPLES"}
@@ -44,24 +46,33 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-[\d.][\d.,-]*")
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `python {self.prog} --help`")
+        raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def words_from_make(commands: Mapping[str, Parser], target: str) -> list[str]:
-    """The arguments that a make target's typed variables stand for.
+def split_variables(words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The words of a command line, and the variables among them, as in IN=photo.jpg."""
+    found = {word: word.split("=", 1) for word in words if re.match("[A-Z][A-Z_]*=", word)}
+    return [word for word in words if word not in found], dict(found.values())
 
-    A variable that another target knows is passed over: several may be made by one call.
+
+def words_from_variables(
+    commands: Mapping[str, Parser], words: list[str], typed: Mapping[str, str]
+) -> list[str]:
+    """The words of a subcommand, with the flags that variables stand for behind them.
+
+    A variable that another subcommand knows is passed over: make may be given several targets.
 
     Raises:
-        UsageError: if no target knows a variable; names the nearest.
+        UsageError: if no subcommand knows a variable; names the nearest.
     """
-    typed = read_makeflags(os.environ.get("MAKEFLAGS", ""))
+    if not typed or not words or words[0] not in commands:
+        return words
     known = {name for command in commands.values() for name in variables_of(command)}
     for name in typed.keys() - known - OF_THE_MAKEFILE:
         near = difflib.get_close_matches(name.upper(), known | OF_THE_MAKEFILE, 1, 0)
         raise UsageError(f"no variable is called {name}; the nearest is {near[0]}")
-    words, last = [target], []
-    for name, action in variables_of(commands[target]).items():
+    words, last = [*words], []
+    for name, action in variables_of(commands[words[0]]).items():
         value = typed.get(name, "")
         if not value:
             continue
@@ -80,13 +91,13 @@ def words_from_make(commands: Mapping[str, Parser], target: str) -> list[str]:
     return words + last
 
 
-def read_makeflags(makeflags: str) -> dict[str, str]:
+def read_makeflags() -> dict[str, str]:
     """The variables that were typed behind make, as they were typed.
 
     GNU make puts them behind `--`, a blank between two, and a backslash before each blank, tab and
     backslash of a value; it doubles each $.
     """
-    _, _, variables = f" {makeflags}".partition(" -- ")
+    _, _, variables = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
     found = re.findall(r"(\w+)=((?:\\.|[^\\ ])*)", variables, re.DOTALL)
     return {name: re.sub(r"\\(.)|\$(\$)", r"\1\2", value, flags=re.DOTALL) for name, value in found}
 
@@ -122,7 +133,16 @@ def _path(value: str) -> str:
 def in_words_of_make(message: str) -> str:
     """A message about flags, for somebody who typed variables behind make."""
     message = re.sub(r"see `python pipeline.py.* --help`", "see `make help`", message)
-    return re.sub(r"(argument )?--([a-z][a-z-]+)", lambda flag: make_name(flag[2]), message)
+    return re.sub(r"(argument )?--(?!help)([a-z][a-z-]+)", lambda flag: make_name(flag[2]), message)
+
+
+def in_words_of_program(message: str) -> str:
+    """A message for somebody who types another word than make, and may have no make."""
+    if PROGRAM == "make":
+        return message
+    message = message.replace("make help", f"{PROGRAM} --help")
+    message = message.replace("make setup", f"python -m pip install {WHAT_TO_INSTALL}")
+    return re.sub(r"\bmake (?=[a-z-]+[` ])", f"{PROGRAM} ", message)
 
 
 def make_name(flag: str) -> str:

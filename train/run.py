@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from prepare.records import PROGRAM
 from prepare.records.files import sha256_of, write_json
 from prepare.records.jsonl import read_json
 from prepare.records.settings import DamagedRecordError, explain_damage, require
@@ -70,7 +71,7 @@ class RunRecord:
                 shown = int(value) if isinstance(value, bool) else value
                 words.append(f"{field.name.upper()}={shlex.quote(str(shown))}")
         folders = folder_words(run_dir.parent, data_dir)
-        return " ".join(["make train", f"RUN={shlex.quote(run_dir.name)}", *words, *folders])
+        return " ".join([f"{PROGRAM} train", f"RUN={shlex.quote(run_dir.name)}", *words, *folders])
 
 
 def folder_words(runs_dir: Path | None = None, data_dir: Path | None = None) -> list[str]:
@@ -241,7 +242,8 @@ def version_of(package: str) -> str | None:
 
 
 def git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    clone = Path(__file__).parents[1]
+    command = ["git", f"--git-dir={clone / '.git'}", "rev-parse", "HEAD"]  # of no folder above it
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from prepare.records import PROGRAM
 from prepare.records.blur import LensBlur
 from prepare.records.data_folder import DataFolder
 from prepare.records.files import named_errors, only_writer, write_json
@@ -79,7 +80,7 @@ def train_run(
     if not has_trained:
         print(f"{run.path} is finished; EPOCHS and STEPS are totals, ask for more to go on")
     words = [f"RUN={run.name}", *folder_words(run.path.parent)]
-    print(f"restore photographs with it: make deblur IN=photo.jpg {' '.join(words)}")
+    print(f"restore photographs with it: {PROGRAM} deblur IN=photo.jpg {' '.join(words)}")
 
 
 def export_run(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from prepare import PrepareError
+from prepare.records import PROGRAM
 from prepare.records.blur import APERTURE, WIDTH_OF_RADIUS, LensBlur, OutputSettings
 from prepare.records.data_folder import HINT
 from prepare.records.files import write_json
@@ -50,7 +51,7 @@ class KernelRecord:
     @property
     def make_command(self) -> str:
         """The command that makes this very set."""
-        return " ".join(["make blur", *self.make_words])
+        return " ".join([f"{PROGRAM} blur", *self.make_words])
 
     def write(self, folder: Path) -> None:
         """Writes the record of a set's folder."""

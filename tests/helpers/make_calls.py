@@ -11,7 +11,7 @@ from unittest import mock
 
 import pipeline
 from helpers.pair_files import ROOT
-from prepare.command_line import words_from_make
+from prepare.command_line import read_makeflags, words_from_variables
 
 COMMANDS = pipeline.build_parser().commands
 
@@ -88,7 +88,8 @@ def args_of(clone, *arguments, **options):
     os.chdir(cwd)
     try:
         with mock.patch.dict(os.environ, environment):
-            return pipeline.build_parser().parse_args(words_from_make(COMMANDS, words[2]))
+            words = words_from_variables(COMMANDS, words[2:], read_makeflags())
+            return pipeline.build_parser().parse_args(words)
     finally:
         os.chdir(before)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
+from prepare.records import PROGRAM
 from prepare.records.data_folder import DataFolder
 from prepare.records.files import open_regular, write_text
 from prepare.records.jsonl import read_json
@@ -114,8 +115,11 @@ def commands_of(
         commands.append(record.make_command(run_dir, data.path))
     pairs = f"REAL={shlex.quote(metrics['folder'])}" if "real" in metrics else scored
     folders = folder_words(run_dir.parent, data.path)
-    commands.append(" ".join(["make evaluate", run, pairs, *folders]))
-    return [*commands, " ".join(["make report", run, scored, *folders, "     # this page alone"])]
+    commands.append(" ".join([f"{PROGRAM} evaluate", run, pairs, *folders]))
+    return [
+        *commands,
+        " ".join([f"{PROGRAM} report", run, scored, *folders, "     # this page alone"]),
+    ]
 
 
 def radius_charts(name: str, content: Mapping) -> list[dict]:

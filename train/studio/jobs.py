@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from prepare.records import PROGRAM
 from prepare.records.progress import ProgressRecord
 from train.studio import RefusedError
 
@@ -45,7 +46,7 @@ class Command:
             for name, value in (photograph | self.variables).items()
             if value != USUAL.get(name)
         ]
-        return " ".join(["make", self.target, *words])
+        return " ".join([PROGRAM, self.target, *words])
 
     def words(self, pipeline: Path) -> list[str]:
         """The words that run it in a process of its own."""
