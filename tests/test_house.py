@@ -211,16 +211,3 @@ def test_no_test_imports_another():
     for path, tree in trees_of("tests").items():
         names = {name.removeprefix("tests.") for name in imports_in(tree)}
         assert {name for name in names if name.startswith("test_")} == set(), path
-
-
-@pytest.mark.parametrize(
-    ("sources", "circle"),
-    [
-        ({"p/a.py": "import p.b", "p/b.py": "from p import a"}, {"p.a", "p.b"}),
-        ({"p/a.py": "import p.b", "p/b.py": "def f():\n    from p.a import g"}, {"p.a", "p.b"}),
-        ({"p/__init__.py": "", "p/a.py": "from p import E", "p/b.py": "from p.a import c"}, set()),
-    ],
-)
-def test_circles_are_seen_within_functions_too(sources, circle):
-    graph = import_graph({path: ast.parse(text) for path, text in sources.items()})
-    assert set(circle_in(graph)) == circle
