@@ -1,6 +1,6 @@
-# The words people type. What they do is in pipeline.py; `python pipeline.py --help` tells more.
-# GNU make hands on what is typed behind it in MAKEFLAGS, unexpanded, and pipeline.py reads it there.
-# So no setting is listed here; of the environment nothing counts but PYTHON.
+# The commands that people type. `python pipeline.py --help` explains them. GNU make passes the
+# variables typed after it in MAKEFLAGS, unexpanded, and pipeline.py reads them there. So no setting
+# is listed here. Of the environment, only PYTHON has an effect.
 typed   = $(if $(filter command,$(origin $1)),$(value $1))
 python := $(or $(call typed,PYTHON),$(if $(filter environment,$(origin PYTHON)),$(value PYTHON)),python3)
 device := $(or $(call typed,DEVICE),$(firstword $(patsubst .venv/ready-%,%,$(wildcard .venv/ready-*)) cpu))
@@ -18,8 +18,8 @@ else ifeq ($(filter deblur,$(MAKECMDGOALS))$(call typed,IN),deblur)
   $(call refuse,name the photograph: make deblur IN=photo.jpg)
 endif
 
-# Three environments: restoring, preparing (adds OpenCV), training (adds TensorFlow). A goal takes
-# the smallest that is enough, or a larger one that is there.
+# Three environments: restoring, preparing (adds OpenCV), training (adds TensorFlow). A goal uses
+# the smallest one that it can use, or a larger one that exists.
 PREPARING := dataset blur studio clean-pairs
 large     := $(or $(wildcard .venv/ready-*),$(call typed,DEVICE),$(filter-out deblur $(PREPARING),$(MAKECMDGOALS)))
 middle    := $(or $(wildcard .venv-prepare/ready),$(filter $(PREPARING),$(MAKECMDGOALS)))
@@ -49,7 +49,7 @@ else
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-setup: $(TRAINER) ## .venv with the locked dependencies; DEVICE=cpu, gpu, or rocm with ROCM_WHEEL=..
+setup: $(TRAINER) ## installs the locked dependencies in .venv; DEVICE=cpu, gpu, or rocm with ROCM_WHEEL=..
 
 $(TRAINER): requirements/$(device).lock
 	$(VENV) .venv
@@ -57,32 +57,32 @@ $(TRAINER): requirements/$(device).lock
 	$(if $(call typed,ROCM_WHEEL),.venv/$(PIP) install "$$AMD_WHEEL")
 	@touch $@
 
-# Made anew when the lock changes, since they keep no pip: what is not needed is not kept.
+# Made anew when the lock changes, since pip is removed from them.
 .venv-%/ready: requirements/%.lock
 	$(VENV) $(@D) --clear
 	$(@D)/$(PIP) install --no-compile -r $<
 	$(@D)/$(PIP) uninstall --yes setuptools pip
 	@touch $@
 
-demo: $(TRAINER) ## the whole pipeline on drawn pictures, offline, in minutes
+demo: $(TRAINER) ## all steps on drawn pictures, offline, in minutes
 dataset: $(PREPARER) ## N=1000 originals and their pairs; SOURCE=ffhq, mirror, drive, sample, folder FROM=..
-blur: $(PREPARER) ## more blurred sets from the originals at hand; RADIUS="15 30 45"
-train: $(TRAINER) ## trains RUN or goes on with it; PRESET=sharp, faithful, paper; EPOCHS, STEPS, RADIUS, KERNEL
-evaluate: $(TRAINER) ## scores RUN on its test images and writes the report; RADIUS, KERNEL, REAL=folder
-report: $(TRAINER) ## the page again, without evaluating
-deblur: $(RESTORER) ## restores IN=photo.jpg, or a folder, into OUT=restored; COMPARE=1, MAP=1
-studio: $(PREPARER) ## a page on 127.0.0.1: blur with a live preview, restore, runs; PORT=8765
-export: $(TRAINER) ## the trained generator as SavedModel, ONNX and TFLite, each checked; FORMATS=..
-compare: $(TRAINER) ## the evaluated runs WITH="run-01 run-02" in one table and one page
-all: $(TRAINER) ## dataset, train and evaluate, each only where something is missing
-clean-pairs: $(PREPARER) ## removes blurred and sharp folders, never originals or runs
+blur: $(PREPARER) ## more blurred sets from the same originals; RADIUS="15 30 45"
+train: $(TRAINER) ## trains RUN, or continues it; PRESET=sharp, faithful, paper; EPOCHS, STEPS, RADIUS, KERNEL
+evaluate: $(TRAINER) ## scores RUN on its test images and writes a page; RADIUS, KERNEL, REAL=folder
+report: $(TRAINER) ## writes the page again, without evaluating
+deblur: $(RESTORER) ## restores IN=photo.jpg or a folder into OUT=restored; COMPARE=1, MAP=1
+studio: $(PREPARER) ## a page in the browser: blur with a preview, restore, runs; PORT=8765
+export: $(TRAINER) ## writes the generator as SavedModel, ONNX and TFLite, and checks each; FORMATS=..
+compare: $(TRAINER) ## compares the evaluated runs WITH="run-01 run-02" in one table and on one page
+all: $(TRAINER) ## dataset, train and evaluate, each only if something is missing
+clean-pairs: $(PREPARER) ## removes blurred and sharp pictures, never originals or runs
 $(STAGES):
 	@$(<D)/bin/python pipeline.py --make $@
 
 # The long run of the pretrained network stays in data/drawn, which may be deleted.
 DRAWN = --data-dir data/drawn
 OF_RUN = --runs-dir data/drawn/runs --run pretrained
-pretrained: $(TRAINER) ## the pretrained network again, from drawn pictures alone: about an hour
+pretrained: $(TRAINER) ## trains the pretrained network again, from drawn pictures: 1 to 1.5 hours
 	.venv/bin/python pipeline.py dataset $(DRAWN) --source sample --num-images 960
 	.venv/bin/python pipeline.py blur $(DRAWN) --kernel wild --draws 4
 	.venv/bin/python pipeline.py train $(DRAWN) $(OF_RUN) --kernel 'wild-*' --preset faithful --channels 48 \
@@ -90,9 +90,9 @@ pretrained: $(TRAINER) ## the pretrained network again, from drawn pictures alon
 	.venv/bin/python pipeline.py export $(DRAWN) $(OF_RUN) --formats run
 	cd tf_checkpoints/pretrained && rm -rf ckpt-best export && cp -R ../../data/drawn/runs/pretrained/export/run/. .
 
-# Scored on drawings of another seed than those trained on; they stay in data/figures.
+# Scored on drawn pictures with another seed than the training pictures; they stay in data/figures.
 FIGURES = --data-dir data/figures --radius 5 10 15 20 30 40 45
-figures: $(TRAINER) ## the figures of the documents again: portrait, settings of the blur, gain over radius
+figures: $(TRAINER) ## makes the figures of the documents again: portrait, blur settings, gain over radius
 	for each in portrait settings; do .venv/bin/python -m benchmarks.draw_$$each docs || exit; done
 	.venv/bin/python pipeline.py dataset $(FIGURES) --source sample --seed 1 --num-images 60
 	.venv/bin/python pipeline.py blur $(FIGURES) --linear 1
@@ -100,26 +100,26 @@ figures: $(TRAINER) ## the figures of the documents again: portrait, settings of
 	.venv/bin/python -m benchmarks.draw_gain tf_checkpoints/pretrained/evaluation/curve.json docs/gain.svg
 
 test: export PYTEST_ADDOPTS = $(call typed,ARGS)
-test: $(TRAINER) ## the tests; ARGS="-m 'not slow'" leaves out those that take minutes
+test: $(TRAINER) ## runs the tests; ARGS="-m 'not slow'" leaves out those that train
 	.venv/bin/python -m pytest
 
-lint: $(TRAINER) ## the linter, the formatter's check and the types
+lint: $(TRAINER) ## checks rules, format and types
 	.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy
 
 fuzz: export FUZZ_EXAMPLES = $(or $(call typed,EXAMPLES),1000)
 fuzz: export HYPOTHESIS_SEED = $(or $(call typed,SEED),random)
-fuzz: $(TRAINER) ## damaged inputs of every kind, EXAMPLES=1000 a test; SEED=.. gives the same again
+fuzz: $(TRAINER) ## tests damaged inputs, EXAMPLES=1000 per test; SEED=.. repeats a run
 	.venv/bin/python -m pytest -k fuzz --hypothesis-seed="$$HYPOTHESIS_SEED"
 
 bench: export TORCH_PYTHON = $(call typed,TORCH)
-bench: $(TRAINER) ## this project and its peers, side by side; DEVICE=gpu: steps on a GPU, in ten minutes
+bench: $(TRAINER) ## measures this project and its peers; DEVICE=gpu times training on a GPU in ten minutes
 	for each in $(if $(filter gpu,$(call typed,DEVICE)),gpu,blur dataset download data train); do \
 	  .venv/bin/python -m benchmarks.bench_$$each || exit; done
 
 # Exact versions and hashes; AMD's own build takes the place of the index's TensorFlow.
 COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 \
           --generate-hashes --no-header --no-annotate $(if $(filter 1,$(call typed,UPGRADE)),--upgrade)
-lock: ## the hashed locks from pyproject.toml; UPGRADE=1 takes newer versions
+lock: ## writes the hashed locks from pyproject.toml; UPGRADE=1 takes newer versions
 	test -x .venv-lock/bin/uv || { "$$PYTHON_TO_USE" -m venv .venv-lock && .venv-lock/$(PIP) install uv; }
 	$(COMPILE) --extra train --group dev -o requirements/cpu.lock
 	$(COMPILE) --extra gpu --group dev -o requirements/gpu.lock

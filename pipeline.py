@@ -1,7 +1,7 @@
-"""The pipeline's subcommands: what people type, and where it leads.
+"""Makes data sets, trains networks, and restores photographs; one subcommand per step.
 
-Every stage is one function of `prepare` or `train`; it is imported by the subcommand that needs
-it, so that `--help` is instant.
+Every stage is one function of `prepare` or `train`. Only the subcommand that needs it imports it,
+so that `--help` is instant.
 """
 
 import argparse
@@ -59,7 +59,7 @@ SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 
 
 def dataset(args: argparse.Namespace) -> None:
-    """gets originals and makes matched pairs"""
+    """collects originals and makes pairs of sharp and blurred pictures"""
     from prepare.dataset import make_dataset
     from prepare.sources import FFHQ_SOURCES, SourceSettings
 
@@ -74,7 +74,7 @@ def dataset(args: argparse.Namespace) -> None:
 
 
 def blur(args: argparse.Namespace) -> None:
-    """makes further blurred sets from the originals at hand"""
+    """makes more blurred sets from the same originals"""
     from prepare.dataset import make_blurred_sets
 
     sets = sets_to_make(args)
@@ -84,7 +84,7 @@ def blur(args: argparse.Namespace) -> None:
 
 
 def train(args: argparse.Namespace) -> None:
-    """trains a run, or goes on with it"""
+    """trains a run, or continues it"""
     sets = sets_from(args)
     plan = plan_start(args.runs_dir, args.run, PRETRAINED_DIR, vars(args))
     if args.dry_run:
@@ -95,7 +95,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """scores a run on its test images and writes the report"""
+    """scores a run on its test images and writes a report page"""
     from train.stages import evaluate_run
 
     sets, wanted = sets_from(args), {"real_dir": args.real, "baselines": args.baselines}
@@ -103,14 +103,14 @@ def evaluate(args: argparse.Namespace) -> None:
 
 
 def report(args: argparse.Namespace) -> None:
-    """writes the report again, without evaluating"""
+    """writes the report page again, without evaluating"""
     from train.stages import report_run
 
     report_run(*places(args), sets_from(args), dry_run=args.dry_run)
 
 
 def deblur(args: argparse.Namespace) -> None:
-    """restores photographs of any size"""
+    """restores photographs of any size and blur"""
     from train.restore.photographs import Wanted, deblur_photographs, plan
 
     run = args.runs_dir, args.run, PRETRAINED_DIR
@@ -120,7 +120,7 @@ def deblur(args: argparse.Namespace) -> None:
 
 
 def studio(args: argparse.Namespace) -> None:
-    """serves a page to this machine: blur with a live preview, restore, runs"""
+    """opens a page for this machine's browser: blur with a preview, restore, runs"""
     from prepare.pictures import preview
     from train.studio import Places
     from train.studio.server import serve
@@ -130,23 +130,23 @@ def studio(args: argparse.Namespace) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
-    """writes the trained generator as SavedModel, ONNX and TFLite, and checks each"""
+    """writes the generator as SavedModel, ONNX and TFLite, and checks each file"""
     from train.stages import export_run
 
     export_run(*places(args), args.formats, dry_run=args.dry_run)
 
 
 def compare(args: argparse.Namespace) -> None:
-    """puts several evaluated runs into one table and one page"""
+    """compares evaluated runs in one table and on one page"""
     from train.stages import compare_runs
 
     compare_runs(args.runs_dir, args.runs, DataFolder(args.data_dir), dry_run=args.dry_run)
 
 
 def run_all(args: argparse.Namespace) -> None:
-    """dataset, train and evaluate in this order, each only where something is missing"""
+    """runs dataset, train and evaluate, each only if something is missing"""
     names = [blur.name for blur in sets_to_make(args).blurs]
-    # Before a download, so that a bad flag is told at once.
+    # Before a download, so that a bad flag is reported at once.
     plan = plan_start(args.runs_dir, args.run, PRETRAINED_DIR, vars(args))
     dataset(args)
     if args.dry_run:
@@ -158,12 +158,12 @@ def run_all(args: argparse.Namespace) -> None:
 
 
 def demo(args: argparse.Namespace) -> None:
-    """the whole chain offline: drawn pictures, pairs, a short training, evaluation, report"""
+    """runs all steps offline: drawn pictures, pairs, a short training, evaluation, report"""
     run_all(args)
 
 
 def clean_pairs(args: argparse.Namespace) -> None:
-    """removes the sharp and blurred folders and their records, never originals or runs"""
+    """removes the sharp and blurred pictures and their records, never originals or runs"""
     from prepare.dataset import remove_pairs
 
     remove_pairs(DataFolder(args.data_dir), dry_run=args.dry_run)
@@ -185,29 +185,29 @@ def build_parser() -> Parser:
             name or run.__name__, help=run.__doc__, description=run.__doc__
         )
         command.set_defaults(run_stage=run)
-        command.add_argument("--data-dir", type=Path, default=Path("data"), help="photographs")
+        command.add_argument("--data-dir", type=Path, default=Path("data"), help="data folder")
         if with_run:
             text = "folder of training runs"
             command.add_argument("--runs-dir", type=Path, default=Path("tf_checkpoints"), help=text)
             command.add_argument("--run", default="run-01", help="name of the run")
-        text = "of all that is drawn (default: 0)"
+        text = "seed of everything random (default: 0)"
         command.add_argument("--seed", type=whole_number(0), default=argparse.SUPPRESS, help=text)
-        command.add_argument("--dry-run", action="store_true", help="say what would be done")
+        command.add_argument("--dry-run", action="store_true", help="only print what would be done")
         return command
 
     add_dataset(add(dataset, with_run=False), with_part=True)
     add_blur(add(blur, with_run=False))
     command = add(train)
-    add_sets(command, "to train one network on (default: the only one there is)")
+    add_sets(command, "to train one network on (default: the only set there is)")
     add_training(command)
-    add_sets(command := add(evaluate), "to score on (default: of training, or with --real none)")
+    add_sets(command := add(evaluate), "to score on (default: of training, none with --real)")
     add_evaluate(command)
-    add_sets(add(report), "to report on (default: all that were evaluated)")
+    add_sets(add(report), "to report on (default: all evaluated sets)")
     add_deblur(add(deblur))
     add_studio(add(studio))
-    text = "to write (default: all but run)"
+    text = "formats to write (default: all except run)"
     add(export).add_argument("--formats", nargs="+", choices=KINDS, default=KINDS[:3], help=text)
-    text = "their names (default: all that were evaluated)"
+    text = "names of runs (default: all evaluated runs)"
     add(compare).add_argument("--with", dest="runs", nargs="+", default=[], help=text)
     command = add(run_all, "all")
     add_dataset(command)
@@ -221,45 +221,43 @@ def build_parser() -> Parser:
 
 
 def add_training(parser: Parser) -> None:
-    """Adds the flags of a training; none has a default, as a run that was begun has its own."""
-    text = "recipe to start from (default: sharp)"
+    """Adds the flags of a training, without defaults: an existing run has its own."""
+    text = "recipe that the other settings change (default: sharp)"
     parser.add_argument("--preset", choices=PRESETS, default=argparse.SUPPRESS, help=text)
     add_settings(parser, TrainSettings)
 
 
 def add_evaluate(parser: Parser) -> None:
-    """Adds the flags that say what is scored beside the sets."""
-    text = "folder of real pairs <name>_blurred.*, <name>_sharp.*, and _mask.* where to score"
+    """Adds the flags for real pairs and for the classical methods."""
+    text = "folder of real pairs: <name>_blurred.*, <name>_sharp.*, optionally <name>_mask.*"
     parser.add_argument("--real", type=Path, help=text)
-    text = (
-        f"what classical methods are scored on: {SAMPLE_SIZE} images by a hash of their ids, or all"
-    )
+    text = f"images for the classical methods: {SAMPLE_SIZE}, chosen by a hash of their ids, or all"
     parser.add_argument("--baselines", choices=(SAMPLE, ALL), default=SAMPLE, help=text)
 
 
 def add_deblur(parser: Parser) -> None:
-    """Adds the flags that say what is restored, and how."""
+    """Adds the flags that choose what is restored and how."""
     parser.add_argument("photographs", type=Path, nargs="+", help="files or folders")
     parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
-    text = "0 leaves a photograph as it is, 1 restores"
+    text = "share of the change that is made, from 0 to 1 (default: 1)"
     parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
-    text = "1 keeps all that the adversarial term sharpened, 0 nothing of it"
+    text = "share of the detail from the adversarial term, from 0 to 1 (default: 1)"
     parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
-    text = "radius of the blur, pixels of the photograph, as in 6, or its limits, as in 4-9"
+    text = "blur radius in pixels of the photograph, such as 6, or a range, such as 4-9"
     parser.add_argument("--blur", type=parse_limits, default=None, metavar="auto", help=text)
-    text = "picture of the photograph's size, white where to restore; or a folder of such by name"
+    text = "picture of the same size, white where to restore; or a folder of such pictures by name"
     parser.add_argument("--mask", type=Path, help=text)
-    text = "also restore what is a result of this command"
+    text = "also restore results of this command"
     parser.add_argument("--again", action="store_true", help=text)
-    text = "also write before and after side by side"
+    text = "also write the photograph and the result side by side"
     parser.add_argument("--compare", action="store_true", help=text)
-    parser.add_argument("--map", action="store_true", help="also write a map of the blur seen")
+    parser.add_argument("--map", action="store_true", help="also write a map of the estimated blur")
     parser.set_defaults(run=None)  # the pretrained network
 
 
 def add_studio(parser: Parser) -> None:
-    """Adds the flags that say where the page is, and where restored photographs go."""
-    text = f"of 127.0.0.1 (default: {FIRST_PORT}, or a free one where that is taken)"
+    """Adds the flags for the port of the page and the folder of its results."""
+    text = f"port on 127.0.0.1 (default: {FIRST_PORT}, or a free one if that is taken)"
     parser.add_argument("--port", type=whole_number(1, 65535), help=text)
     parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
     parser.set_defaults(run=None)  # the pretrained network
@@ -295,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args.run_stage(args)
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads has had enough, as `head` has
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except SettingError as error:
@@ -305,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return failed(f"{error}{hint}")
     except KeyboardInterrupt as interrupt:
         place = f" at {interrupt}" if str(interrupt) else ""  # a training says its step
-        print(f"interrupted{place}; the same command goes on from here", file=sys.stderr)
+        print(f"interrupted{place}; the same command continues from here", file=sys.stderr)
         return 130
     return 0
 

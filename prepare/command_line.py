@@ -212,7 +212,7 @@ def parse_random(text: str) -> float | str | Spread:
     try:
         return Spread.of_text(text).value
     except ValueError as error:
-        expected = "expected a number, a range as in 10-40, low to high, or a choice as in 0,5-8"
+        expected = "expected a number, a range such as 10-40, or choices such as 0,5-8"
         raise argparse.ArgumentTypeError(f"{expected}; got {text}") from error
 
 
@@ -244,7 +244,7 @@ def parse_limits(text: str) -> tuple[float, float] | None:
         ends = [float(part) for part in text.split("-")]
         if len(ends) <= 2 and 0 <= ends[0] <= ends[-1] <= LARGEST_RADIUS_PX and ends[-1] > 0:
             return ends[0], ends[-1]
-    expected = f"auto, a radius of up to {LARGEST_RADIUS_PX} pixels, or its limits as in 4-9"
+    expected = f"auto, a radius of up to {LARGEST_RADIUS_PX} pixels, or a range such as 4-9"
     raise argparse.ArgumentTypeError(f"must be {expected}, got {text}")
 
 
@@ -260,56 +260,58 @@ def parse_part(text: str) -> Part:
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     part = Part(int(match[1]), int(match[2])) if match else Part(0, 0)
     if not 1 <= part.number <= part.of:
-        raise argparse.ArgumentTypeError(f"expected a part as in 2/8, from 1/8 to 8/8, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a part such as 2/8, got {text}")
     return part
 
 
 def add_dataset(
     parser: argparse.ArgumentParser, num_images: int | None = None, with_part: bool = False
 ) -> None:
-    """Adds the flags that say which originals are wanted; `num_images` makes them optional."""
+    """Adds the flags that choose the originals; `num_images` is their default number."""
     parser.set_defaults(part=None)
     if with_part:
-        text = "2/8: makes the second of eight parts, as one of several machines"
+        text = "2/8 makes the second of eight parts, for use on several machines"
         parser.add_argument("--part", type=parse_part, metavar="K/N", help=text)
-    text = "originals to have in all (default: %(default)s)"
+    text = "total number of originals (default: %(default)s)"
     number = num_images or 1000
     parser.add_argument("--num-images", type=whole_number(1), default=number, help=text)
     source = "ffhq" if num_images is None else "sample"
-    parser.add_argument("--source", choices=SOURCES, default=source, help="of the originals")
-    text = "folders of --source folder"
+    parser.add_argument(
+        "--source", choices=SOURCES, default=source, help="where originals come from"
+    )
+    text = "folders for --source folder"
     parser.add_argument("--from", dest="from_dirs", type=Path, nargs="+", default=[], help=text)
     parser.add_argument(
         "--keep",
         type=parse_bool,
         default=True,
         metavar="0|1",
-        help="0 removes each fetched or drawn original once its pairs are made (default: 1)",
+        help="0 removes each downloaded or drawn original after its pairs are made (default: 1)",
     )
     add_settings(parser, FfhqSettings)
     add_blur(parser)
 
 
 def add_blur(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say how the blurred sets are made, see `sets_to_make`."""
-    text = "radii of the sets: pixels of a 1024-wide original, a range 10-40, or a choice 0,5-8"
+    """Adds the flags for how blurred sets are made, see `sets_to_make`."""
+    text = "one set per radius: pixels of a 1024-pixel-wide original, a range 10-40, choices 0,5-8"
     add_radius(parser, text)
-    text = "a recipe that says what every setting of the blur is drawn from"
+    text = "recipe that chooses all settings of the blur for each image"
     parser.add_argument("--kernel", choices=tuple(RECIPES), default=None, help=text)
     parser.add_argument(
         "--draws",
         type=whole_number(1),
         default=1,
-        help="sets of that recipe, or of the ranges given; each draws anew (default: 1)",
+        help="number of sets to make with --kernel or ranges, each with other choices (default: 1)",
     )
     parser.add_argument(
-        "--depth", dest="depth_dir", type=Path, help="folder of grey depth maps, named by id"
+        "--depth", dest="depth_dir", type=Path, help="folder of gray depth maps, named by id"
     )
     parser.add_argument(
         "--workers",
         type=whole_number(1),
         default=os.cpu_count(),
-        help="images at a time (default: all cores)",
+        help="images made at the same time (default: all cores)",
     )
     add_settings(parser, OutputSettings)
     add_settings(parser, LensBlur)
@@ -328,9 +330,9 @@ def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
         "--kernel",
         nargs="+",
         default=argparse.SUPPRESS,
-        help=f"names of the blurred sets {text}, or patterns as wild-*",
+        help=f"names of blurred sets {text}, or patterns such as wild-*",
     )
-    add_radius(parser, f"radii of discs {text}; short for their names")
+    add_radius(parser, f"radii of discs {text}; short for the names disc-r..")
 
 
 def sets_to_make(args: argparse.Namespace) -> SetSettings:
@@ -346,7 +348,7 @@ def sets_to_make(args: argparse.Namespace) -> SetSettings:
         flags = ["radius", *(field.name for field in fields(LensBlur) if field.metadata["flag"])]
         given = [name for name in flags if hasattr(args, name)]
         given += ["depth"] if args.depth_dir else []
-        expected = f"given alone, since a recipe says what --{given[0]} is" if given else ""
+        expected = f"given alone: the recipe chooses --{given[0]} is" if given else ""
         require(not given, "kernel", expected.replace("_", "-"), args.kernel)
         drawn = [recipe_set(args.kernel, number) for number in numbers]
     else:

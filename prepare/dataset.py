@@ -60,8 +60,8 @@ def make_dataset(
         num_made = write_pairs(originals, num_missing, data, sets, keep_originals=wanted.keep)
     if part:
         print(
-            f"{part}: {num_made} pairs made, {num_missing - num_made} could not be; once all parts "
-            "are made, the same command without PART joins them"
+            f"{part}: {num_made} pairs made, {num_missing - num_made} failed; when all parts are "
+            "made, the same command without PART joins them"
         )
         return
     num_pairs = len(done_ids) + num_made

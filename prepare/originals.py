@@ -83,7 +83,7 @@ def photographs_in(folders: Sequence[Path]) -> list[Path]:
 
 def print_left_out(error: OSError) -> None:
     """Names a folder that cannot be read."""
-    print(f"{error.filename} cannot be read ({error.strerror}): what it holds is left out")
+    print(f"{error.filename} cannot be read ({error.strerror}): its photographs are left out")
 
 
 def state_of(path: str | Path) -> State:
@@ -131,7 +131,7 @@ def with_ids(
         if reason := why_no_id(image_id):
             problem = f"its name {reason}; rename it"
         elif other_id != image_id:
-            problem = f"differs from {other_id} by case alone; rename one of them"
+            problem = f"differs from {other_id} only in upper and lower case; rename one of them"
         elif owner:
             problem = f"id {image_id} is taken by {owner.path}; rename one of them"
         found[path] = Original(image_id, path, "folder", problem)
@@ -167,7 +167,7 @@ def link_or_copy(target: str, place: Path, known_sha256: str = "") -> None:
     if os.path.lexists(place) and (found_sha256 := sha256_of(place)) != known_sha256:
         if found_sha256 == sha256:
             return
-        raise FileExistsError(errno.EEXIST, "another file is in the way", os.fspath(place))
+        raise FileExistsError(errno.EEXIST, "another file has its place", os.fspath(place))
     with open(target, "rb") as source, atomic_file(place) as file:
         shutil.copyfileobj(source, file)
 

@@ -184,7 +184,7 @@ class PairRecords:
             return str(made)
         image, known = made.image, self.images.get(original.id)
         if made.sharp is None and known and known.sha256 != image.sha256:
-            return "the original changed since its sharp half; run `make dataset`"
+            return "the original was changed after its sharp half was made; run `make dataset`"
         if made.sharp is None:
             return ""
         self.release(known)
@@ -259,7 +259,7 @@ def first_ids(images: Iterable[ImageRecord]) -> dict[str, str]:
 
 def same_bytes_as(first_id: str) -> str:
     """The reason why the second of two images of the same bytes is not used."""
-    return f"same bytes as {first_id}, which is on the other side of the split"
+    return f"same file as {first_id}, which is in the other set (training or test)"
 
 
 def write_drawn(data: DataFolder, blurs: Iterable[LensBlur], ids: Iterable[str]) -> None:

@@ -108,7 +108,7 @@ def read_depth_map(path: str | Path) -> np.ndarray:
     """
     depth = read_u8(path)
     if (depth != depth[..., :1]).any():
-        raise UnusablePhotograph("a depth map must be grey, this one is colored")
+        raise UnusablePhotograph("a depth map must be gray; this one has colors")
     return np.ascontiguousarray(depth[..., 0])
 
 

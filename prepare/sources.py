@@ -159,7 +159,7 @@ def originals_at_hand(
     originals = []
     for image in images.values():
         if image.id not in done_ids:
-            problem = "" if image.id in paths else "the original is gone"
+            problem = "" if image.id in paths else "the original is missing"
             path = paths.get(image.id, originals_dir / image.id)
             originals.append(Original(image.id, path, image.source, problem))
     return originals

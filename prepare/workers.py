@@ -67,8 +67,7 @@ def in_order(
                 yield item, result
         except BrokenProcessPool as error:
             raise PrepareError(
-                f"a worker process was killed ({error}); if memory ran out, ask for fewer "
-                "(WORKERS=1)"
+                f"a worker process was killed ({error}); if memory ran out, use fewer (WORKERS=1)"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)

@@ -241,7 +241,7 @@ def test_killed_and_interrupted_run_goes_on_to_the_same_end(data_dir, tmp_path):
     assert "Traceback" not in errors
     step = steps_in(run_dir)[-1]
     assert killed_at < step < STEPS
-    assert f"interrupted at step {step} of {STEPS}; the same command goes on" in errors
+    assert f"interrupted at step {step} of {STEPS}; the same command continues" in errors
     assert pipeline.main(arguments) == 0
     assert pipeline.main(command(data_dir, tmp_path / "undisturbed", 100)) == 0
     assert_same_run(tmp_path / "undisturbed" / "r", run_dir, STEPS)

@@ -85,7 +85,7 @@ def test_a_second_signal_ends_a_process_that_hangs_outside_of_python():
             process.wait(timeout=0.5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 130
-        assert b"the same command goes on" in process.stderr.read()
+        assert b"the same command continues" in process.stderr.read()
     finally:
         process.kill()
 

@@ -118,7 +118,7 @@ def test_quota_turns_to_the_mirror_and_says_so_once(server, tmp_path):
     assert came == dict.fromkeys(ALL[:3], "drive") | dict.fromkeys(ALL[3:], "mirror")
     host = server.url.removeprefix("http://")
     assert said == [
-        f"Google Drive: the download quota is used up; 9 images are fetched from the mirror {host}"
+        f"Google Drive: the download quota is used up; 9 images come from the mirror {host}"
         ", which reads about 0.9 GB"
     ]
     asked = [image_id for image_id in ALL[3:] if server.asked(f"{image_id}.png")]
@@ -133,8 +133,8 @@ def test_drive_alone_says_what_is_kept_and_what_is_missing(server, tmp_path):
         fetch(server, tmp_path, source="drive", connections=1)
     assert str(error.value) == (
         f"3 of 12 images are kept in {tmp_path / 'ffhq'}, 9 are missing (00003 first): Google "
-        "Drive: the download quota is used up; run the same command again later: it goes on from "
-        "here, or take SOURCE=mirror"
+        "Drive: the download quota is used up; run the same command again later: it continues from "
+        "here, or use SOURCE=mirror"
     )
     server.faults.clear()
     assert len(fetch(server, tmp_path, source="drive")) == NUM_IMAGES
@@ -372,7 +372,7 @@ def test_files_of_a_copy_are_used_where_they_lie(copy, inside):
 def test_what_a_copy_lacks_is_said_after_what_it_has(copy, chosen, found):
     came = []
     watched = (came.append(original.id) for original in ffhq_copy_originals(copy, 7, chosen))
-    with pytest.raises(PrepareError, match=f"holds {found} images wanted"):
+    with pytest.raises(PrepareError, match=f"holds {found} images asked for"):
         list(watched)
     assert came == ids(0, 1, 3, 999, 1000, 69999)[: int(found[0])]
 
@@ -475,7 +475,7 @@ def test_drive_gives_pairs_licenses_and_a_notice_and_a_second_call_asks_nothing(
     assert dataset(server, tmp_path) == 0
     said = capsys.readouterr().out
     assert "facial recognition" in said
-    assert "4 photographs to fetch: about 5.1 MB to download" in said
+    assert "4 photographs to download: about 5.1 MB to download" in said
     assert sources(tmp_path) == dict.fromkeys(ids(0, 1, 2, 3), "drive")
     assert (tmp_path / "originals/ffhq/LICENSES.csv").exists()
     assert len(list(tmp_path.glob("blurred_resized/disc-r9/*.jpg"))) == 4

@@ -391,7 +391,7 @@ def test_every_second_set_of_the_recipe_is_of_lens_and_sensor_alone():
         (["--noise-kind", "gaussian,salt"], "--noise-kind must be gaussian or"),
         (
             ["--noise", "5-"],
-            "expected a number, a range as in 10-40, low to high, or a choice as in 0,5-8",
+            "expected a number, a range such as 10-40, or choices such as 0,5-8",
         ),
         (["--layers", "2", "--depth", "maps"], "--layers must be 1 with --depth"),
     ],

@@ -71,7 +71,7 @@ def test_later_run_asks_for_the_bytes_it_lacks(server, tmp_path):
 def test_index_of_a_tar_that_has_changed_is_dropped(server, tmp_path):
     fetch(server, tmp_path, 3)
     server.files["00000.tar"] = tar_bytes([("note.txt", bytes(15 << 10)), *members()])
-    with pytest.raises(DownloadError, match="the tar ends in the middle, or is none"):
+    with pytest.raises(DownloadError, match="the archive is cut off, or is no archive"):
         fetch(server, tmp_path, 8)
     assert fetch(server, tmp_path, 8) == ["00008"]
 
@@ -124,7 +124,7 @@ def test_strange_members_touch_nothing(server, tmp_path):
 
 def test_truncated_tar_keeps_what_came_before(server, tmp_path):
     server.files["00000.tar"] = server.files["00000.tar"][: span(server, 0)[1] - 700]
-    with pytest.raises(DownloadError, match="the tar ends in the middle"):
+    with pytest.raises(DownloadError, match="the archive is cut off"):
         fetch(server, tmp_path, 7, 0)
     assert files(tmp_path) == ["00007.webp"]
     server.files["00000.tar"] = tar_bytes(members())
@@ -146,7 +146,7 @@ def header(size, kind):
     return member.tobuf(tarfile.GNU_FORMAT)
 
 
-NO_TAR = "the tar ends in the middle, or is none"
+NO_TAR = "the archive is cut off, or is no archive"
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ def test_second_name_that_differs_by_case_alone_is_listed(photos, tmp_path, firs
     write_photos(photos, [f"{first}.png", f"{second}.png"])
     ids, reasons = dataset(photos, tmp_path / "data", 4, code=1)
     assert ids == {"a", "b", first}
-    assert reasons == {second: f"differs from {first} by case alone; rename one of them"}
+    assert reasons == {
+        second: f"differs from {first} only in upper and lower case; rename one of them"
+    }
     (photos / f"{second}.png").unlink()
     write_photos(photos, ["c.png"])
     assert dataset(photos, tmp_path / "data", 4)[0] == {"a", "b", "c", first}

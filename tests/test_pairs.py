@@ -196,7 +196,7 @@ def test_blur_alone_leaves_the_sharp_half_and_refuses_a_changed_original(tmp_pat
     PillowImage.fromarray(photo_u8(99)).save(originals[0].path)
     assert write(tmp_path, originals, blurs=BLURS[1:], keep_sharp=True) == 2
     assert {path: path.stat() for path in before} == before
-    assert "changed since its sharp half" in reasons_of(tmp_path)["00000"]
+    assert "changed after its sharp half" in reasons_of(tmp_path)["00000"]
 
 
 # What cannot be used.
@@ -261,7 +261,7 @@ def test_copy_on_the_other_side_is_listed_and_another_takes_its_place(tmp_path):
     originals += originals_of(tmp_path / "photos", ["more.png"])
     assert write(tmp_path, originals, 3) == 3
     assert ids_of(tmp_path) == {first, same, "more"}  # on one side it does no harm
-    reason = f"same bytes as {first}, which is on the other side of the split"
+    reason = f"same file as {first}, which is in the other set (training or test)"
     assert reasons_of(tmp_path) == {other: reason}
     assert not DataFolder(tmp_path).sharp_path(other).exists()
     assert write(tmp_path, originals[2:3]) == 0  # by what the manifest says, too
@@ -408,7 +408,7 @@ def test_equal_photographs_of_two_parts_do_not_stand_on_both_sides_of_the_split(
     assert pipeline.main(words_of_dataset(tmp_path / "data", photos, 10)) == 0
     assert "10 pairs are there, 0 to make" in capsys.readouterr().out
     assert ids_of(tmp_path / "data") == {first, *map(str, range(9))}
-    reason = f"same bytes as {first}, which is on the other side of the split"
+    reason = f"same file as {first}, which is in the other set (training or test)"
     assert reasons_of(tmp_path / "data") == {other: reason}
     assert not list(tmp_path.rglob(f"{other}.jpg"))
 
@@ -428,7 +428,7 @@ def test_parts_and_the_whole_keep_each_other_out(tmp_path):
 @pytest.mark.parametrize("text", ["0/8", "9/8", "2", "-1/8", "1/8/2"])
 def test_part_that_there_is_not_is_refused(text, capsys):
     assert pipeline.main(["dataset", "--num-images", "1", f"--part={text}"]) == 2
-    assert "expected a part as in 2/8" in capsys.readouterr().err
+    assert "expected a part such as 2/8" in capsys.readouterr().err
 
 
 def test_clean_pairs_removes_records_of_parts(tmp_path, whole):

@@ -126,7 +126,7 @@ def test_depth_maps_are_grey_of_8_or_16_bits(tmp_path):
     np.testing.assert_array_equal(read_depth_map(tmp_path / "8.png"), depth)
     np.testing.assert_array_equal(read_depth_map(tmp_path / "16.png"), depth)
     path = saved(tmp_path, Image.fromarray(picture()), "color.png")
-    with pytest.raises(UnusablePhotograph, match="must be grey"):
+    with pytest.raises(UnusablePhotograph, match="must be gray"):
         read_depth_map(path)
 
 

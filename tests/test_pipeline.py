@@ -63,10 +63,9 @@ def test_every_subcommand_has_help_and_the_shared_flags(name):
 
 def test_help_says_unit_choices_and_default():
     shown = " ".join(SUBPARSERS["train"].format_help().split())
-    assert "--optimizer muon|adam of the generator; the discriminator has adam (default: muon)" in (
-        shown
-    )
-    assert "sides of the iris; 0 is a disc (0 or 3 or" in (
+    optimizer = "--optimizer muon|adam optimizer of the generator; the discriminator uses adam"
+    assert f"{optimizer} (default: muon)" in shown
+    assert "aperture blades; 0 is a disc (0 or 3 or" in (
         " ".join(SUBPARSERS["blur"].format_help().split())
     )
 
@@ -318,7 +317,7 @@ def test_stopped_again_and_again_is_as_if_undisturbed(tmp_path, data_dir):
         if signal_number != signal.SIGKILL:
             assert code == 130
             assert "Traceback" not in errors
-            assert "goes on" in errors
+            assert "continues from here" in errors
             assert (data_dir / "manifest.jsonl").read_text()  # what was finished is recorded
     run(*arguments)
     assert tree(data_dir) == undisturbed

@@ -291,7 +291,7 @@ def test_what_cannot_be_restored_is_named_and_the_rest_done(
     with pytest.raises(NothingRestoredError, match=message):
         deblur(NOTHING, plan([tmp_path], tmp_path / "out"))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "c.png"}
-    assert "b.jpg: cannot be read (no image, or of a kind not" in capsys.readouterr().out
+    assert "b.jpg: cannot be read (no image, or its kind is not" in capsys.readouterr().out
 
 
 PROGRAM = f"""

@@ -130,13 +130,13 @@ def test_equal_names_in_one_folder_are_a_problem_that_names_both():
     assert ids_and_problems(["p/a.jpg", "p/a.png", "p/A.png"]) == [
         "a",
         "id a is taken by p/a.jpg; rename one of them",
-        "differs from a by case alone; rename one of them",
+        "differs from a only in upper and lower case; rename one of them",
     ]
 
 
 def test_an_id_that_is_given_stays_with_its_photograph():
     """Where a disk does not tell case, the pictures of FACE would replace those of face."""
-    differs = "differs from face by case alone; rename one of them"
+    differs = "differs from face only in upper and lower case; rename one of them"
     assert ids_and_problems(["p/FACE.png", "p/face.png"], {"face"}) == [differs, "face"]
     assert ids_and_problems(["p/FACE.png"], {"face"}) == [differs]
     assert ids_and_problems(["p/FACE.png", "q/face.png"], {"face"}) == ["p-FACE", "face"]
@@ -301,7 +301,7 @@ def test_originals_at_hand_are_those_of_the_manifest(tmp_path):
     images = images_of(a="folder", b="folder", c="folder", gone="folder")
     at_hand = originals_at_hand(tmp_path, images, {"c"})
     problems = {each.id: each.problem for each in at_hand}
-    assert problems == {"a": "", "b": "", "gone": "the original is gone"}
+    assert problems == {"a": "", "b": "", "gone": "the original is missing"}
     assert at_hand[0].path == tmp_path / "folder" / "a.png"
     write_photos(tmp_path / "ffhq" / "images1024x1024", ["a.png"])
     [fetched] = originals_at_hand(tmp_path, images_of(a="drive"), ())

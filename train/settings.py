@@ -1,4 +1,4 @@
-"""Every setting of a training run. Apart from the loop, so that `--help` needs no TensorFlow."""
+"""All settings of a training run. Not in the loop, so that `--help` needs no TensorFlow."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,86 +15,82 @@ class TrainSettings:
     """How a run is trained; the defaults are the preset `sharp`."""
 
     epochs: float = setting(
-        0, "length of the whole run, passes over the training images; 0 leaves it to --steps"
+        0, "length of the whole run in passes over the training images; 0: see --steps"
     )
     steps: int = setting(
-        0, f"length of the whole run in updates, instead; with neither, {USUAL_STEPS}"
+        0, f"length of the whole run in updates; without this and --epochs {USUAL_STEPS}"
     )
     max_minutes: float = setting(
         0,
-        "stops this call after so long, 0 never; a new run that is not told how long is planned so",
+        "stops this call after this time, 0 never; plans a new run without --epochs and --steps",
     )
     patience: int = setting(
-        0, "ends the run after so many validations without a better one; 0 never"
+        0, "ends the run after this many validations without improvement; 0 never"
     )
-    batch: int = setting(4, "images, or crops of them, an update, shared equally among all devices")
-    seed: int = setting(0, "of weights, order, augmentation and dropout", flag=False)
+    batch: int = setting(4, "images or crops per update, shared equally among all devices")
+    seed: int = setting(0, "seed of weights, order, augmentation and dropout", flag=False)
     from_run: str | None = setting(
-        None, "run whose network and best weights a new run starts from; None is from scratch"
+        None, "run whose network and best weights a new run starts from; None: from nothing"
     )
     generator: Literal["residual", "unet"] = setting(
-        "residual", "quarter resolution, or the paper's U-Net"
+        "residual", "residual network at a quarter of the resolution, or the paper's U-Net"
     )
     channels: int = setting(
-        64, "of the residual generator; more gain more in runs of an hour or more"
+        64, "width of the residual generator; more gain more in runs of an hour or more"
     )
-    blocks: int = setting(12, "of the residual generator")
+    blocks: int = setting(12, "depth of the residual generator")
     start: Literal["lenses", "pooled"] = setting(
         "lenses",
-        "how the residual generator estimates the blur that it starts from the inverse of; pooled "
-        "does by all around a place and, once trained, by what holds for any picture",
+        "how the residual generator estimates the blur: at each position by itself, or pooled over "
+        "its neighborhood and, after training, with an estimate that holds for any picture",
     )
     normalization: Literal["batch", "instance", "none"] = setting(
-        "none", "of the U-Net and the discriminator"
+        "none", "normalization of the U-Net and the discriminator"
     )
     gan_objective: Literal["vanilla", "lsgan"] = setting("vanilla", "vanilla is cross entropy")
     gan_weight: float = setting(
         1.0, "weight of the adversarial term; 0 trains without a discriminator"
     )
     gan_start: float = setting(
-        0.8, "share of the run that is trained on the pixel term alone, before it"
+        0.8, "share of the run that trains with the L1 loss alone, before the adversarial term"
     )
     gan_share: float = setting(
-        0.5, "share of each batch that the adversarial term looks at; a picture at least"
+        0.5, "share of each batch that the adversarial term sees; at least one picture"
     )
-    l1_weight: float = setting(100.0, "weight of the mean absolute error (Isola et al., Eq. 4)")
+    l1_weight: float = setting(100.0, "weight of the L1 loss (Isola et al., Eq. 4)")
     grid_weight: float = setting(
-        100.0, "weight of what repeats every 4 pixels, beside the adversarial term"
+        100.0, "weight of the error that repeats every 4 pixels; used with the adversarial term"
     )
     optimizer: Literal["muon", "adam"] = setting(
-        "muon", "of the generator; the discriminator has adam"
+        "muon", "optimizer of the generator; the discriminator uses adam"
     )
-    learning_rate: float = setting(1.5e-3, "the generator's, at its height")
-    discriminator_learning_rate: float = setting(2e-4, "of its Adam, at its height")
-    beta1: float = setting(0.5, "Adam's first moment decay, both networks")
+    learning_rate: float = setting(1.5e-3, "highest learning rate of the generator")
+    discriminator_learning_rate: float = setting(2e-4, "highest rate of the discriminator's Adam")
+    beta1: float = setting(0.5, "decay of Adam's first moment, for both networks")
     schedule: Literal["constant", "linear", "cosine"] = setting(
-        "cosine", "linear falls to 0 in the last half; cosine, risen first, to 2 %"
+        "cosine", "linear falls to 0 in the second half; cosine rises first, then falls to 2 %"
     )
-    average: bool = setting(
-        True, "keeps a moving average of the generator's weights, which is scored and used"
-    )
-    crop: int = setting(
-        128, "side of random crops to train on, pixels, at most; 0 means whole pictures"
-    )
-    turns: bool = setting(True, "also trains on quarter turns, where the blur is the same turned")
+    average: bool = setting(True, "scores and uses a moving average of the generator's weights")
+    crop: int = setting(128, "largest side of random crops, pixels; 0: whole pictures")
+    turns: bool = setting(True, "also trains on quarter turns, if the blur looks the same turned")
     scales: float = setting(
-        2.0, "half of all pairs are shown up to so many times smaller, where radii are ranges"
+        2.0, "shows half of all pairs up to this many times smaller, if the radii are ranges"
     )
     overlays: float = setting(
-        0.0, "share of crops before which something sharp is laid, as a hand or a frame would be"
+        0.0, "share of crops with something sharp laid over them, such as a hand or a frame"
     )
-    jitter_px: int = setting(0, "random shift of both halves in training, at most, pixels")
+    jitter_px: int = setting(0, "largest random shift of both pictures of a pair, pixels")
     cache: Literal["auto", "0", "1"] = setting(
         "auto",
-        "keeps training pictures in memory, decoded, 0.4 MB a pair; auto does where that takes a "
-        "quarter of what is free or less",
+        "keeps decoded training pictures in memory, 0.4 MB per pair; auto does so if they take at "
+        "most a quarter of the free memory",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
-        "auto", "of what is computed; auto chooses"
+        "auto", "number format of the computation; auto chooses"
     )
     log_every: int = setting(50, "steps between lines of log.csv")
-    sample_every: int = setting(500, "steps between sample sheets and validations")
-    checkpoint_minutes: float = setting(3.0, "time between checkpoints")
+    sample_every: int = setting(500, "steps between validations, each with a sheet of samples")
+    checkpoint_minutes: float = setting(3.0, "minutes between checkpoints")
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -63,7 +63,7 @@ class SafeSession(requests.Session):
 def check_no_downgrade(url: str, next_url: str) -> None:
     """Raises DownloadError if an address leads from HTTPS to anything else."""
     if urlsplit(url).scheme == "https" and urlsplit(next_url).scheme != "https":
-        raise DownloadError(url, f"the server leads away from HTTPS, to {host_of(next_url)}")
+        raise DownloadError(url, f"the server redirects from HTTPS to HTTP, on {host_of(next_url)}")
 
 
 def host_of(url: str) -> str:
@@ -103,7 +103,7 @@ class Client:
         longest_s = min(settings.max_backoff_s, doubled_s)
         wait_s = max(trouble.wait_s, longest_s * random.uniform(0.5, 1.0))
         if time.monotonic() + wait_s > deadline:
-            more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "no time is left"
+            more = f"asks to come back in {wait_s:.0f} s" if trouble.wait_s else "the time is over"
             raise DownloadError(url, f"{reason}, {more}") from trouble
         if self.stop.wait(wait_s):
             raise DownloadError(url, "stopped")
@@ -136,7 +136,7 @@ def open_file(
             raise DownloadError(url, reason)
         check_no_downgrade(response.url, next_address)
         address = next_address
-    raise DownloadError(url, f"showed {MAX_PAGES} pages and no file")
+    raise DownloadError(url, f"sent {MAX_PAGES} web pages and no file")
 
 
 def open_url(client: Client, url: str, start: int, end: int | None) -> requests.Response:
@@ -158,7 +158,7 @@ def open_url(client: Client, url: str, start: int, end: int | None) -> requests.
         kind = "trusted " if isinstance(error, requests.exceptions.SSLError) else ""
         raise TransientError(url, f"no {kind}connection to {host}") from error
     except (requests.RequestException, ValueError) as error:
-        raise DownloadError(url, "the address cannot be asked for") from error
+        raise DownloadError(url, "the address is not valid") from error
     if response.status_code in TRY_AGAIN_STATUSES or response.status_code >= 500:
         response.close()
         reason = f"HTTP {response.status_code} {response.reason or ''}".strip()
@@ -219,7 +219,7 @@ def body_blocks(
             # read1 returns what has come; read waits for a full block, however slowly it fills.
             block = response.raw.read1(BLOCK_BYTES, decode_content=False)
         except urllib3.exceptions.ReadTimeoutError as error:
-            silence = f"silence for {client.settings.read_timeout_s:g} s"
+            silence = f"no data for {client.settings.read_timeout_s:g} s"
             raise TransientError(url, silence) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientError(url, "the connection broke") from error

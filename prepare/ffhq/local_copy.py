@@ -72,8 +72,8 @@ def ffhq_copy_originals(
     num_wanted = num_images if ids is None else len(wanted)
     if num_found < num_wanted:
         raise PrepareError(
-            f"{folder} holds {num_found} of the {num_wanted} images wanted; ask for N={num_found}, "
-            "or fetch the others with SOURCE=ffhq"
+            f"{folder} holds {num_found} of the {num_wanted} images asked for; ask "
+            f"for N={num_found}, or fetch the others with SOURCE=ffhq"
         )
 
 
@@ -120,7 +120,7 @@ class VerifiedFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        hint = "remove it: all images are checked again then"
+        hint = "remove it; then all images are checked again"
         self.log = JsonLines(folder / "checked.jsonl", CheckedFile, hint, skip_damaged=True)
         self.by_id = {checked.id: checked for checked in self.log.read()}
 

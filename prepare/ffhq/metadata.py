@@ -42,19 +42,21 @@ class FfhqSettings:
         6, "failures in a row, with less than 1 MiB between them, before giving up", COUNT
     )
     backoff_s: float = setting(1.0, "wait after the first failure, in s; doubles with each", WAIT_S)
-    max_backoff_s: float = setting(60.0, "longest wait, in s; Retry-After may ask more", WAIT_S)
+    max_backoff_s: float = setting(60.0, "longest wait, in s; Retry-After may ask for more", WAIT_S)
     read_timeout_s: float = setting(30.0, "silence that ends a connection, in s", LIMIT_S)
     deadline_s: float = setting(900.0, "time for one image, or 1 MiB of a long file, in s", LIMIT_S)
     source: Literal["ffhq", "drive", "mirror"] = setting("ffhq", "host to ask", flag=False)
-    ids: str | None = setting(None, '"60000-60999", "7,42,100-199" or a file of ids; None is all')
-    drive_url: str = setting("https://drive.google.com", "or a template: https://host/{id}.png")
+    ids: str | None = setting(None, '"60000-60999", "7,42,100-199" or a file of ids; None: all')
+    drive_url: str = setting(
+        "https://drive.google.com", "address, or a template: https://host/{id}.png"
+    )
     mirror_url: str = setting(
         "https://huggingface.co/datasets/gaunernst/ffhq-1024-wds/resolve/"
         "d74f1f1f59e3bbe975bee29872b9bef827314577",
-        "base address of the tars, or template: https://host/{id}.webp",
+        "base address of the archives, or a template: https://host/{id}.webp",
     )
-    metadata_url: str | None = setting(None, "ffhq-dataset-v2.json; None is NVIDIA's own on Drive")
-    connections: int = setting(32, "parallel connections at most", COUNT)
+    metadata_url: str | None = setting(None, "of ffhq-dataset-v2.json; None: NVIDIA's on Drive")
+    connections: int = setting(32, "largest number of parallel connections", COUNT)
     max_failures: int = setting(3, "failures in a row after which a host is given up", COUNT)
 
     def __post_init__(self) -> None:

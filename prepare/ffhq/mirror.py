@@ -150,8 +150,8 @@ def read_members(
                 missing.discard(image_id)
                 yield image_id, data[: member.size]
         if at == start and not header:
-            raise tarfile.ReadError("nothing is there")
+            raise tarfile.ReadError("it does not exist")
     except (tarfile.TarError, ValueError) as error:
         if start:
             index.log.path.unlink(missing_ok=True)  # the tar can be another one by now
-        raise DownloadError(index.url, "the tar ends in the middle, or is none") from error
+        raise DownloadError(index.url, "the archive is cut off, or is no archive") from error

@@ -102,7 +102,7 @@ class FfhqDownload:
             if self.missing and source == "ffhq":
                 num_bytes = mirror_bytes(mirror_url, self.missing, folder)
                 report(
-                    f"{self.reasons()}; {len(self.missing)} images are fetched from the mirror "
+                    f"{self.reasons()}; {len(self.missing)} images come from the mirror "
                     f"{host_of(mirror_url)}, which reads about {readable(num_bytes)}"
                 )
             if self.missing and source != "drive":
@@ -110,11 +110,12 @@ class FfhqDownload:
         finally:
             client.stop.set()
         if self.missing:
-            advice = ", or take SOURCE=mirror" if source == "drive" else ""
+            advice = ", or use SOURCE=mirror" if source == "drive" else ""
             raise PrepareError(
                 f"{self.num_chosen - len(self.missing)} of {self.num_chosen} images are kept in "
                 f"{folder}, {len(self.missing)} are missing ({next(iter(self.missing))} first): "
-                f"{self.reasons()}; run the same command again later: it goes on from here{advice}"
+                f"{self.reasons()}; run the same command again later: it continues from "
+                f"here{advice}"
             )
 
     def entries(self, client: Client, report: Callable[[str], None]) -> dict[str, Entry]:
@@ -216,14 +217,14 @@ def fetched_originals(
         free_bytes = shutil.disk_usage(there).free
         print(FACIAL_RECOGNITION_NOTICE)
         print(
-            f"{num_files} photographs to fetch: about {readable(download_bytes)} to download; "
+            f"{num_files} photographs to download: about {readable(download_bytes)} to download; "
             f"{readable(disk_bytes)} on disk, {readable(free_bytes)} free"
         )
         if keep and disk_bytes > free_bytes:
             raise PrepareError(
                 f"the disk of {originals_dir} has {readable(free_bytes)} free, and "
                 f"{readable(disk_bytes)} are needed; ask for fewer (N=...), for another place "
-                "(DATA=...), or drop each original once its pairs are made (KEEP=0)"
+                "(DATA=...), or remove each original after its pairs are made (KEEP=0)"
             )
     with tqdm(
         desc="download",

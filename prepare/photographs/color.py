@@ -71,7 +71,7 @@ def in_srgb(decoded: Decoded, is_adobe_rgb: bool) -> np.ndarray:
             colors = colors_of_profile(decoded.profile) if pixels.dtype == np.uint16 else None
             if colors is None:
                 if pixels.dtype == np.uint16:
-                    tables = "more than 8 bits a channel (their color profile has tables)"
+                    tables = "more than 8 bits per channel with a color profile that has tables"
                     decoded.dropped.append(tables)
                 return by_littlecms(rounded_to_8_bits(pixels), profile, space)
         except (ImageCms.PyCMSError, OSError, TypeError) as error:
@@ -213,7 +213,7 @@ def rgb_to_xyz(primaries: tuple[float, ...]) -> np.ndarray:
     """(3, 3), from linear RGB to XYZ whose white is adapted to D65."""
     x, y = np.array(primaries, float).reshape(4, 2).T
     if (y <= 0).any():
-        raise UnusablePhotograph("primary colors that span no color space")
+        raise UnusablePhotograph("unusable primary colors")
     xyz = np.array([x / y, np.ones(4), (1 - x - y) / y])
     scaled = xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
     return adaptation(xyz[:, 3], white_xyz(D65)) @ scaled

@@ -42,7 +42,7 @@ def decode_heif(data: bytes, max_pixels: int) -> Decoded:
     try:
         import pi_heif  # here, as it is the one decoder that some systems have no wheel of
     except ImportError as error:
-        raise UnusablePhotograph("HEIC or AVIF, which take the package pi-heif to read") from error
+        raise UnusablePhotograph("HEIC or AVIF; install the package pi-heif to read it") from error
     pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
     heif = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     image = heif[heif.primary_index]
@@ -56,7 +56,7 @@ def decode_heif(data: bytes, max_pixels: int) -> Decoded:
         with warnings.catch_warnings(action="ignore"), AvifImageFile(io.BytesIO(data)) as avif:
             stored, frames = np.asarray(avif), avif.n_frames
             exif, orientation = avif.info.get("exif"), None
-        dropped += ["more than 8 bits a channel"] if bits > 8 else []
+        dropped += ["more than 8 bits per channel"] if bits > 8 else []
     else:
         stored = np.array(image)  # a copy: what it views is freed with the decoder
         frames, exif, orientation = 1, info.get("exif"), 1

@@ -113,7 +113,7 @@ def read_photograph(
                 raise UnusablePhotograph(f"{size:,} bytes, more than {max_bytes:,}")
             data = file.read(size)
     except NotRegularError as error:
-        raise UnusablePhotograph("no regular file, but a folder, pipe or device") from error
+        raise UnusablePhotograph("no regular file: a folder, pipe or device") from error
     try:
         decoded = decoder_of(data)(data, max_pixels)
         refuse_or_drop(decoded, alpha, frames)
@@ -139,7 +139,7 @@ def decoder_of(data: bytes) -> Callable[[bytes, int], Decoded]:
         return decode_webp
     if heif_kind(data):
         return decode_heif
-    raise UnusablePhotograph("no image, or of a kind not supported")
+    raise UnusablePhotograph("no image, or its kind is not supported")
 
 
 def refuse_or_drop(decoded: Decoded, alpha: str, frames: str) -> None:

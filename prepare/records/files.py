@@ -224,6 +224,6 @@ def acquired_lock(folder: Path, suffix: str, timeout_s: float = 0) -> filelock.B
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
             raise
-        warning = f"warning: {folder} cannot be locked; let no two commands write there at once"
+        warning = f"warning: {folder} cannot be locked; do not let two commands write there at once"
         print(warning, file=sys.stderr)
     return lock

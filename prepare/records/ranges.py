@@ -47,7 +47,7 @@ class Spread(tuple[Part, ...]):
             plain = [plain]
         parts = [part if isinstance(part, (str, list, tuple)) else (part, part) for part in plain]
         if not parts:
-            raise ValueError("a choice of nothing")
+            raise ValueError("an empty choice")
         return cls(  # + 0.0: no -0.0
             part if isinstance(part, str) else (float(part[0]) + 0.0, float(part[-1]) + 0.0)
             for part in parts

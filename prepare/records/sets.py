@@ -65,9 +65,9 @@ class KernelRecord:
         reasons = {
             "its blur is smaller than a pixel": float(blur.radius_px) * scale < 0.5,
             "its radius varies with depth": blur.depth or blur.layers != 1,
-            "its colors have radii of their own": blur.fringe != 0,
+            "its colors have different radii": blur.fringe != 0,
             "its highlights are brightened": blur.brightness != 0 and blur.threshold != 255,
-            "its light follows a tone curve of its own": blur.linear and blur.gamma != 0,
+            "it uses another tone curve than sRGB": blur.linear and blur.gamma != 0,
         }
         return next((reason for reason, holds in reasons.items() if holds), None)
 
