@@ -139,16 +139,25 @@ def test_a_result_is_what_deblur_writes(studio: RunningStudio, folder: Path) -> 
     assert studio.ask("GET", f"photographs/{photo}/result").status == 404
     studio.post("restore/start", {"photo": photo, "run": "run-01", "strength": 0.5})
     told = studio.finished_job()
-    assert (told["state"], told["result"]["map"]) == ("done", True), told
+    assert told["state"] == "done", told
     assert told["at"].startswith("IMG 1.jpg ")
     answered = studio.ask("GET", f"photographs/{photo}/result")
     assert "IMG%201.png" in answered.headers["Content-Disposition"]
     where = ["--runs-dir", folder / "runs", "--run", "run-01", "--out", folder / "again"]
     run("deblur", folder / "IMG 1.jpg", *where, "--strength", 0.5)
     assert answered.body == (folder / "again" / "IMG 1.png").read_bytes()
-    for name, kind in (("after", "JPEG"), ("map", "PNG"), ("before", "JPEG")):
+    result = np.asarray(Image.open(io.BytesIO(answered.body)), int)
+    for name, kind in (
+        ("before", "JPEG"),
+        ("result?format=jpeg", "JPEG"),
+        ("result?format=tiff", "TIFF"),
+    ):
         answered = studio.ask("GET", f"photographs/{photo}/{name}")
-        assert Image.open(io.BytesIO(answered.body)).format == kind
+        image = Image.open(io.BytesIO(answered.body))
+        assert image.format == kind
+        assert name == "before" or np.abs(np.asarray(image, int) - result).mean() < (
+            1 if kind == "JPEG" else 1e-9
+        )
 
 
 def test_photographs_of_one_name_get_results_of_their_own(
@@ -164,22 +173,32 @@ def test_photographs_of_one_name_get_results_of_their_own(
     assert files[0] != files[1]
 
 
-def test_a_crop_is_restored_at_once(studio: RunningStudio, folder: Path) -> None:
+def test_places_are_what_deblur_writes(studio: RunningStudio, folder: Path) -> None:
     photo = studio.upload(folder / "IMG 1.jpg")["photo"]
-    asked = {"photo": photo, "run": "run-01", "across": 1.0, "down": 0.5}
-    told = studio.post("restore/preview", asked).json
-    assert told["box"] == pytest.approx([0, 1, 44 / 300, 1])  # 256 pixels wide, and no higher
+    asked = {"photo": photo, "run": "run-01", "limits": [2, 4]}
+    while "percent" in (told := studio.post("restore/look", asked).json):
+        """The blur of the whole is estimated first."""
     assert "blur of 3.0 to 3.0 pixels" in told["seen"]
-    before, after = (np.asarray(picture_in(told[name]), int) for name in ("before", "after"))
-    assert np.abs(before + after - 255).mean() < 2
+    assert (told["highest"], told["subject"], picture_in(told["map"]).size) == (4, None, (75, 50))
+    where = ["--runs-dir", folder / "runs", "--run", "run-01", "--out", folder / "places"]
+    assert "BLUR=2-4" in studio.post("restore/command", asked).json["command"]
+    run("deblur", folder / "IMG 1.jpg", *where, "--blur", "2-4")
+    whole = np.asarray(Image.open(folder / "places" / "IMG 1.png"), int)
+    for place, shape in (
+        ({"top": 128, "left": 128, "side": 128}, (72, 128, 3)), ({"left": 4}, (200, 296, 3))
+    ):  # fmt: skip
+        told = studio.post("restore/place", asked | place).json
+        before, after = (np.asarray(picture_in(told[name]), int) for name in ("before", "after"))
+        assert after.shape == shape
+        assert np.abs(before + after - 255).mean() < 2
+        top, left = place.get("top", 0), place["left"]
+        assert np.abs(after - whole[top : top + shape[0], left : left + shape[1]]).mean() < 2
     new = folder / "runs" / "new"
     new.mkdir()
     (new / "ckpt-4.index").write_bytes(b"weights")
-    for changes, reason in (
-        ({"run": "new"}, "restore the whole photograph"), ({"detail": 0.5}, "one network, not two")
-    ):  # fmt: skip
-        refused = studio.post("restore/preview", asked | changes)
-        assert (refused.status, reason in refused.json["error"]) == (409, True)
+    assert studio.post("restore/look", asked | {"run": "new"}).json == {"is_new": True}
+    refused = studio.post("restore/look", asked | {"detail": 0.5})
+    assert (refused.status, "one network, not two" in refused.json["error"]) == (409, True)
     shutil.rmtree(new)
 
 
@@ -282,8 +301,7 @@ def test_what_is_no_photograph_or_too_large_is_not_kept(
     chunked = studio.post("photographs?name=a.jpg", b"", Transfer_Encoding="chunked")
     assert chunked.status == 411
     first = studio.upload(folder / "IMG 1.jpg")["photo"]
-    for _ in range(8):
-        studio.upload(folder / "IMG 1.jpg")
+    assert studio.post(f"photographs/{first}/remove", {}).status == 200
     gone = studio.ask("GET", f"photographs/{first}/before")
     assert gone.status == 404
     assert "drop it again" in gone.json["error"]
@@ -309,11 +327,14 @@ def test_other_requests_that_make_no_sense(studio: RunningStudio, folder: Path) 
     original = studio.post("originals", {"id": "04"}).json["photo"]
     for path, changes, status in (
         ("restore/start", {"strength": 1.5}, 400),
-        ("restore/preview", {"detail": None}, 400),
+        ("restore/look", {"detail": None}, 400),
+        ("restore/look", {"limits": [9, 4]}, 400),
+        ("restore/start", {"mask": True}, 404),
         ("restore/start", {"run": "../run-01"}, 404),
         ("restore/start", {"photo": "x"}, 404),
         ("restore/start", {"photo": original}, 400),
-        ("restore/preview", {"across": -1}, 400),
+        ("restore/place", {"top": -1}, 400),
+        ("restore/place", {"side": 10**9}, 400),
     ):
         asked = {"photo": photo, "run": "run-01"} | changes
         assert studio.post(path, asked).status == status, (path, changes)
@@ -338,7 +359,7 @@ def test_it_says_two_lines_ends_in_peace_and_leaves_nothing(
     with RunningStudio(folder) as studio:
         photo = studio.upload(folder / "IMG 1.jpg")["photo"]
         studio.post("blur/preview", {"settings": BLUR, "photo": photo})
-        assert studio.post("restore/preview", {"photo": photo, "run": "run-01"}).status == 200
+        assert studio.post("restore/look", {"photo": photo, "run": "run-01"}).status == 200
         assert len(list(tmp_path.rglob("*.jpg"))) == 1
         maps = Path(f"/proc/{studio.process.pid}/maps")
         if maps.exists():
@@ -436,6 +457,7 @@ def browser_of(studio: RunningStudio, *window: object):
 @in_chromium
 def test_a_set_is_tried_and_made_in_the_page(studio: RunningStudio, folder: Path) -> None:
     with browser_of(studio, 1280, 900) as browser:
+        browser.press("[role=tab][aria-selected=true]", ARROW_RIGHT)
         browser.press("#original", "05\n")
         browser.wait_for(LOADED.format("#blurred"))
         browser.press("input[data-of=radius_px]", ARROW_RIGHT)
@@ -458,23 +480,18 @@ def test_a_set_is_tried_and_made_in_the_page(studio: RunningStudio, folder: Path
 @in_chromium
 def test_a_photograph_is_restored_in_the_page(studio: RunningStudio, folder: Path) -> None:
     with browser_of(studio, 390, 844, True) as browser:
-        browser.press("[role=tab][aria-selected=true]", ARROW_RIGHT)
-        browser.press("#restore-file", str(folder / "IMG 1.jpg"))
+        browser.press("#files", str(folder / "IMG 1.jpg"))
         browser.run(SET.format("run", "run-01"))
-        browser.wait_for(f"{TEXT.format('#restore-of')}.includes('blur of 3.0 to 3.0 pixels')")
-        at = "return document.querySelector('#compare').style.getPropertyValue('--at')"
-        browser.press("#compare input", ARROW_RIGHT)
-        assert browser.run(at) == "51%"
+        browser.wait_for(f"{TEXT.format('#seen')}.includes('blur of 3.0 to 3.0 pixels')")
+        browser.wait_for(f"{TEXT.format('#rest-at')} === 'all of it is restored here'")
+        at = "return document.querySelector('#stage').style.getPropertyValue('--at')"
+        browser.press("#divider", ARROW_RIGHT)
+        browser.wait_for(f"{at} !== '50%'")
         browser.run(SET.format("strength", "0.5"))
-        opacity = "return document.querySelector('#compare img.restored').style.opacity"
-        assert browser.run(opacity) == "0.5"
         assert "this run has one network" in browser.run(TEXT.format("label[for=detail]"))
+        browser.wait_for(f"{TEXT.format('#restore-command')}.includes('STRENGTH=0.5')")
         browser.click("#restore-start")
         browser.wait_for("return !document.querySelector('#download').hidden")
-        assert browser.run(opacity) == "1"  # of a file that was made with this strength
-        assert "STRENGTH=0.5 MAP=1" in browser.run(TEXT.format("#restore-command"))
-        browser.click("input[value=map]")
-        browser.wait_for(LOADED.format("#map"))
-        browser.click("input[value=crop]")
-        browser.drag("#compare input", 60, "touch")
-        assert int(browser.run(at)[:-1]) > 60
+        browser.run("document.querySelector('#view').scrollIntoView({block: 'center'})")
+        browser.drag("#view", 60, "touch")  # from the divider, which lies in the middle
+        assert float(browser.run(at)[:-1]) > 60

@@ -17,13 +17,21 @@ from train.report.page import template
 from train.run import Run, runs_in
 from train.studio import Places, RefusedError, views
 from train.studio.jobs import Jobs
-from train.studio.photographs import MOST_BYTES, MOST_NAMED, Photographs, jpeg_of, read_pixels
+from train.studio.photographs import (
+    MOST_BYTES,
+    MOST_NAMED,
+    SUFFIXES,
+    Kept,
+    Photographs,
+    encoded,
+    jpeg_of,
+)
 
 HERE = Path(__file__).parent
-HTML, JPEG, PNG = "text/html; charset=utf-8", "image/jpeg", "image/png"
+HTML, JPEG = "text/html; charset=utf-8", "image/jpeg"
 SCRIPT, STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 FILES = {  # of the page, by their address
-    "studio.js": (HERE / "studio.js", SCRIPT),
+    **{path.name: (path, SCRIPT) for path in HERE.glob("*.js")},
     "studio.css": (HERE / "studio.css", STYLE),
     "report.js": (HERE.parent / "report" / "report.js", SCRIPT),
     "report.css": (HERE.parent / "report" / "report.css", STYLE),
@@ -78,6 +86,15 @@ class Request:
             raise RefusedError(400, str(error).replace("$.", "")) from error
 
 
+def format_in(query: str) -> tuple[str, int]:
+    """The kind of file and the quality that an address asks for; raises RefusedError."""
+    asked = {name: values[-1] for name, values in parse_qs(query).items()}
+    kind, quality = asked.get("format", "png"), asked.get("quality", "92")
+    if kind not in SUFFIXES or not (quality.isascii() and quality.isdecimal()):
+        raise RefusedError(400, "a result is png, jpeg of a quality from 1 to 100, or tiff")
+    return kind, min(max(int(quality[:4]), 1), 100)
+
+
 def listed_run(run: Run) -> dict[str, Any]:
     """What the page says of a run: how far it is, by its log, and which reports it has."""
     reports = sorted(path.parent.name for path in run.path.glob(f"evaluation/*/{REPORT}"))
@@ -105,7 +122,7 @@ class Studio:
         self.places = places
         self.key, self.token = secrets.token_urlsafe(12), secrets.token_urlsafe(24)
         self.photographs = Photographs(uploads_dir, places.data.originals)
-        self.jobs, self.restorer = Jobs(places.pipeline), views.Restorer(places)
+        self.jobs, self.restorer = Jobs(places.pipeline), views.Restorer(places, self.photographs)
 
     def get(self, request: Request) -> Answer:
         """Answers what changes nothing; raises RefusedError."""
@@ -115,7 +132,7 @@ class Studio:
             case ["job"]:
                 return json_answer(self.jobs.as_json)
             case ["photographs", key, name]:
-                return self.picture(key, name)
+                return self.picture(key, name, request.query)
             case ["runs", name, "evaluation", kernel, "report.html"]:
                 return self.report(name, kernel)
             case [name] if name in FILES:
@@ -141,20 +158,36 @@ class Studio:
                 content = self.jobs.start(
                     *views.blur_job(self.places, request.read(views.BlurRequest).settings)
                 )
-            case ["restore", "preview"]:
+            case ["photographs", key, "mask"]:
+                views.keep_mask(self.photographs.find(key), request.body, request.num_bytes)
+                content = {}
+            case ["photographs", key, "remove"]:
+                self.photographs.remove(key)
+                content = {}
+            case ["restore", what]:
                 restoring = request.read(views.RestoreRequest)
-                pixels = self.photographs.pixels(self.photographs.find(restoring.photo).path)
-                content = self.restorer.preview(restoring, pixels)
-            case ["restore", "start"]:
-                restoring = request.read(views.RestoreRequest)
-                photo = self.photographs.find(restoring.photo)
-                content = self.jobs.start(*self.restorer.job(restoring, photo))
+                content = self.restore(what, restoring, self.photographs.find(restoring.photo))
             case ["job", "cancel"]:
                 request.read(dict)
                 content = self.jobs.cancel()
             case _:
                 raise RefusedError(404, "there is nothing at this address")
         return content
+
+    def restore(self, what: str, asked: views.RestoreRequest, photo: Kept) -> dict[str, Any]:
+        """Does a part of what restores a photograph."""
+        match what:
+            case "look":
+                return self.restorer.seen(asked, photo)
+            case "place":
+                return self.restorer.place(asked, photo)
+            case "command":
+                return {"command": self.restorer.command(asked, photo.path).typed}
+            case "prepare":
+                return self.jobs.start(*self.restorer.preparing(asked))
+            case "start":
+                return self.jobs.start(*self.restorer.job(asked, photo))
+        raise RefusedError(404, "there is nothing at this address")
 
     def page(self) -> Answer:
         """The page itself."""
@@ -171,6 +204,10 @@ class Studio:
             num_originals=len(originals),
             originals=originals[:MOST_NAMED],
             size=views.output_of(data).size,
+            photographs=[
+                each.as_json | {"result": str(self.restorer.results.get(each.key, ""))}
+                for each in self.photographs.uploads
+            ],
             restorers=list(self.restorer.runs.values()),
             out_dir=self.places.out_dir,
             runs=[listed_run(run) for run in runs_in(runs_dir)],
@@ -178,23 +215,20 @@ class Studio:
         )
         return Answer(page.encode(), HTML)
 
-    def picture(self, key: str, name: str) -> Answer:
+    def picture(self, key: str, name: str, query: str) -> Answer:
         """A photograph, or what was made of it; raises RefusedError if nothing was."""
         photo = self.photographs.find(key)
         if name == "before":
             return Answer(jpeg_of(self.photographs.pixels(photo.path)), JPEG)
-        target = self.restorer.targets.get(key)
-        if target is None or not target.result.is_file():
-            raise RefusedError(404, "this photograph has not been restored yet")
-        if name == "after":
-            return Answer(jpeg_of(read_pixels(target.result)), JPEG)
-        if name == "map" and target.radius_map and target.radius_map.is_file():
-            return Answer(target.radius_map.read_bytes(), PNG)
-        if name == "result":
-            attachment = f"attachment; filename*=UTF-8''{quote(target.result.name)}"
-            headers = {"Content-Disposition": attachment}
-            return Answer(target.result.read_bytes(), PNG, headers)
-        raise RefusedError(404, f"a photograph has no {name}")
+        if name == "result" and key in self.restorer.results:
+            return self.result(self.restorer.results[key], *format_in(query))
+        raise RefusedError(404, f"this photograph has no {name} yet")
+
+    def result(self, path: Path, kind: str, quality: int) -> Answer:
+        """A restored photograph as a file to keep."""
+        name = path.with_suffix(SUFFIXES[kind]).name
+        attachment = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+        return Answer(encoded(path, kind, quality), f"image/{kind}", attachment)
 
     def report(self, name: str, kernel: str) -> Answer:
         """A report of a run; raises RefusedError if there is none."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyvips
 from PIL import Image
 
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
@@ -22,11 +23,13 @@ from prepare.photographs.reader import DATASET_PIXELS, photographs_in, read_phot
 from train.studio import RefusedError
 
 MOST_BYTES = 1 << 28  # of an upload
-MOST_UPLOADS = 8  # that are kept; the oldest goes
+MOST_UPLOADS = 100  # that are kept
+SMALL_PX = 144  # longest side of a picture in the strip of them
 MOST_NAMED = 300  # originals that the page offers by name
 SHOWN_PX = 1600  # longest side of a picture on the page
 LONGEST_NAME = 120  # of an upload's file, bytes: its results have longer ones
 LONGEST_SUFFIX = 8
+SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}  # of results
 BLOCK_BYTES = 1 << 20
 
 
@@ -39,12 +42,13 @@ class Kept:
     is_upload: bool
     width: int
     height: int
+    small: str  # a picture of it, as a URL
 
     @property
     def as_json(self) -> dict[str, Any]:
         """What the page is told of it."""
-        size = {"width": self.width, "height": self.height}
-        return {"photo": self.key, "name": self.path.name} | size
+        own = {"width": self.width, "height": self.height, "small": self.small}
+        return {"photo": self.key, "name": self.path.name, "upload": self.is_upload} | own
 
 
 class Photographs:
@@ -57,10 +61,13 @@ class Photographs:
         self.last: tuple[Path, np.ndarray] | None = None
 
     def add_upload(self, name: str, content: BufferedIOBase, num_bytes: int) -> Kept:
-        """Takes in a photograph of so many bytes; the oldest goes where there are too many.
+        """Takes in a photograph of so many bytes.
 
-        Raises RefusedError if it is too large, cut off, or cannot be read.
+        Raises RefusedError if it is too large or one too many, cut off, or cannot be read.
         """
+        if len(self.uploads) >= MOST_UPLOADS:
+            reason = f"the page keeps {MOST_UPLOADS} photographs; remove some, or restore their "
+            raise RefusedError(413, f"{reason}folder with `make deblur IN=folder`")
         if num_bytes > MOST_BYTES:
             reason = f"an upload has more than {MOST_BYTES:,} bytes; restore it with `make deblur`"
             raise RefusedError(413, reason)
@@ -75,16 +82,22 @@ class Photographs:
                         raise RefusedError(400, "the upload was cut off")
                     file.write(block)
                     num_bytes -= len(block)
-            added = self.keep(path, is_upload=True)
+            return self.keep(path, is_upload=True)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        with self.lock:
-            uploads = [each for each in self.kept.values() if each.is_upload]
-            for old in uploads[:-MOST_UPLOADS]:
-                del self.kept[old.key]
-                shutil.rmtree(old.path.parent, ignore_errors=True)
-        return added
+
+    @property
+    def uploads(self) -> list[Kept]:
+        """Those that were dropped, in their order."""
+        return [each for each in list(self.kept.values()) if each.is_upload]
+
+    def remove(self, key: str) -> None:
+        """Forgets a photograph, and removes its upload."""
+        old = self.find(key)
+        del self.kept[key]
+        if old.is_upload:
+            shutil.rmtree(old.path.parent, ignore_errors=True)
 
     def add_original(self, image_id: str) -> Kept:
         """Takes an original of the data folder; raises RefusedError if none has this id."""
@@ -100,8 +113,10 @@ class Photographs:
 
     def keep(self, path: Path, is_upload: bool) -> Kept:
         """Gives a photograph a key; raises RefusedError if it cannot be read."""
-        height, width = self.pixels(path).shape[:2]
-        kept = Kept(secrets.token_hex(8), path, is_upload, width, height)
+        pixels = self.pixels(path)
+        height, width = pixels.shape[:2]
+        small = data_url(jpeg_of(pixels, SMALL_PX))
+        kept = Kept(secrets.token_hex(8), path, is_upload, width, height, small)
         with self.lock:
             self.kept[kept.key] = kept
         return kept
@@ -133,6 +148,32 @@ def read_pixels(path: Path) -> np.ndarray:
     return photograph.pixels
 
 
+def encoded(path: Path, kind: str, quality: int) -> bytes:
+    """A result as a file of a kind in SUFFIXES; a TIFF keeps 16 bits, a JPEG EXIF and size."""
+    if kind == "png":
+        return path.read_bytes()
+    photograph = read_photograph(path, max_pixels=DATASET_PIXELS, alpha="keep")
+    if kind == "jpeg":
+        file, exif = io.BytesIO(), b"Exif\0\0" + (photograph.exif or Image.Exif().tobytes()[6:])
+        image = Image.fromarray(rounded_to_8_bits(photograph.pixels))
+        image = image.convert("L") if photograph.gray else image
+        image.save(
+            file, "JPEG", quality=quality, subsampling=0, exif=exif, dpi=photograph.dpi or (72, 72)
+        )
+        return file.getvalue()
+    pixels = photograph.pixels
+    if photograph.alpha is not None:
+        pixels = np.dstack([pixels, photograph.alpha])
+    height, width, channels = pixels.shape
+    kinds = ("uchar", "srgb") if pixels.dtype == np.uint8 else ("ushort", "rgb16")
+    image = pyvips.Image.new_from_memory(
+        np.ascontiguousarray(pixels).data, width, height, channels, kinds[0]
+    )
+    return image.copy(interpretation=kinds[1]).tiffsave_buffer(
+        compression="deflate", predictor="horizontal"
+    )
+
+
 def cannot_be_read(name: str, error: Exception) -> RefusedError:
     """What the page is told of a photograph that its reader refuses."""
     return RefusedError(422, f"{name} cannot be read: {error}")
@@ -146,10 +187,10 @@ def safe_name(name: str) -> str:
     return (stem or "photograph") + safe.suffix[:LONGEST_SUFFIX]
 
 
-def jpeg_of(pixels: np.ndarray) -> bytes:
+def jpeg_of(pixels: np.ndarray, longest_px: int = SHOWN_PX) -> bytes:
     """A JPEG of uint8 or uint16 (H, W, 3) pixels, reduced where a side is too long for the page."""
     image = Image.fromarray(rounded_to_8_bits(pixels))
-    image.thumbnail((SHOWN_PX, SHOWN_PX))
+    image.thumbnail((longest_px, longest_px))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=93, subsampling=0)
     return buffer.getvalue()

@@ -4,6 +4,7 @@ import io
 import shutil
 import threading
 from functools import lru_cache
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from prepare.photographs.photograph import UnusablePhotograph
+from prepare.photographs.photograph import Photograph, UnusablePhotograph
+from prepare.photographs.writer import write_photograph
 from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.files import sha256_of
@@ -19,13 +21,12 @@ from prepare.records.psf import aperture_psf
 from prepare.records.sets import KernelRecord, read_kernel, set_names
 from prepare.records.settings import SettingError
 from train.restore.engine import Engine, written_engine
-from train.restore.photographs import NothingRestoredError, Target, plan
-from train.restore.radius_map import described
-from train.restore.restore import restore
+from train.restore.photographs import NothingRestoredError, Target, note_of, plan, result_file
 from train.run import Run, runs_for_menu
 from train.studio import Places, RefusedError
 from train.studio.jobs import Command, Outcome
-from train.studio.photographs import Kept, cannot_be_read, data_url, jpeg_of
+from train.studio.look import Look
+from train.studio.photographs import Kept, Photographs, cannot_be_read, data_url, read_pixels
 
 SLIDERS = {  # of numbers: end, step and unit; a number that is typed has its limits
     "radius_px": (100, 0.5, "px"),
@@ -37,11 +38,13 @@ SLIDERS = {  # of numbers: end, step and unit; a number that is typed has its li
 }
 OTHERS = ("blades", "noise_kind", "monochromatic", "linear")
 LARGE_PX = 512  # side of a preview that is not of the size that is written
+MOST_MASK_BYTES = 1 << 24
 APERTURE_PX = 60  # radius of the aperture that is drawn
-CROP_PX = 256  # side of a crop that is restored at once
-CONTEXT_PX = 128  # on each of its sides: restored with it, and cut off
+
+PATIENCE_S = 0.4  # until the page is told how far an estimate is
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Radius = Annotated[float, msgspec.Meta(ge=0, le=96)]  # that restoring takes back
 
 
 class BlurRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,14 +56,21 @@ class BlurRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RestoreRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A photograph restored with a run: a crop around a place of it, or all of it."""
+    """A photograph restored with a run: a place of it, or all of it."""
 
     photo: str
     run: str
     strength: Share = 1.0
     detail: Share = 1.0
-    across: Share = 0.5  # of the crop's middle, from the left
-    down: Share = 0.5  # from the top
+    limits: tuple[Radius, Radius] | None = None  # of the blur, pixels of the photograph
+    mask: bool = False  # only where its mask, which was sent before, is white
+    top: Annotated[int, msgspec.Meta(ge=0)] = 0  # of a place
+    left: Annotated[int, msgspec.Meta(ge=0)] = 0
+    side: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 512
+
+    def __post_init__(self) -> None:
+        if self.limits and not 0 < self.limits[1] >= self.limits[0]:
+            raise ValueError("limits of the radius must be low to high, and not both 0")
 
 
 def blur_of(settings: dict[str, Any]) -> LensBlur:
@@ -116,9 +126,12 @@ def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> di
 class Restorer:
     """The runs that restore, and what was restored."""
 
-    def __init__(self, places: Places) -> None:
-        self.places, self.lock = places, threading.Lock()
-        self.targets: dict[str, Target] = {}  # by the key of their photograph
+    def __init__(self, places: Places, photographs: Photographs) -> None:
+        self.places, self.photographs = places, photographs
+        self.lock, self.one_at_a_time = threading.Lock(), threading.Lock()  # the second: all cores
+        self.last: Look | None = None
+        self.wanted: tuple = ()  # what that shows
+        self.results: dict[str, Path] = {}  # by the key of their photograph
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -131,29 +144,53 @@ class Restorer:
             return run
         raise RefusedError(404, f"no run is called {name}; train one: `make train`")
 
-    def preview(self, request: RestoreRequest, pixels: np.ndarray) -> dict[str, Any]:
-        """A crop before and after, what was seen in it, and its box in shares of the photograph.
-
-        Args:
-            request: which crop, and with which run; raises RefusedError if that is not there.
-            pixels: uint8 or uint16, (H, W, 3), RGB, of the photograph.
-        """
+    def look(self, request: RestoreRequest, photo: Kept) -> Look:
+        """A photograph as a run sees it; raises RefusedError if there is no such run."""
         run = self.find_run(request.run)
-        box, outer, within = [], [], []
-        for side, share in zip(pixels.shape[:2], (request.down, request.across), strict=True):
-            length = min(side, CROP_PX)
-            start = round(min(max(0.0, share * side - length / 2), side - length))
-            first = max(0, start - CONTEXT_PX)
-            box += [start / side, (start + length) / side]
-            outer.append(slice(first, start + length + CONTEXT_PX))
-            within.append(slice(start - first, start - first + length))
-        region = np.ascontiguousarray(pixels[tuple(outer)])
-        with self.lock:  # one at a time, as each takes all cores
-            engine = loaded_engine(run.path, request.detail, run.weights_hash)
-            restored, seen = restore(engine, region)
-        before, after = (data_url(jpeg_of(each[tuple(within)])) for each in (region, restored))
-        text = described(seen) if seen else "this network tells no radius"
-        return {"before": before, "after": after, "seen": text, "box": box}
+        wanted = photo.key, run.path, request.detail, run.weights_hash
+        with self.lock:
+            look = self.last
+            if look is None or self.wanted != wanted:
+                if look:
+                    look.is_wanted = False
+                engine = loaded_engine(run.path, request.detail, run.weights_hash)
+                if engine is None:
+                    raise RefusedError(409, f"{run.name} is not ready; choose it again")
+                pixels = self.photographs.pixels(photo.path)
+                look = self.last = Look(engine, pixels, self.one_at_a_time)
+                self.wanted = wanted
+            return look
+
+    def seen(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
+        """What a run sees in a photograph, or how far it is with that, or that it is not ready."""
+        run = self.find_run(request.run)
+        if loaded_engine(run.path, request.detail, run.weights_hash) is None:
+            return {"is_new": True}
+        look = self.look(request, photo)
+        is_known = look.wait(request.limits, PATIENCE_S)
+        return look.as_json if is_known else {"percent": look.percent}
+
+    def place(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
+        """A place of a photograph before and after."""
+        look = self.look(request, photo)
+        if not look.wait(request.limits, PATIENCE_S):
+            raise RefusedError(409, "the blur is not estimated yet")
+        return look.place(request.top, request.left, request.side)
+
+    def command(self, request: RestoreRequest, source: Path) -> Command:
+        """The command that restores a photograph; raises RefusedError if there is no such run."""
+        variables = {
+            "OUT": str(self.places.out_dir),
+            "RUN": self.find_run(request.run).name,
+            "RUNS": str(self.places.runs[0]),
+            "STRENGTH": f"{request.strength:g}",
+            "DETAIL": f"{request.detail:g}",
+        }
+        if request.limits:
+            variables["BLUR"] = "-".join(dict.fromkeys(f"{each:g}" for each in request.limits))
+        if request.mask:
+            variables["MASK"] = str(mask_path(self.places.out_dir, source).absolute())
+        return Command("deblur", variables, source)
 
     def job(self, request: RestoreRequest, photo: Kept) -> tuple[Command, Outcome]:
         """The command that restores a photograph, and what the page is told at its end.
@@ -162,23 +199,26 @@ class Restorer:
         """
         if not photo.is_upload:
             raise RefusedError(400, "originals are sharp; drop a photograph")
-        run, target = self.find_run(request.run), self.target_of(photo)
-        self.targets[photo.key] = target
-        variables = {
-            "OUT": str(self.places.out_dir),
-            "RUN": run.name,
-            "RUNS": str(self.places.runs[0]),
-            "STRENGTH": f"{request.strength:g}",
-            "DETAIL": f"{request.detail:g}",
-            "MAP": "1",
-        }
+        target = self.target_of(photo)
+        command = self.command(request, target.source)
+        if request.mask:
+            write_mask(photo, mask_path(self.places.out_dir, target.source))
+        made = {"photo": photo.key, "file": str(target.result)}
 
         def outcome() -> dict[str, Any]:
-            has_map = bool(target.radius_map and target.radius_map.is_file())
-            made = {"file": str(target.result), "map": has_map}
-            return msgspec.structs.asdict(request) | made
+            self.results[photo.key] = target.result
+            return made
 
-        return Command("deblur", variables, target.source), outcome
+        return command, outcome
+
+    def preparing(self, request: RestoreRequest) -> tuple[Command, Outcome]:
+        """The command that readies a run that was never used: it restores a small picture."""
+        folder = self.photographs.uploads_dir
+        Image.new("RGB", (64, 64)).save(source := folder / "small.png")
+        variables = self.command(request, source).variables | {"OUT": str(folder / "made")}
+        for name in ("BLUR", "MASK"):
+            variables.pop(name, None)
+        return Command("deblur", variables, source), dict
 
     def target_of(self, photo: Kept) -> Target:
         """Where the result goes: never over that of another photograph of the same name.
@@ -186,18 +226,40 @@ class Restorer:
         Results are called as their sources, so the upload is then copied under another name.
         """
         try:
-            (target,) = plan([photo.path], self.places.out_dir, radius_map=True)
+            (target,) = plan([photo.path], self.places.out_dir)
         except NothingRestoredError:
             source = photo.path.with_stem(f"{photo.path.stem}-{sha256_of(photo.path)[:6]}")
             shutil.copyfile(photo.path, source)
-            (target,) = plan([source], self.places.out_dir, radius_map=True)
+            (target,) = plan([source], self.places.out_dir)
         return target
 
 
-@lru_cache(maxsize=1)
-def loaded_engine(run_dir: Path, detail: float, _weights_hash: str) -> Engine:
-    """A run's generator; raises RefusedError if its ONNX file is not written yet."""
-    engine = written_engine(Run(run_dir), detail)
-    if engine is None:
-        raise RefusedError(409, "restore the whole photograph: that writes what crops need, too")
-    return engine
+@lru_cache(maxsize=2)
+def loaded_engine(run_dir: Path, detail: float, _weights_hash: str) -> Engine | None:
+    """A run's generator, None if its ONNX file is not written yet."""
+    return written_engine(Run(run_dir), detail)
+
+
+def mask_path(out_dir: Path, source: Path) -> Path:
+    """Where the mask of a photograph is, beside its result."""
+    return out_dir / f"{source.stem}-mask.png"
+
+
+def keep_mask(photo: Kept, content: BufferedIOBase, num_bytes: int) -> None:
+    """Takes in the mask of a photograph, of any size; RefusedError if it cannot be read."""
+    if num_bytes > MOST_MASK_BYTES:
+        raise RefusedError(413, "the mask is too large")
+    path = photo.path.parent / "mask"
+    path.write_bytes(content.read(num_bytes))
+    read_pixels(path)
+
+
+def write_mask(photo: Kept, path: Path) -> None:
+    """Writes the mask of a photograph, as large as that is."""
+    if not (source := photo.path.parent / "mask").is_file():
+        raise RefusedError(404, "this photograph has no mask yet; draw one")
+    mask = Image.fromarray(read_pixels(source))
+    pixels = np.asarray(mask.resize((photo.width, photo.height), Image.Resampling.BILINEAR))
+    note = note_of(photo.path)
+    with result_file(path, note) as file:
+        write_photograph(file, Photograph(pixels, gray=True), pixels, note)

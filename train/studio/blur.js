@@ -1,0 +1,67 @@
+// Blur: a photograph as the settings of a set would have it.
+import { $, all, choose, newest, on, post, tell } from "./common.js";
+import { job, run } from "./jobs.js";
+import { add, onChosen, photographs } from "./strip.js";
+
+const panel = $("#blur");
+let shown = null;
+function settings() {
+  const values = {};
+  for (const each of all(".setting", panel)) {
+    const { id } = each;
+    values[id] = each.type === "checkbox" ? each.checked : id === "noise_kind" ? each.value : each.value === "" ? NaN : +each.value;
+  }
+  return values;
+}
+const preview = newest(async () => {
+  if (panel.hidden) return;
+  const values = settings(), photo = photographs.current;
+  const empty = Object.keys(values).find((name) => Number.isNaN(values[name]));
+  if (empty) throw new Error(`${empty.replace("_px", "")} must be a number`);
+  const large = !$("#as-written").checked;
+  const told = await post("blur/preview", { settings: values, photo: photo?.photo, large });
+  $("#aperture").src = told.aperture;
+  $("#blur-command").textContent = told.command;
+  if (photo !== photographs.current) return;
+  shown = told.picture ? { photo, ...told } : null;
+  show();
+});
+function show() {
+  const box = $("#blur-whole"), { photo } = shown ?? {};
+  box.hidden = $("#blur-out").hidden = !photo;
+  $(".empty", panel).hidden = Boolean(photo);
+  $("#blur-of").textContent = photo ? `${photo.name}, ${photo.width} × ${photo.height}` : "no photograph yet";
+  if (!photo) return;
+  const side = Math.min(photo.width, photo.height), blurred = $("#blurred"), whole = $("#blur-original");
+  box.style.aspectRatio = `${photo.width} / ${photo.height}`;
+  box.style.maxWidth = `min(100%, ${(68 * photo.width) / photo.height}vh)`;
+  [blurred.style.width, blurred.style.height] = [`${(100 * side) / photo.width}%`, `${(100 * side) / photo.height}%`];
+  if (whole.dataset.photo !== photo.photo) { whole.src = `photographs/${photo.photo}/before`; whole.dataset.photo = photo.photo; }
+  blurred.src = shown.picture;
+  blurred.alt = `the photograph, blurred: ${shown.name}`;
+  blurred.style.visibility = $("#hold").checked ? "hidden" : "";
+  $("#blur-save").href = shown.picture;
+  $("#blur-save").download = fileName();
+}
+const fileName = () => `${shown.photo.name.replace(/\.[^.]*$/, "")}-${shown.name}.jpg`;
+onChosen(preview);
+addEventListener("chosen", preview);
+on("#blur .setting", "input", preview);
+on("#as-written", "change", preview);
+on("#hold", "change", show);
+on("#blur-send", "click", async () => {
+  const bytes = Uint8Array.from(atob(shown.picture.split(",")[1]), (each) => each.charCodeAt(0));
+  try {
+    add(await post("photographs?name=" + encodeURIComponent(fileName()), new Blob([bytes])), true);
+    choose("restore");
+  } catch (error) { tell(error); }
+});
+on("#copy", "click", async ({ target }) => {
+  await navigator.clipboard.writeText($("#blur-command").textContent);
+  target.textContent = "Copied";
+  setTimeout(() => { target.textContent = "Copy"; }, 1500);
+});
+const allow = () => { $("#blur-start").disabled = job.runs || !$("#blur-start").value; };
+addEventListener("job", allow);
+allow();
+on("#blur-start", "click", async () => { try { await run("blur/start", { settings: settings() }); } catch (error) { tell(error); } });

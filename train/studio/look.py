@@ -1,0 +1,170 @@
+"""A photograph that is looked at: its blur is estimated once, and any place is restored by that."""
+
+import io
+import threading
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from train.restore.content import scene_box
+from train.restore.engine import CELL_PX, Engine
+from train.restore.radius_map import colors_of, described
+from train.restore.restore import BlurMap, Limits, Scale, estimate_blur, framed, restored_part
+from train.studio import RefusedError
+from train.studio.photographs import data_url, jpeg_of
+
+MAP_PX = 800  # longest side of a map that lies over the photograph
+# What a photograph of two depths has: medians apart by so many pixels, in so much of it each.
+DEPTHS_APART_PX, LEAST_DEPTH = 1.5, 0.05
+
+
+class EstimatesOnce(Engine):
+    """A generator that keeps what it estimated, so that another told radius takes no time."""
+
+    def __init__(self, engine: Engine, tell: Callable[[int], None]) -> None:
+        """Takes on a loaded generator; `tell` gets the number of values before each estimate."""
+        vars(self).update(vars(engine))
+        self.tell = tell
+        self.kept: dict[tuple, tuple[np.ndarray, float]] = {}
+
+    def estimate(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, float]:
+        """As `Engine.estimate`."""
+        key = (*blurred_signed.shape, zlib.crc32(np.ascontiguousarray(blurred_signed).data))
+        self.tell(blurred_signed.size)
+        if key not in self.kept:
+            probs, noise = super().estimate(blurred_signed)
+            self.kept[key] = probs.astype(np.float16), noise
+        return self.kept[key]
+
+
+class Look:
+    """A photograph and a network: what is seen in the first, and made of it by the second.
+
+    Attributes:
+        is_wanted: false once something else is looked at; an estimate then stops.
+    """
+
+    def __init__(self, engine: Engine, photo: np.ndarray, one_at_a_time: threading.Lock) -> None:
+        self.photo, self.box, self.lock = photo, scene_box(photo), one_at_a_time
+        self.engine = EstimatesOnce(engine, self.count)
+        self.is_wanted, self.num_values, self.failure = True, 0, ""
+        self.limits: Limits | None = None
+        self.seen: tuple[list[Scale], BlurMap | None] | None = None
+        self.thread = threading.Thread(target=self.estimate, daemon=True)
+        self.thread.start()
+
+    def count(self, num_values: int) -> None:
+        """Says how far the estimate is, and ends one that nobody waits for."""
+        self.num_values += num_values
+        if not self.is_wanted:
+            raise RefusedError(409, "something else is looked at now")
+
+    def estimate(self) -> None:
+        """Estimates the blur of the whole."""
+        self.num_values = 0
+        scene = self.photo[self.box]
+        cells = [-(-side // CELL_PX) for side in scene.shape[:2]]
+        seen: tuple[list[Scale], BlurMap | None] = [Scale(scene, np.ones(cells, np.float32))], None
+        try:
+            if self.engine.radii_px.size:
+                with self.lock:
+                    seen = estimate_blur(self.engine, scene, self.limits)
+            self.seen = seen
+        except RefusedError as error:
+            self.failure = str(error)
+        except MemoryError:
+            self.failure = "this takes more memory than there is"
+
+    def wait(self, limits: Limits | None, seconds: float) -> bool:
+        """Whether the blur is known, with such limits of the radius; waits a little for it."""
+        self.thread.join(seconds)
+        if not self.thread.is_alive() and self.limits != limits:
+            if limits and not self.engine.radii_px.size:
+                raise RefusedError(409, "this run's network estimates no blur to be limited")
+            self.limits, self.seen = limits, None
+            self.thread = threading.Thread(target=self.estimate, daemon=True)
+            self.thread.start()
+            self.thread.join(seconds)
+        if self.failure:
+            raise RefusedError(409, self.failure)
+        return self.seen is not None and self.limits == limits
+
+    @property
+    def percent(self) -> int:
+        """How much of the estimate is made; of all scales together, and what strips share."""
+        return min(99, 100 * self.num_values // (2 * self.photo[self.box].size))
+
+    @property
+    def blur(self) -> BlurMap | None:
+        """The blur that was estimated."""
+        blur = self.seen[1] if self.seen else None
+        return blur and framed(blur, self.box, self.photo.shape)
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """What the page shows of it: a line, a map, and what to restore where there are depths."""
+        if not (blur := self.blur):
+            return {"seen": "this network estimates no radius"}
+        highest = max(4, 4 * int(np.ceil(blur.radius_px.max() / 4)))
+        colors = Image.fromarray(np.rint(colors_of(blur.radius_px / highest)).astype(np.uint8))
+        subject = subject_of(blur.radius_px)
+        return {
+            "seen": described(blur),
+            "map": png_url(colors),
+            "highest": highest,
+            "subject": None if subject is None else png_url(subject),
+        }
+
+    def place(self, top: int, left: int, side: int) -> dict[str, Any]:
+        """A square place before and after, as far as it lies in the photograph."""
+        assert self.seen
+        rows, columns = slice(top, top + side), slice(left, left + side)
+        before = self.photo[rows, columns]
+        if not before.size:
+            raise RefusedError(400, "the photograph has no such place")
+        after = before.copy()
+        inner = [  # what of it lies in the scene, in pixels of that
+            slice(max(0, each.start - scene.start), min(each.stop, scene.stop) - scene.start)
+            for each, scene in zip((rows, columns), self.box, strict=True)
+        ]
+        if all(each.start < each.stop for each in inner):
+            own = tuple(
+                slice(each.start + scene.start - start, each.stop + scene.start - start)
+                for each, scene, start in zip(inner, self.box, (top, left), strict=True)
+            )
+            with self.lock:
+                after[own] = restored_part(self.engine, self.seen[0], *inner)
+        return {"before": data_url(jpeg_of(before)), "after": data_url(jpeg_of(after))}
+
+
+def subject_of(radius_px: np.ndarray) -> Image.Image | None:
+    """White where all but the background is, the wider blur; None if there are no two depths.
+
+    Reference: Otsu, IEEE Trans. SMC 9(1), 1979: the threshold between two classes.
+    """
+    if np.ptp(radius_px) < DEPTHS_APART_PX:
+        return None
+    counts, edges = np.histogram(radius_px, 64)
+    middles = (edges[1:] + edges[:-1]) / 2
+    below, total = np.cumsum(counts)[:-1], np.cumsum(counts * middles)[:-1]
+    num, whole = counts.sum(), (counts * middles).sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = (whole * below / num - total) ** 2 / (below * (num - below))
+    threshold = edges[1 + int(np.nanargmax(between))]
+    far = radius_px > threshold
+    if not LEAST_DEPTH < far.mean() < 1 - LEAST_DEPTH:
+        return None
+    if np.median(radius_px[far]) - np.median(radius_px[~far]) < DEPTHS_APART_PX:
+        return None
+    return Image.fromarray(np.where(far, 0, 255).astype(np.uint8))
+
+
+def png_url(image: Image.Image) -> str:
+    """A picture of cells as a URL, reduced to what a page needs."""
+    image.thumbnail((MAP_PX, MAP_PX))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return data_url(file.getvalue(), "image/png")
