@@ -3,7 +3,8 @@
 # is listed here. Of the environment, only PYTHON has an effect.
 typed   = $(if $(filter command,$(origin $1)),$(value $1))
 python := $(or $(call typed,PYTHON),$(if $(filter environment,$(origin PYTHON)),$(value PYTHON)),python3)
-device := $(or $(call typed,DEVICE),$(firstword $(patsubst .venv/ready-%,%,$(wildcard .venv/ready-*)) cpu))
+set_up := $(firstword $(patsubst .venv/ready-%,%,$(wildcard .venv/ready-*)))
+device := $(or $(if $(filter deblur,$(MAKECMDGOALS)),$(set_up)),$(call typed,DEVICE),$(set_up),cpu)
 unexport $(foreach each,$(.VARIABLES),$(if $(filter command,$(origin $(each))),$(each)))
 export PYTHON_TO_USE = $(value python)
 export AMD_WHEEL     = $(call typed,ROCM_WHEEL)
@@ -21,7 +22,7 @@ endif
 # Three environments: restoring, preparing (adds OpenCV), training (adds TensorFlow). A goal uses
 # the smallest one that it can use, or a larger one that exists.
 PREPARING := dataset blur studio clean-pairs
-large     := $(or $(wildcard .venv/ready-*),$(call typed,DEVICE),$(filter-out deblur $(PREPARING),$(MAKECMDGOALS)))
+large     := $(or $(set_up),$(filter-out cpu,$(call typed,DEVICE)),$(filter-out deblur $(PREPARING),$(MAKECMDGOALS)))
 middle    := $(or $(wildcard .venv-prepare/ready),$(filter $(PREPARING),$(MAKECMDGOALS)))
 TRAINER   := .venv/ready-$(device)
 PREPARER  := $(if $(large),$(TRAINER),.venv-prepare/ready)
@@ -126,5 +127,4 @@ lock: ## writes the hashed locks from pyproject.toml; UPGRADE=1 takes newer vers
 	$(COMPILE) --extra train --group dev --no-emit-package tensorflow -o requirements/rocm.lock
 	$(COMPILE) --extra prepare -c requirements/cpu.lock -o requirements/prepare.lock
 	$(COMPILE) -c requirements/cpu.lock -o requirements/restore.lock
-
 endif

@@ -55,6 +55,7 @@ DEMO = {
 }
 RESTORED = Path(os.environ.get("TYPED_IN", ""), "restored")  # where make was called, as other paths
 HELP_OF_OUT = "folder of the results (default: restored)"
+DEVICES = ("auto", "cpu", "gpu", "rocm")  # behind make, the last two also say what is set up
 SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 
 
@@ -115,7 +116,7 @@ def deblur(args: argparse.Namespace) -> None:
 
     run = args.runs_dir, args.run, PRETRAINED_DIR
     targets = plan(args.photographs, args.out, args.compare, args.map, args.mask)
-    wanted = Wanted(args.strength, args.detail, args.blur, args.mask, args.again)
+    wanted = Wanted(args.strength, args.detail, args.blur, args.mask, args.again, args.device)
     deblur_photographs(run, targets, args.out, wanted, dry_run=args.dry_run)
 
 
@@ -249,6 +250,8 @@ def add_deblur(parser: Parser) -> None:
     parser.add_argument("--mask", type=Path, help=text)
     text = "also restore results of this command"
     parser.add_argument("--again", action="store_true", help=text)
+    text = "cpu: no accelerator of ONNX Runtime (default: the first, if it agrees with the CPU)"
+    parser.add_argument("--device", choices=DEVICES, default="auto", help=text)
     text = "also write the photograph and the result side by side"
     parser.add_argument("--compare", action="store_true", help=text)
     parser.add_argument("--map", action="store_true", help="also write a map of the estimated blur")

@@ -91,12 +91,3 @@ def test_every_variable_is_explained_in_a_table():
     rows = re.findall(r"^\| (`[A-Z][^|]*`) \|", tables, re.MULTILINE)
     explained = {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]*)`", row)}
     assert ALL - explained == set()
-
-
-def test_the_readmes_tell_of_the_same_commands():
-    commands, english, spanish = (
-        {goal for each in commands_of(text_of(name)) for goal in TARGETS & set(each.split())}
-        for name in ("docs/commands.md", "README.md", "README.es.md")
-    )
-    assert english | spanish <= commands
-    assert {"demo", "dataset", "train", "evaluate", "blur", "deblur"} <= english & spanish

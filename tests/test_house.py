@@ -205,9 +205,3 @@ import {module}
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_no_test_imports_another():
-    for path, tree in trees_of("tests").items():
-        names = {name.removeprefix("tests.") for name in imports_in(tree)}
-        assert {name for name in names if name.startswith("test_")} == set(), path

@@ -132,6 +132,8 @@ def test_the_large_environment_serves_all_that_is_asked_for(clone):
         assert [path.name for path in clone.glob(".venv*")] == [".venv"]
         assert len(make(clone, "studio").calls) == 1
         shutil.rmtree(clone / ".venv")
+    make(clone, "deblur", "DEVICE=cpu", "IN=x", "PYTHON=./stand-in")  # refuses accelerators
+    assert [path.name for path in clone.glob(".venv*")] == [".venv-restore"]
 
 
 def test_devices_have_locks_of_their_own(clone):

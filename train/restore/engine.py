@@ -7,12 +7,9 @@ write into the run restores from memory.
 
 import base64
 import importlib.util
-import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-import onnxruntime.capi.onnxruntime_pybind11_state as ort
 
 from prepare.records.files import FolderInUseError, only_writer, sha256_of
 from train import TrainError
@@ -26,6 +23,7 @@ from train.export import (
     read_onnx_file,
     write_onnx_file,
 )
+from train.restore.session import HALF_A_LEVEL, SAME_ESTIMATE, Accelerator, Session
 from train.run import Run, index_of
 
 CELL_PX = 4  # side of the places that a radius is estimated for
@@ -40,14 +38,15 @@ class Engine:
         uses_pooling: whether its radii are told by all around a place, and so need no guard.
     """
 
-    def __init__(self, model: bytes) -> None:
-        """Loads the content of an ONNX file."""
-        self._restorer = session_of(model)
-        self.notes: dict[str, str] = dict(self._restorer.get_modelmeta().custom_metadata_map)
+    def __init__(self, model: bytes, device: str = "cpu") -> None:
+        """Loads the content of an ONNX file, for an accelerator too unless the device is "cpu"."""
+        accelerator = Accelerator(device)
+        self._restorer = Session(model, accelerator, HALF_A_LEVEL)
+        self.notes = self._restorer.notes
         # The runtime computes all outputs whichever are asked for, so what estimates the blur
         # alone is a model of its own.
         part = base64.b64decode(self.notes.pop(ESTIMATOR, ""))
-        self._estimator = session_of(part) if part else None
+        self._estimator = Session(part, accelerator, SAME_ESTIMATE) if part else None
         self.radii_px = np.array(self.notes.get(RADII_PX, "").split(), np.float32)
         self.uses_pooling = POOLED in self.notes
 
@@ -63,7 +62,7 @@ class Engine:
         if radius_probs is not None:
             channels_first = radius_probs.transpose(2, 0, 1)[None]
             inputs["radius_probs"] = channels_first.astype(np.float32)
-        (restored,) = outputs_of(self._restorer, inputs)
+        (restored,) = self._restorer.outputs(inputs)
         return np.subtract(restored, blurred_signed, out=restored)
 
     def estimate(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, float]:
@@ -76,43 +75,23 @@ class Engine:
             radii); and sigma of the white noise in the luma, levels of 255.
         """
         assert self._estimator, "estimates no blur"
-        probs, energy = outputs_of(self._estimator, {"blurred": blurred_signed[None]})
+        probs, energy = self._estimator.outputs({"blurred": blurred_signed[None]})
         return probs.transpose(1, 2, 0), 127.5 * float(np.sqrt(energy.item()))
 
 
-def session_of(model: bytes) -> onnxruntime.InferenceSession:
-    """The content of an ONNX file, loaded, for all cores that this process may use."""
-    options = onnxruntime.SessionOptions()
-    if hasattr(os, "sched_getaffinity"):
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    options.log_severity_level = 4  # what it says is also in its exceptions
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def outputs_of(
-    session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]
-) -> list[np.ndarray]:
-    """Outputs for one picture; where memory is full, the error is Python's own."""
-    try:
-        return [output[0] for output in session.run(None, inputs)]
-    except (ort.Fail, ort.RuntimeException) as error:
-        if "alloc" in str(error):  # "Failed to allocate memory", "std::bad_alloc"
-            raise MemoryError from error
-        raise
-
-
-def open_engine(run: Run, detail: float = 1.0) -> Engine:
+def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
     """A run's generator, from its ONNX file, which is written if it is missing or older.
 
     Args:
         detail: how much of what the adversarial term did to the weights is kept, 0..1 (network
             interpolation, Wang et al., ESRGAN, Sec. 3.4). Each has a file of its own.
+        device: anything but "cpu" lets an accelerator compute, where there is one that agrees.
 
     Raises:
         TrainError: if the run has none, or what it takes to write the file is not installed; see
             also `train.checkpoints.load_generator`.
     """
-    if engine := written_engine(run, detail):
+    if engine := written_engine(run, detail, device):
         return engine
     path, weights = file_and_weights(run, detail)
     if not weights:
@@ -143,16 +122,16 @@ def open_engine(run: Run, detail: float = 1.0) -> Engine:
             write_onnx_file(path, content)
     except (OSError, FolderInUseError) as error:  # readers wait for nobody
         print(f"{path} is not written ({error}); the next time begins as this did")
-    return Engine(content)
+    return Engine(content, device)
 
 
-def written_engine(run: Run, detail: float = 1.0) -> Engine | None:
+def written_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine | None:
     """As `open_engine`, if the ONNX file is there and no older than its weights; else None."""
     path, weights = file_and_weights(run, detail)
     content = read_onnx_file(path)
     if content is None:
         return None
-    engine = Engine(content)
+    engine = Engine(content, device)
     fits = engine.notes["format"] == ONNX_FORMAT and weights in ("", engine.notes["weights"])
     return engine if fits else None
 

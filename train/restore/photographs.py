@@ -59,6 +59,7 @@ class Wanted(NamedTuple):
     limits_px: Limits | None = None  # of the blur's radius, pixels of the photograph, if known
     masks: Path | None = None  # a picture, white where to restore, or a folder of such by name
     again: bool = False  # also restores what is a result itself
+    device: str = "auto"  # "cpu" refuses accelerators; see `train.restore.session`
 
     def noted(self, weights: str, mask: Path | None) -> str:
         """What results note of it."""
@@ -97,7 +98,7 @@ def deblur_photographs(
     if dry_run:
         print(f"{run.name}: {len(targets)} to restore into {out_dir}")
         return
-    engine = open_engine(run, wanted.detail)
+    engine = open_engine(run, wanted.detail, wanted.device)
     if wanted.limits_px and not engine.radii_px.size:
         raise NothingRestoredError(f"{run.name} estimates no blur to be limited; leave BLUR out")
     if sets := run.fixed_radius_sets:
