@@ -1,4 +1,4 @@
-"""Makes command-line flags of settings classes, so that names, defaults and help have one home."""
+"""Makes command-line flags from settings classes, so that each is defined in one place."""
 
 import argparse
 import contextlib

@@ -1,4 +1,4 @@
-"""An original, one photograph as its source gives it; and those of the user's own folders."""
+"""Originals: photographs as their source gives them, and those of the user's own folders."""
 
 import contextlib
 import errno

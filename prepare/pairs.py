@@ -1,8 +1,8 @@
-"""Which pairs are there; makes and writes those that are not, in parallel.
+"""Finds the missing pairs, makes them in parallel, and writes them.
 
-What is done is decided by what lies on disk, image by image, so an interrupted call goes on where
-it stopped and a repeated one does nothing. The pictures are made in several processes; this one
-alone writes, in the order of the originals, so that nothing depends on which is quicker.
+The files on disk decide what is missing, image by image. So an interrupted call continues where it
+stopped, and a repeated call does nothing. Several processes make the pictures. Only this one writes
+them, in the order of the originals, so that the result does not depend on which process is faster.
 """
 
 import os

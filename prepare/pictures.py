@@ -1,6 +1,6 @@
-"""Makes the pictures of one original, in memory: all that takes time, and nothing that is shared.
+"""Makes the pictures of one original in memory: the slow part, without anything shared.
 
-It runs in worker processes. What the data folder holds and is told of them is for `pairs` to say.
+It runs in worker processes. Only `pairs` reads and writes the data folder.
 """
 
 from dataclasses import dataclass

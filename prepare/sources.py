@@ -1,7 +1,7 @@
 """Where originals come from: FFHQ, folders of photographs, or pictures drawn on the spot.
 
-A source is an iterable of `Original`s, each ready to be read. It is pulled until enough of them
-could be used, so it may offer more than is asked for and never does work that nobody wants.
+A source is an iterable of `Original`s, each ready to be read. It is read until enough of them are
+usable. So it may offer more than is asked for, and does no unneeded work.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Runs a function over many items in processes of its own, and hands on the results in order.
+"""Runs a function over many items in worker processes, and returns the results in order.
 
 Processes, not threads: drawing a picture, or undoing the filters of a PNG, holds Python's lock.
 """

@@ -267,7 +267,7 @@ def test_machines_learn_what_one_does_and_go_on_to_the_same_end_when_one_was_sto
         assert codes == expected, errors
         assert "Traceback" not in errors[0]
         assert 1 <= steps_in(run_dir)[-1] < NUM_STEPS
-    assert "error: another machine is gone; start the same command" in errors[0]
+    assert "error: another machine is lost; start the same command" in errors[0]
     codes, errors = end_of(start_machines(arguments))
     assert codes == [0, 0], errors
     assert_same_run(tmp_path / "whole" / "r", run_dir, NUM_STEPS)

@@ -148,7 +148,7 @@ def test_only_the_sample_is_scored_by_classical_methods_and_it_is_said(
         assert content["rows"][name]["psnr_db"] == pytest.approx(mean)
         assert content["rows"][name]["num_images"] == 2
         assert content["gains"][name]["psnr_db"] == pytest.approx(restored - mean)
-    assert text_of(content).count("(on 2 images, there restored has ") == 3
+    assert text_of(content).count("(on 2 images, where restored gains ") == 3
     assert "images" not in text_of(of_all)
 
 
@@ -325,7 +325,7 @@ def test_real_pairs_need_no_data_folder_and_sets_link_to_them(trained, pairs_dir
     folder = shutil.copytree(trained, tmp_path / "folder")
     real, evaluation = ("--real", str(pairs_dir)), folder / "runs" / "run-01" / "evaluation"
     assert command(folder, "evaluate", "--kernel", NAME, *real) == 0
-    assert "sharp kept" in capsys.readouterr().out
+    assert "sharp pictures kept" in capsys.readouterr().out
     page = (evaluation / NAME / "report.html").read_text()
     assert 'href="../real-pairs/report.html"' in page
     places = f"RUNS={folder}/runs DATA={folder}/data"

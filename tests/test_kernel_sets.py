@@ -95,7 +95,7 @@ def test_pictures_blurred_elsewhere_can_be_trained_on_and_scored(folder, places,
     assert "richardson_lucy" not in said
     assert "unsharp_mask" in said
     scored = tmp_path / "runs" / "hand" / "evaluation" / "photoshop"
-    reason = "needs one PSF for the set, and it has no kernel.json"
+    reason = "needs one PSF for the whole set, but it has no kernel.json"
     baselines = json.loads((scored / "metrics.json").read_text())["baselines"]
     assert baselines["wiener"] == baselines["richardson_lucy"] == {"left_out": reason}
     assert f"Wiener left out ({reason})" in (scored / "report.html").read_text()

@@ -88,7 +88,7 @@ def test_resumed_equals_uninterrupted(finished, data_dir, tmp_path, capsys):
     assert "minutes are over at step 1" in capsys.readouterr().out
     assert steps_in(run_dir) == [1]
     run(run_dir, data_dir)
-    assert "run goes on from step 1 of 4" in capsys.readouterr().out
+    assert "run continues from step 1 of 4" in capsys.readouterr().out
     assert_same_run(finished, run_dir, 4)
 
 
@@ -194,7 +194,7 @@ def test_progress_has_step_loss_validation_rate_and_time_left(
             recorder.write(step, {"l1": step / 100} | scores)
     out, err = capsys.readouterr()
     begin, *lines = out.splitlines()
-    assert begin == "mine goes on from step 5 of 20"
+    assert begin == "mine continues from step 5 of 20"
     if in_terminal:
         last = err.split("\r")[-1]
         assert re.search(r"10/20 .*<.*step/s, L1 0\.1000, validation 31\.23 dB", last)
@@ -212,7 +212,8 @@ def test_progress_has_step_loss_validation_rate_and_time_left(
 def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(
     data_dir, tmp_path
 ):
-    with pytest.raises(NonFiniteLossError, match=r"between steps \d+ and (\d+); .* is step \d+"):
+    expected = r"between steps \d+ and (\d+); last good checkpoint: step \d+"
+    with pytest.raises(NonFiniteLossError, match=expected):
         run(tmp_path, data_dir, learning_rate=2e9, steps=20, sample_every=20, blocks=4, **PIXEL)
     *_, last = steps_in(tmp_path)
     assert last < 20
@@ -258,7 +259,7 @@ def test_damaged_picture_is_named(tmp_path):
         (64, {"generator": "unet"}, "a multiple of 256.* 64 pixels"),
         (30, {}, "a multiple of 4.* 30 pixels"),
         (20, {}, "24.* 20 pixels"),
-        (32, {"jitter_px": 32}, "jitter_px must be less than the 32 pixels"),
+        (32, {"jitter_px": 32}, "jitter_px must be smaller than the pictures .32 pixels"),
     ],
 )
 def test_pictures_of_an_unsuitable_size_are_refused(tmp_path, size, changes, expected):

@@ -60,7 +60,7 @@ def test_wrong_folders_are_named(tmp_path, names, said):
 
 
 def test_odd_and_missing_names_are_named(tmp_path):
-    with pytest.raises(ExampleError, match=r"none is no folder; REAL=.. names one"):
+    with pytest.raises(ExampleError, match=r"none is not a folder; REAL=.. names a folder"):
         find_real_pairs(tmp_path / "none")
     for half in (b"caf\xe9_blurred.png", b"caf\xe9_sharp.png"):
         (tmp_path / os.fsdecode(half)).write_bytes(b"")
@@ -72,7 +72,7 @@ def test_odd_and_missing_names_are_named(tmp_path):
     ("name", "picture", "said"),
     [
         ("a_sharp.png", photo_u8(1, 41), "a_sharp.png is 41x41, but a_blurred.png 40x40"),
-        ("a_mask.png", np.zeros((40, 40), np.uint8), "a_mask.png is black all over"),
+        ("a_mask.png", np.zeros((40, 40), np.uint8), "a_mask.png is black everywhere"),
         ("a_mask.png", np.full((20, 40), 255, np.uint8), "a_mask.png is 40x20"),
     ],
 )

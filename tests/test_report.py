@@ -81,7 +81,7 @@ def metrics_of(num_images, name):
         "gains": {"blurred": row, "unsharp_mask": row},
         "sample": {"num_images": 2, "chosen_by": "hash", "rows": ["unsharp_mask"]},
         "baselines": {
-            "wiener": {"left_out": "needs one PSF for the set, and its blades are curved"},
+            "wiener": {"left_out": "needs one PSF for the whole set, but its blades are curved"},
             "unsharp_mask": {"sigma_px": 2.0, "amount": 1.0, "blind": True},
         },
     }
@@ -97,7 +97,7 @@ def test_the_page_needs_nothing_but_itself_and_says_what_it_is_of(layout):
     links = re.findall(r'(?:src|href)="([^"]*)"', page) + re.findall(r"url\(([^)]*)\)", page)
     assert all(link.startswith("data:") for link in links)
     assert page.count("data:image/") == 27
-    for said in (NAME, "step 400", "2 cores", "on 2 images, where restored has ", "of 2 of the 12"):
+    for said in (NAME, "step 400", "2 cores", "on 2 images, where restored gains ", "of 2 of the 12"):
         assert said in page
     assert NASTY not in page
     assert "&lt;img src=x" in page
@@ -123,12 +123,12 @@ def test_a_picture_that_is_none_is_one_line(layout, content):
 
 
 def test_the_radius_curve_is_shown(layout):
-    assert "over the strength of the blur" not in layout.write()
+    assert "over the blur radius" not in layout.write()
     layout.add("run", [1.0, 2.0], "disc-r10")
     path = layout.run_dir / "evaluation" / "disc-r10" / "metrics.json"
     write_json(path, metrics_of(2, "disc-r10") | {"blur": {"radius_px": 10}})
     page = layout.write()
-    assert "PSNR, dB over the strength of the blur" in page
+    assert "PSNR, dB over the blur radius" in page
     assert "equal pictures are left out" in page
 
 

@@ -160,7 +160,7 @@ def test_only_our_own_results_of_the_same_photograph_are_replaced(
         for other in out.iterdir():
             other.rename(out / f".{other.name}")
         (out / f".{path.name}").rename(path)  # alone
-        message = f"{path.name} is there, and no earlier result"
+        message = f"{path.name} exists and is no earlier result"
         plan(one, out, compare=True, radius_map=True)
         with pytest.raises(NothingRestoredError, match=message):
             plan(two, out, compare=True, radius_map=True)
@@ -225,7 +225,7 @@ def test_what_is_made_is_not_made_again_unless_it_would_differ(
     assert made_again() == []  # all are new
     (out / "b-compare.jpg").unlink()  # as if stopped before it was written
     assert made_again() == ["b.png"]
-    assert capsys.readouterr().out.count("a.jpg: restored before") == 1
+    assert capsys.readouterr().out.count("a.jpg: already restored") == 1
     assert made_again(compare=False) == []
     assert made_again(strength=0.5) == ["a.png", "b.png"]
     assert made_again(strength=0.5, detail=0.5) == ["a.png", "b.png"]
@@ -265,7 +265,7 @@ def test_a_mask_says_where_to_restore(
         deblur(NEGATIVE, targets, Wanted(masks=tmp_path / "masks"))
     said = capsys.readouterr().out
     assert "has 50x40 pixels, the photograph 60x40" in said
-    assert "c.png: has no mask of its name in" in said
+    assert "c.png: has no mask with its name in" in said
     expected = np.rint(100 + 55 * mask.astype(float) / 255)
     assert np.abs(np.asarray(Image.open(targets[0].result)) - expected).max() <= 1
     with pytest.raises(NothingRestoredError, match="no such file or folder"):
@@ -324,10 +324,10 @@ def test_restoring_needs_the_small_environment_reports_nothing_and_survives_a_la
     assert done.stderr.startswith("error: 1 of 3 could not be restored (b.png)")
     assert len(done.stderr.splitlines()) == 1
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("r learned disc-r30 alone, and can make other blur worse; ")
+    assert lines[0].startswith("r was trained only on disc-r30 and can make other blur worse; ")
     assert lines[1].startswith("r, step 7: 3 to restore into ")
     assert lines[2].startswith("a.png: blur of 3.0 to ")
-    assert "b.png: takes more memory than there is" in done.stdout
+    assert "b.png: needs more memory than is free" in done.stdout
     assert lines[-1] == "set()"
     names = {f"{stem}{end}" for stem in "ac" for end in (".png", "-map.png", "-compare.jpg")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names

@@ -48,7 +48,7 @@ def test_record_comes_back_with_its_format(path, tmp_path):
 @pytest.mark.parametrize("version", [FORMAT + 1, FORMAT - 1, None])
 def test_run_of_another_version_is_refused_by_name(path, tmp_path, version):
     rewrite(path, format=version)
-    with pytest.raises(UnfitRunError, match=r"settings\.json is of another version .*RUN="):
+    with pytest.raises(UnfitRunError, match=r"settings\.json has another format .*RUN="):
         _ = Run(tmp_path).record
 
 

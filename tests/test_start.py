@@ -90,7 +90,7 @@ def test_run_that_cannot_be_started_from_is_one_line(runs_dir, capsys):
     assert f"error: no run nobody in {runs_dir} to start from (found other)" in error_of("nobody")
     assert "no run mine in" in error_of("mine")  # itself
     (runs_dir / "other" / "ckpt-2.index").unlink()
-    expected = "other has no checkpoint yet: its training saves the first after some minutes"
+    expected = "other has no checkpoint yet: the training saves the first one after some minutes"
     assert expected in error_of("other")
     (runs_dir / "other" / "settings.json").write_text("{")
     assert "settings.json is damaged" in error_of("other")

@@ -1,4 +1,4 @@
-"""A run's checkpoints: which are kept, where training goes on from, how a generator comes back."""
+"""A run's checkpoints: which are kept, where training continues, how a generator is loaded."""
 
 import hashlib
 import shutil
@@ -96,7 +96,7 @@ def resume_or_start(
         )
     if best and not paths and holds_generator_alone(best):
         raise UnfitRunError(
-            f"{run.path} holds a network to restore with, and nothing to go on training; go on "
+            f"{run.path} is for restoring only and cannot be trained training; go on "
             f"from it in a run of your own: `make train RUN=.. FROM_RUN={run.name}`"
         )
     if paths or source is None:

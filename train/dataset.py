@@ -1,8 +1,8 @@
-"""Matched pictures: how they are joined by their ids, read, and turned into batches.
+"""Matches pictures by their ids, reads them, and makes batches.
 
-Order and augmentation are functions of (seed, number of the sample) alone, so there is no random
-state to save: training that stops at step K goes on with the very batch that would have come.
-TensorFlow is imported inside functions, since who only reads pairs need not wait for it.
+Order and augmentation depend only on the seed and the number of the sample, so there is no random
+state to save: training that stops at step K continues with the batch that would have come next.
+TensorFlow is imported inside functions, so that reading pairs does not wait for it.
 """
 
 import contextlib

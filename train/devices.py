@@ -1,9 +1,9 @@
 """The process that trains: TensorFlow's start, its devices and machines, precision and signals.
 
-Which devices share a run: one, all GPUs of a machine, or several machines. A batch is shared out in
-equal parts, one a device, and everything that is learned from it is a mean over the whole batch:
-how many devices there are changes the time that a run takes, not its result. TensorFlow is imported
-inside functions, so that the command line does not wait for it.
+A run uses one device, all GPUs of a machine, or several machines. Each device gets an equal part of
+a batch, and everything that is learned from a batch is a mean over the whole batch. So the number
+of devices changes the time of a run, not its result. TensorFlow is imported inside functions, so
+that the command line does not wait for it.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class ClusterError(TrainError):
 def load_tensorflow() -> None:
     """Imports TensorFlow without its start-up chatter, which no setting of its own turns off.
 
-    It takes seconds, of which a terminal is told.
+    It takes seconds, which a terminal shows.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows = sys.stderr.isatty() and "tensorflow" not in sys.modules
@@ -103,7 +103,9 @@ def deferred_interrupts() -> Iterator[list[int]]:
         while noted := os.read(reader, 1):
             num_signals += noted[0] in numbers
             if num_signals > 1:
-                os.write(2, b"\nstopped at once; the same command goes on from its checkpoint\n")
+                os.write(
+                    2, b"\nstopped at once; the same command continues from the last checkpoint\n"
+                )
                 os._exit(130)
 
     handlers = {
@@ -263,11 +265,11 @@ def explain_devices() -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise FullMemoryError(
-            "a step takes more memory than there is; make BATCH, CROP or CHANNELS smaller in a new "
+            "a step needs more memory than is free; make BATCH, CROP or CHANNELS smaller in a new "
             "run (RUN=..)"
         ) from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         raise ClusterError(
-            "another machine is gone; start the same command on all of them again, it goes on from "
-            "the newest checkpoint"
+            "another machine is lost; start the same command on all of them again, it continues "
+            "from the newest checkpoint"
         ) from error

@@ -1,4 +1,4 @@
-"""What a run shows while it goes: `log.csv`, TensorBoard's events, sample sheets and progress."""
+"""The output of a training: `log.csv`, TensorBoard events, sample sheets and progress."""
 
 import csv
 import io
@@ -57,7 +57,7 @@ class Recorder:
             self.events = tf.summary.create_file_writer(str(run_dir))
         num_steps = settings.total_steps(num_images)
         if first_step:
-            print(f"{run_dir.name} goes on from step {first_step} of {num_steps}")
+            print(f"{run_dir.name} continues from step {first_step} of {num_steps}")
         in_terminal = sys.stderr.isatty()
         self.bar = tqdm(
             total=num_steps,
@@ -104,7 +104,7 @@ class Recorder:
 
 def forget_lines_past(path: Path, step: int) -> None:
     """Writes `log.csv` again with its heading and its whole lines up to a step."""
-    hint = "bring it back, or move it away to go on without its lines"
+    hint = "bring it back, or move it away to continue without its lines"
     kept = [row for row in read_log(path, hint) if int(row["step"]) <= step]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)

@@ -63,7 +63,7 @@ def train(
         run_dir: holds the run; made when missing.
         pairs: training images.
         validation: images of the training side to watch, never trained on.
-        record: the recipe, and what `settings.json` tells beside it.
+        record: the recipe and the rest of `settings.json`.
         strategy: the devices to train on, in place of all at hand.
         source: the run whose weights a new one starts from, if any.
         plan: makes a new run as long as `max_minutes` allow, in place of what the recipe says.
@@ -83,7 +83,7 @@ def train(
     settings = with_precision(record.settings)
     check_size(pairs, settings)
     num_devices = strategy.num_replicas_in_sync
-    expected = f"a multiple of {num_devices}, the number of devices that share it"
+    expected = f"a multiple of {num_devices}, the number of devices"
     require(settings.batch % num_devices == 0, "batch", expected, settings.batch)
     enable_determinism(settings)  # from here on equal runs compute the same
     if plan:
@@ -167,7 +167,7 @@ def begin_best(state: TrainState, validation: Pairs) -> None:
     """Forgets the best score of a run that is now validated on other pictures, and says so."""
     pictures = fingerprint(validation)
     if state.validated_on.numpy() not in (0, pictures):
-        print("the validation images are others than before: the best network is chosen anew")
+        print("the validation images have changed: the best network is chosen anew")
         state.best_haarpsi.assign(-math.inf)
         state.best_step.assign(0)
     state.validated_on.assign(pictures)
@@ -246,7 +246,7 @@ def check_size(pairs: Pairs, settings: TrainSettings) -> None:
             f"{settings.generator} generator, what it trains on has {side_px} pixels; run "
             "`make dataset` with another SIZE=.. in a new folder (DATA=..), or change --crop"
         )
-    expected = f"less than the {pairs.size} pixels of the pictures"  # continued by reflection
+    expected = f"smaller than the pictures ({pairs.size} pixels)"  # continued by reflection
     require(settings.jitter_px < pairs.size, "jitter_px", expected, settings.jitter_px)
 
 
@@ -270,9 +270,9 @@ def mean_losses(
     for name, value in means.items():
         if not math.isfinite(value):
             newest = manager.latest_checkpoint
-            good = f"the last good one is step {newest.rsplit('-', 1)[1]}" if newest else "none yet"
+            good = f"step {newest.rsplit('-', 1)[1]}" if newest else "none"
             raise NonFiniteLossError(
-                f"{name} is {value} between steps {step - int(num_steps)} and {step}; of the "
-                f"checkpoints, {good}; try a lower --learning-rate in a new run (RUN=...)"
+                f"{name} is {value} between steps {step - int(num_steps)} and {step}; last "
+                f"good checkpoint: {good}; try a lower --learning-rate in a new run (RUN=...)"
             )
     return means

@@ -1,6 +1,6 @@
 """A run's folder, opened once: its record, its checkpoints, its export, and what it starts from.
 
-Without TensorFlow; `train.checkpoints` reads and writes what checkpoints hold.
+It needs no TensorFlow; `train.checkpoints` reads and writes the checkpoints.
 """
 
 import contextlib
@@ -111,7 +111,7 @@ class Run:
             return None
         if content.get("format") != FORMAT:
             raise UnfitRunError(
-                f"{path} is of another version (format {str(content.get('format'))[:20]}, known is "
+                f"{path} has another format (version {str(content.get('format'))[:20]}, known is "
                 f"{FORMAT}); train again as another RUN=.."
             )
         names = {field.name for kind in (TrainSettings, RunRecord) for field in fields(kind)}
@@ -202,8 +202,8 @@ class Run:
         """Why a run without weights has none yet, and what to do."""
         if (self.path / "settings.json").exists():
             return (
-                f"{self.path} has no checkpoint yet: its training saves the first after some "
-                f"minutes (CHECKPOINT_MINUTES); wait for it, or go on with `make train "
+                f"{self.path} has no checkpoint yet: the training saves the first one after "
+                f"some minutes (CHECKPOINT_MINUTES); wait, or continue with `make train "
                 f"RUN={self.name}`"
             )
         return f"no checkpoint in {self.path}; run `make train RUN={self.name}` first"
@@ -334,8 +334,8 @@ def plan_start(
     run = own_run(runs_dir, name)
     if run.path.resolve() == pretrained_dir.resolve():
         raise UnfitRunError(
-            f"{run.path} comes with the project and stays as it is; go on from it in a run of your "
-            f"own: `make train RUN=mine FROM_RUN={run.name}`"
+            f"{run.path} is part of the project and is not trained further; start a run of your "
+            f"own from it: `make train RUN=mine FROM_RUN={run.name}`"
         )
     changes = {each.name: typed[each.name] for each in fields(TrainSettings) if each.name in typed}
     begun = run.record

@@ -1,7 +1,7 @@
-"""The stages behind the command line: which pictures and runs they concern, and what they say.
+"""The stages that the command line calls: they choose pictures and runs, and print what they do.
 
-`run_dir` holds the run and `data` the pairs throughout; `patterns` are names, patterns or blurs of
-sets. With `dry_run`, a stage says what it would do, and does nothing.
+`run_dir` holds the run and `data` the pairs; `patterns` are names, patterns or blurs of sets. With
+`dry_run`, a stage prints what it would do and does nothing.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ MOST_TUNING_IMAGES = 8  # of the training side, which the classical methods are 
 def train_run(
     plan: StartPlan, data: DataFolder, patterns: Sequence[str | LensBlur], *, dry_run: bool = False
 ) -> None:
-    """Trains a run, or goes on with it: by default on its own sets, or the only one there is.
+    """Trains or continues a run: by default on its own sets, or the only set there is.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
@@ -78,7 +78,7 @@ def train_run(
             run.path, pairs, validation, record, source=plan.source, plan=plan.by_minutes
         )
     if not has_trained:
-        print(f"{run.path} is finished; EPOCHS and STEPS are totals, ask for more to go on")
+        print(f"{run.path} is finished; EPOCHS and STEPS are totals, give a larger one to continue")
     words = [f"RUN={run.name}", *folder_words(run.path.parent)]
     print(f"restore photographs with it: {PROGRAM} deblur IN=photo.jpg {' '.join(words)}")
 
@@ -132,7 +132,7 @@ def evaluate_run(
         PrepareError: if a set is not there, or another process evaluates this run.
         TrainError: if the run has no checkpoint, or pictures are missing.
     """
-    choose_sets(data.blurred, patterns)  # what is wrong is told before the long work
+    choose_sets(data.blurred, patterns)  # reports errors before the long work
     if real_dir:
         evaluate_on_real_pairs(run_dir, data, real_dir, dry_run)
     if patterns or not real_dir:
@@ -165,7 +165,7 @@ def evaluate_on_sets(
     }
     num, scored = len(split["test"]), ""
     if len(sample) < num:
-        scored = f", {len(sample)} also by classical methods (BASELINES=all: all),"
+        scored = f", {len(sample)} of them also for classical methods (BASELINES=all: all),"
     told = {
         name: f"{run_dir.name}, step {step}: {num} test images{scored} of {name}" for name in sides
     }
@@ -208,7 +208,7 @@ def evaluate_on_real_pairs(run_dir: Path, data: DataFolder, real_dir: Path, dry_
 
     examples = find_real_pairs(real_dir)
     for example in examples:
-        read_example(example)  # what is wrong is told before the long work
+        read_example(example)  # reports errors before the long work
     print(f"{run_dir.name}: {len(examples)} real pairs of {real_dir}")
     if dry_run:
         return

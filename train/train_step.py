@@ -1,4 +1,4 @@
-"""One update of the generator and the discriminator, and everything that it changes."""
+"""One update of the generator and the discriminator, and the state that it changes."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How well the generator does on images of the training side that it is not trained on."""
+"""Scores the generator on validation images: training images that it is not trained on."""
 
 import hashlib
 from collections.abc import Callable, Iterator

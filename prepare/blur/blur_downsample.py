@@ -1,13 +1,13 @@
-"""Blur and reduction as one linear operator, evaluated only where its result is wanted.
+"""Blur and reduction as one linear operator, computed only at the written pixels.
 
 The definition: convolve with the PSF at full resolution, border pixels replicated, then take the
-area average down to `size`. Both steps together are one correlation with a kernel, the PSF
-averaged over a block, read off once a block. It is computed as a polyphase filter: photograph and
-kernel are split into phases, one for each place in a block, and the result is the sum of the
-correlations of the phases. A small kernel is correlated directly, a large one by discrete Fourier
-transform. A blurred picture holds nothing finer than a few pixels, so from a radius of 8 pixels on
-the photograph is first halved, and the kernel is the one that, behind the halving filter, comes
-closest to the definition.
+area average down to `size`. Together both steps are one correlation with a kernel, the PSF averaged
+over a block, evaluated once per block. It is computed as a polyphase filter: photograph and kernel
+are split into phases, one for each position in a block, and the correlations of the phases are
+added. A small kernel is correlated directly, a large one by discrete Fourier transform. A blurred
+picture has no detail finer than a few pixels. So for a radius of 8 pixels and more, the photograph
+is halved first. The kernel is then the one that comes closest to the definition after the halving
+filter.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What stands behind the sitter: each function fills a canvas with another place."""
+"""Backdrops behind the sitter: each function fills a canvas with another place."""
 
 import cv2
 import numpy as np

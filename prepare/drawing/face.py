@@ -1,4 +1,4 @@
-"""Who is portrayed, and how the head is held: traits and pose at random, and drawing in face units.
+"""Random traits and pose of the sitter, and drawing in face units.
 
 In face units the origin lies midway between the eyes, x points right and y down in the picture, and
 1 is the distance between the pupils.

@@ -1,9 +1,9 @@
 """The pictures of `SOURCE=sample`, drawn so that the whole pipeline runs with no network.
 
-Of three in a row the last is a scene, the others are portraits. Nobody is portrayed: faces, hair,
-clothes and places are lines and polygons placed by chance. They are as detailed at pixel scale as
-photographs, so that a lens blur takes as much from them, and as smooth where photographs are: how
-much skin and backdrop show, each portrait draws.
+Every third picture is a scene; the others are portraits. They show no real person: faces, hair,
+clothes and places are lines and polygons placed at random. They have as much fine detail as
+photographs, so that a lens blur removes as much, and are as smooth where photographs are smooth.
+Each portrait chooses at random how detailed its skin and backdrop are.
 """
 
 import cv2

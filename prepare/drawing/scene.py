@@ -1,8 +1,8 @@
 """Draws scenes of nothing in particular that have the statistics of photographs.
 
-Things of all sizes hide each other, as the objects of the world do: dead leaves whose radii follow
-a power law give edges, contrasts and spectrum of photographs whatever the things are. About a
-third of a scene is smooth, so that what learns from it learns to leave smooth places alone.
+Things of all sizes hide each other, as real objects do. Dead leaves whose radii follow a power law
+have the edges, contrasts and spectrum of photographs, whatever the things are. About a third of a
+scene is smooth, so that a network learns to leave smooth parts unchanged.
 
 Reference: Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 41, 2001; Achddou et
 al., "VibrantLeaves", arXiv 2504.10201.

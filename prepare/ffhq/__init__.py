@@ -1,1 +1,1 @@
-"""The data set FFHQ: what it is, where it can be had, and which of its files were checked."""
+"""The data set FFHQ: its metadata, its sources, and which of its files were checked."""

@@ -1,7 +1,8 @@
 """Fetches files over HTTP: with patience, in ranges, checked before they get their name.
 
-`open_file` is one request. `fetch_blocks` reads an address as a stream that survives broken
-connections; `fetch_file` makes a checked file of it, `read_growing` one kept as far as it was read.
+`open_file` makes one request. `fetch_blocks` reads an address as a stream that survives broken
+connections. `fetch_file` writes it to a checked file, `read_growing` to a file that keeps what was
+read.
 """
 
 import itertools

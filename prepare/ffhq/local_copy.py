@@ -1,7 +1,7 @@
-"""FFHQ on disk, in NVIDIA's layout: a copy that someone has, and what this project fetched.
+"""FFHQ on disk, in NVIDIA's layout: the user's own copy, and files that this project downloaded.
 
-A copy is used in place. A fetched file is checked once, and its size and time are written to
-checked.jsonl; as long as they stay the same, it is trusted.
+A copy is used in place. A downloaded file is checked once, and its size and time are written to
+checked.jsonl. While they stay the same, the file is trusted.
 """
 
 import contextlib

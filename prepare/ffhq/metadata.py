@@ -1,4 +1,4 @@
-"""What FFHQ is, and how it is fetched: its ids, its metadata, its licenses, and every setting.
+"""FFHQ's ids, metadata and licenses, and all settings of its download.
 
 The metadata is one JSON object of 268 MB, keyed "0".."69999" in order. Nothing here uses the
 network, so that `--help` loads little.

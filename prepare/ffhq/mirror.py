@@ -1,7 +1,7 @@
-"""Takes single images out of the mirror's tars, which are read as a stream and not kept.
+"""Takes single images out of the mirror's tar archives, which are read as a stream and not kept.
 
-`NNNNN.tar` holds the thousand ids from N * 1000 on, in no order. Beside the images lies, per tar,
-an index of the members that have gone by, so that a later run asks for what it lacks and no more.
+`NNNNN.tar` holds the thousand ids from N * 1000 on, in no order. For each archive, an index beside
+the images lists the members that were read, so that a later run requests only what it lacks.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""FFHQ's photographs, from wherever they can be had: the disk, Google Drive, the mirror."""
+"""FFHQ's photographs, from the disk, Google Drive or the mirror."""
 
 import contextlib
 import queue

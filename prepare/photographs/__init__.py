@@ -1,5 +1,5 @@
-"""Photographs as files: reads every kind a camera, a telephone or an editor writes, writes PNG.
+"""Photographs as files: reads what cameras, phones and editors write, and writes PNG.
 
-`reader` finds photographs in folders, and turns any file into upright sRGB or says why it cannot;
-`writer` writes a restored photograph. Nothing in here imports TensorFlow or OpenCV.
+`reader` finds photographs in folders, and reads any file as upright sRGB or gives the reason why it
+cannot. `writer` writes a restored photograph. Nothing here imports TensorFlow or OpenCV.
 """

@@ -1,8 +1,8 @@
 """Decodes by libvips, one picture at a time, in one thread: JPEG, WebP and GIF.
 
-Each loader is called by its name, so that a file never chooses one. These kinds carry no checksum:
-a file of the right length whose bytes changed may decode to a wrong picture. Damage shows as a
-warning of the library behind libvips, or as pixels that end in zeros.
+Each loader is called by its name, so that a file cannot choose one. These formats have no checksum:
+a file of the right length with changed bytes may decode to a wrong picture. Damage is noticed by a
+warning of the library behind libvips, or by pixels that end in zeros.
 """
 
 import re

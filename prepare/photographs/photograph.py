@@ -1,4 +1,4 @@
-"""What a reader hands on: a photograph, a decoded file on the way to it, or the reason for none."""
+"""The results of reading: a photograph, a decoded file before that, or the reason for neither."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,9 +1,8 @@
-"""Decodes HEIC (telephones' photographs), AVIF and BMP, which our libvips does not read.
+"""Decodes HEIC (photographs of phones), AVIF and BMP, which our libvips does not read.
 
-HEIC and AVIF turn and mirror the picture themselves: the decoder does it for HEIC, Pillow hands it
-on as EXIF orientation for AVIF; the EXIF's own orientation does not count. Neither carries a
-checksum, so that changed bytes may decode to a wrong picture, and nothing can tell but an end of
-zeros.
+HEIC and AVIF contain their own orientation: the decoder applies it for HEIC, and Pillow passes it
+as EXIF orientation for AVIF. The orientation in their EXIF has no effect. Neither format has a
+checksum, so changed bytes may decode to a wrong picture. Only pixels that end in zeros show it.
 
 Reference: ISO/IEC 23008-12 (HEIF), Secs. 6.5.10 and 6.5.12; ISO/IEC 14496-12, Sec. 4.2 (boxes).
 """

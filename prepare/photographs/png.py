@@ -1,8 +1,8 @@
-"""Decodes PNG of 8 and 16 bits, once the checksum of every chunk is right.
+"""Decodes PNG of 8 and 16 bits after checking the checksum of every chunk.
 
-Decoders get nothing of a file but its pixels, palette and transparency. Plain ones of 8 bits have
-two that are faster together than libvips, where they are installed: libdeflate unpacks the pixels
-and checks their checksum, kornia-rs undoes the filters of their rows.
+Decoders get only the pixels, palette and transparency of a file. Plain files of 8 bits use two
+decoders, if they are installed, that are faster together than libvips: libdeflate unpacks the
+pixels and checks their checksum, and kornia-rs reverses the filters of their rows.
 
 Reference: Portable Network Graphics Specification, Third Edition (W3C, 2025).
 """

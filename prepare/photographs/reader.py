@@ -1,9 +1,9 @@
-"""Finds photographs in folders, and reads them as upright sRGB, or says why it cannot.
+"""Finds photographs in folders, and reads them as upright sRGB, or gives the reason why it cannot.
 
-PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP and GIF are read. Memory and time are bounded before a
-decoder starts: by the kind and size of the file, by width times height in its header, by the number
-of scans, by the size of what a chunk may unpack to. The decoders run in this process: every path
-that led to a crash or a hang is closed before them.
+PNG, JPEG, WebP, TIFF, HEIC, AVIF, BMP and GIF are read. Memory and time are limited before a
+decoder starts: by the kind and size of the file, by width and height in its header, by the number
+of scans, and by the unpacked size of each chunk. The decoders run in this process. Everything that
+led to a crash or a hang is checked before them.
 """
 
 import os
@@ -47,7 +47,7 @@ def photographs_in(
     Args:
         folder: to look in.
         recursive: look in folders below it, too.
-        on_error: told why a folder below it cannot be read, whose photographs are left out then;
+        on_error: gets the reason why a subfolder cannot be read, whose photographs are left out;
             without it that ends the search.
 
     Returns:

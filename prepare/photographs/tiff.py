@@ -1,6 +1,6 @@
-"""TIFF files, and EXIF, which is written as their directories are.
+"""TIFF files, and EXIF, which has the same directories.
 
-Pixels carry no checksum but deflated ones: changed bytes may decode to a wrong picture.
+Only deflated pixels have a checksum. In others, changed bytes may decode to a wrong picture.
 
 Reference: TIFF Revision 6.0 (Adobe, 1992), Secs. 2, 8, 15, 18; libtiff's BigTIFF design; EXIF 2.32
 (CIPA, 2019), Sec. 4.6; DCF 2.0 (CIPA, 2010), for Adobe RGB.

@@ -1,4 +1,4 @@
-"""Writes restored photographs as PNG of 8 or 16 bits, with what is kept of their file.
+"""Writes restored photographs as PNG of 8 or 16 bits, with the metadata that is kept.
 
 Reference: Portable Network Graphics Specification, Third Edition (W3C, 2025).
 """

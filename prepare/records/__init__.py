@@ -1,6 +1,6 @@
-"""What lies on disk, and how it is written and read: the one part of `prepare` that `train` uses.
+"""The formats on disk, and how they are written and read; `train` uses them too.
 
-Needs the standard library and numpy alone.
+Needs only the standard library and NumPy.
 """
 
 import os

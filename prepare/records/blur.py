@@ -1,4 +1,4 @@
-"""Settings of a blurred set, and the name that they give it. Needs the standard library alone."""
+"""Settings of a blurred set and the name made from them. Needs only the standard library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace

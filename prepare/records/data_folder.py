@@ -1,4 +1,4 @@
-"""Where everything lies in a data folder, and its records: the manifest and what was rejected."""
+"""The layout of a data folder, and its records: the manifest and the rejected originals."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, by one writer a folder; read where they are regular ones."""
+"""Files: written completely or not at all, by one writer per folder; only regular ones are read."""
 
 import contextlib
 import errno

@@ -1,7 +1,7 @@
-"""Records on disk: objects of JSON, logs of one a line that grow by appending, tables of CSV.
+"""Records on disk: JSON objects, logs with one object per line that are appended to, CSV tables.
 
-What is read is decoded into its own type: another type, NaN, a number out of range, a missing key
-or one too many is a damaged record, in one line, whatever happened to the file.
+Each record is decoded into its type. A wrong type, NaN, a number out of range, a missing or an
+extra key make it a damaged record, which is reported in one line.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""How far a stage is: a bar in a terminal, or lines of JSON for the program that runs it."""
+"""Progress of a stage: a bar in a terminal, or lines of JSON for the program that runs it."""
 
 import os
 from typing import Any

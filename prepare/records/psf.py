@@ -1,8 +1,8 @@
 """Point spread functions of disc and polygon apertures, by exact area coverage.
 
 The value of a PSF at a pixel is the share of the aperture's area that falls into the pixel's
-square. Every outline here is made of straight sides and circle arcs, whose areas under a clipping
-line have closed forms, so nothing is sampled and fractional radii change the PSF smoothly.
+square. Every outline consists of straight sides and circle arcs, whose areas under a clipping line
+have closed forms. So nothing is sampled, and fractional radii change the PSF smoothly.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A setting that is drawn for each image: a range, or a choice of values and ranges."""
+"""A setting that is random for each image: a range, or a choice of values and ranges."""
 
 import math
 import re

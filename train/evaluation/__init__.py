@@ -1,6 +1,6 @@
 """Scores runs on test images and on real photographs.
 
-Here stands what the command line and the pages ask of it: the rest takes a second to import.
+This file holds what the command line and the pages need; the rest takes a second to import.
 """
 
 SAMPLE, ALL = "sample", "all"  # which images classical methods are scored on

@@ -1,8 +1,8 @@
-"""Brings the sharp picture of a real pair to where its blurred one is: place, size and brightness.
+"""Aligns the sharp picture of a real pair with the blurred one, in place, size and brightness.
 
 A camera moves between two exposures, and its picture grows or shrinks with the focus. OpenCV's
-`findTransformECC` does the same about as well, but for small moves under strong blur: there
-it is off by 0.56 pixels, this by 0.17.
+`findTransformECC` is about as good, except for small shifts under strong blur: there its error is
+0.56 pixels, and the error here is 0.17.
 """
 
 from dataclasses import dataclass

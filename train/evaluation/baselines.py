@@ -1,7 +1,7 @@
-"""Classical ways to take a lens blur away, for comparison: with the true PSF, and without.
+"""Classical methods that remove a lens blur, for comparison: with the true PSF, and without.
 
-Richardson-Lucy and Wiener are told the PSF (non-blind), which nobody has for a real photograph;
-their parameters, and those of the unsharp mask, are the best on a few training images.
+Richardson-Lucy and Wiener are given the PSF (non-blind), which is unknown for a real photograph.
+Their parameters and those of the unsharp mask are the best on a few training images.
 """
 
 from collections.abc import Callable, Sequence
@@ -122,7 +122,7 @@ def tuned_baselines(
     for name, (method, choices, names) in METHODS.items():
         blind = method is unsharp_mask
         if reason and not blind:
-            record[name] = {"left_out": f"needs one PSF for the set, and {reason}"}
+            record[name] = {"left_out": f"needs one PSF for the whole set, but {reason}"}
             continue
         linear = kernel is not None and kernel.blur.linear and not blind
         restored = partial(restored_by, method, psf, linear)

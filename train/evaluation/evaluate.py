@@ -1,4 +1,4 @@
-"""Scores a run on pictures it never saw: test images of a set, or pairs of real photographs."""
+"""Scores a run on pictures that it was not trained on: test images or real pairs."""
 
 import csv
 import hashlib
@@ -52,7 +52,7 @@ def evaluate(
         restore: from a blurred picture, uint8 (height, width, 3), to the restored one.
         examples: what is scored.
         folder: where the results go; see `train.evaluation.results`.
-        context: what scores depend on, and `metrics.json` tells: kernel, step, weights, seed.
+        context: what scores depend on, also stored in `metrics.json`: kernel, step, weights, seed.
         classical: methods that are scored beside the network.
         sample: ids of the images that these are scored on.
         is_real: whether the pairs are photographs: aligned first, scored within masks, and their
@@ -167,7 +167,7 @@ def scored_before(
             lines[image_id] = line
     log.rewrite(lines.values())
     if lines:
-        print(f"going on: {len(lines)} of {len(ids)} were scored before")
+        print(f"continuing: {len(lines)} of {len(ids)} were scored before")
     return lines
 
 
@@ -223,10 +223,10 @@ def text_of(result: Mapping) -> str:
     for method, row in result["rows"].items():
         line = f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
         line += f"HaarPSI {row['haarpsi']:.3f}  " if "haarpsi" in row else ""
-        line += f"ripples {row['ripples']:.2f}"
+        line += f"ringing {row['ripples']:.2f}"
         if num := row.get("num_images"):
             gain = result["gains"][method]["psnr_db"]
-            line += f"  (on {num} images, there restored has {gain:+.2f} dB)"
+            line += f"  (on {num} images, where restored gains {gain:+.2f} dB)"
         lines.append(line)
     if real := result.get("real"):
         for name, unit in (("psnr_db", " dB"), ("ssim", " SSIM")):
@@ -236,7 +236,9 @@ def text_of(result: Mapping) -> str:
                 f"{harm['worst_gain']:+.3f} ({harm['worst']})"
             )
         lowest = f"{real['sharp_kept_lowest_db']:.2f} dB ({real['sharp_kept_lowest']})"
-        lines.append(f"sharp kept to at least {lowest}; {real['num_not_aligned']} not aligned")
+        lines.append(
+            f"sharp pictures kept to at least {lowest}; {real['num_not_aligned']} not aligned"
+        )
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
-"""How close a restored picture comes to the sharp one.
+"""Measures how close a restored picture is to the sharp one.
 
-Every picture is uint8, shape (height, width, 3), RGB, 0..255; the data range is 255 throughout.
-What several metrics look at of one picture is its `Views`, which they share.
+Every picture is uint8, shape (height, width, 3), RGB, 0..255, and the data range is always 255.
+`Views` of a picture hold what several metrics compute from it.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is scored: one scene out of focus and in focus, of a set or of real photographs."""
+"""The pairs that are scored: a scene out of focus and in focus, of a set or of real photographs."""
 
 import re
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def find_real_pairs(folder: Path) -> list[Example]:
         ExampleError: if there is no such folder, no pair in it, or a half is missing or double.
     """
     if not folder.is_dir():
-        raise ExampleError(f"{folder} is no folder; REAL=.. names one of pairs: {NAMED}")
+        raise ExampleError(f"{folder} is not a folder; REAL=.. names a folder of pairs: {NAMED}")
     found: dict[str, dict[str, Path]] = {}
     for path in photographs_in(folder):
         if match := NAME.fullmatch(path.stem):
@@ -102,7 +102,7 @@ def read_example(example: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mask = masks[0].mean(-1) > 127 if masks else np.ones(blurred.shape[:2], bool)
     if not mask.any():
         raise ExampleError(
-            f"{example.mask} is black all over; make it white (255) where the pair is to be "
-            "scored, or remove it to score everywhere"
+            f"{example.mask} is black everywhere; make it white (255) where to "
+            "score, or remove it to score everywhere"
         )
     return blurred, sharp, mask

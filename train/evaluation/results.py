@@ -1,6 +1,6 @@
-"""What evaluations leave in a run's folder `evaluation`, one folder a set or folder of real pairs.
+"""The results in a run's folder `evaluation`: one folder per set and per folder of real pairs.
 
-`metrics.json` is removed first and written last, so that an evaluation is whole where there is one.
+`metrics.json` is removed first and written last. An evaluation is complete only if it exists.
 """
 
 import json
@@ -95,7 +95,7 @@ def read_scores(folder: Path, num_images: int) -> list[dict]:
 
 
 def summary_of_real(content: Mapping) -> dict:
-    """What one line tells of an evaluation on real pairs."""
+    """The summary of an evaluation on real pairs, for one line."""
     return {
         **{name: content[name] for name in ("kernel", "step", "num_images")},
         "gain": float(content["gains"]["blurred"]["psnr_db"]),

@@ -1,6 +1,6 @@
 """The trained generator in formats of other programs.
 
-What an ONNX file says of itself stands here, for who reads one without TensorFlow.
+The notes of an ONNX file are defined here, for readers without TensorFlow.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from train.settings import SIZE_MULTIPLES
 ONNX_FORMAT = "2"  # of what the file holds: inputs, outputs and notes
 ESTIMATOR = "estimator"  # the note that holds the part that estimates blur and noise, base64
 RADII_PX = "radii_px"  # the note of the radii whose probabilities it gives, pixels
-POOLED = "pooled"  # the note that a place's radius is told by all around it
+POOLED = "pooled"  # the note that the radius is estimated from the neighborhood
 
 
 def notes_of(weights: str, step: int, generator: str) -> dict[str, str]:

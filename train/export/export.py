@@ -1,4 +1,4 @@
-"""The trained generator in formats that need none of this project's code, each checked.
+"""Writes and checks the trained generator in formats that need none of this project's code.
 
 Every exported model maps "blurred" to "restored": float32, (1, height, width, 3), RGB, -1..1.
 """
@@ -155,6 +155,6 @@ def write_small_run(
         for name in RECORDS:
             shutil.copyfile(run.path / name, part / name)
         save_generator(generator, small.best_dir, int(notes["step"]))
-        (small.best_dir / "checkpoint").unlink()  # holds times, and tells no more than the folder
+        (small.best_dir / "checkpoint").unlink()  # holds only times beside the file names
         own_notes = {**notes, "weights": small.weights_hash}
         return write_onnx(generator, small.exported, own_notes, half=True)

@@ -1,8 +1,8 @@
 """The blurs that the residual generator knows, and the filters that estimate and invert them.
 
-Real lenses blur with anything from a hard-edged disc to a Gaussian. So a blur stands for several
-apertures of equal variance, and is named by the radius of the disc of that variance, in pixels of
-the picture itself. All filters are computed from theory.
+Real lenses blur with any shape between a hard-edged disc and a Gaussian. So one blur here stands
+for several apertures of equal variance. Its name is the radius of the disc with that variance, in
+pixels of the picture. All filters are computed from theory.
 """
 
 import functools
@@ -49,7 +49,7 @@ INFERENCE_PRIOR = Prior((2.0, 2.6, 3.2), 8.0, 0.4, 7.0)
 
 _HARD_RADII = (4.0, 4.5, 5.0, 5.5, 6.0, 6.7, 7.4, 8.2, 9.0, 10.0, 11.0, 12.0)
 _SOFT_RADII = (4.0, 5.0, 6.3, 7.8, 9.7, 12.0)
-_ANY_EDGE = (0.0, 0.15, 0.35, 0.7)  # below 4 pixels, edges are not told apart
+_ANY_EDGE = (0.0, 0.15, 0.35, 0.7)  # below 4 pixels, edges cannot be distinguished
 SHARP = tuple(Blur(radius, _ANY_EDGE, 0.0) for radius in (0.0, 0.5, 1.0))  # counts as no blur
 BLURS = (
     *(Blur(radius, _ANY_EDGE, radius / 10) for radius in (1.5, 2.0, 2.5, 3.0, 3.5)),

@@ -1,4 +1,4 @@
-"""Layers that Keras lacks, and how the networks name their seeds."""
+"""Layers that Keras lacks, and the names of the networks' seeds."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""The pages that a person looks at."""
+"""The pages with results."""

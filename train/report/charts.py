@@ -1,4 +1,4 @@
-"""Numbers of the report's charts, as coordinates of an SVG drawing of 480 x 260."""
+"""The charts of the report, as coordinates of an SVG drawing of 480 x 260."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ MOST_BINS = 20
 OF_TRAINING = {
     "validation PSNR, dB": {"restored": "validation_psnr_db"},
     "validation HaarPSI": {"restored": "validation_haarpsi"},
-    "mean absolute error, of 2": {"l1": "l1"},
-    "adversarial losses; ln 2 = 0.69 where the discriminator cannot tell": {
+    "mean absolute error, for values in -1..1": {"l1": "l1"},
+    "adversarial losses; ln 2 = 0.69: the discriminator guesses": {
         "generator": "adversarial_loss",
         "discriminator": "discriminator_loss",
     },
@@ -30,7 +30,7 @@ def training_charts(log_path: Path) -> list[dict]:
 
     A single point is no curve, and neither is the zero of a term that a run has not.
     """
-    rows = read_log(log_path, "bring it back, or remove it to have the page without it")
+    rows = read_log(log_path, "restore it, or remove it to get the page without it")
     charts = []
     for title, columns in OF_TRAINING.items():
         lines = {}

@@ -49,7 +49,7 @@ def compare(run_dirs: Sequence[Path], data: DataFolder, out_dir: Path) -> Path:
     for run_dir, names in found.items():
         if not names:
             raise NothingToCompareError(
-                f"no whole evaluation of {run_dir.name}; run `make evaluate RUN={run_dir.name}`"
+                f"no complete evaluation of {run_dir.name}; run `make evaluate RUN={run_dir.name}`"
             )
     having = {
         name: [run_dir for run_dir in run_dirs if name in found[run_dir]]

@@ -1,6 +1,6 @@
-"""The page of an evaluation: one HTML file that needs no other, of a set or of real pairs.
+"""The page of an evaluation, of a set or of real pairs: one self-contained HTML file.
 
-With what all pages share: names of methods and scores, templates, pictures as URLs.
+All pages share what is here: names of methods and scores, templates, pictures as URLs.
 """
 
 import base64
@@ -39,21 +39,21 @@ MOST_SIDE_PX, SHEET_SIDE_PX = 512, 1536  # of a picture, and of three; larger on
 METHOD_NAMES = {
     "blurred": "blurred, the input",
     "restored": "restored by this run",
-    "richardson_lucy": "Richardson-Lucy, told the true PSF",
-    "wiener": "Wiener, told the true PSF",
+    "richardson_lucy": "Richardson-Lucy, given the true PSF",
+    "wiener": "Wiener, given the true PSF",
     "unsharp_mask": "unsharp mask",
 }
 METRIC_NAMES = {
     "psnr_db": ("PSNR, dB", 2),
     "ssim": ("SSIM", 3),
     "haarpsi": ("HaarPSI", 3),
-    "detail_returned": ("detail back", 3),
-    "detail_invented": ("invented", 3),
-    "ripples": ("ripples", 2),
+    "detail_returned": ("recovered detail", 3),
+    "detail_invented": ("hallucinated detail", 3),
+    "ripples": ("ringing", 2),
 }
 RIPPLES_NOTE = (
-    "Ripples: fine waves and halos beyond those of both the input and the sharp picture, where the "
-    "sharp one is smooth, as root mean square in levels; 0 for the input and for the truth."
+    "Ringing: ripples and halos where the sharp picture is smooth, beyond those in the input "
+    "and in the sharp picture; root mean square in levels, 0 for the input and the truth."
 )
 
 
@@ -91,7 +91,7 @@ def write_page(
             pictures=sheets_of(scores, folder) if name in real else groups_of(scores, folder, data),
             scores=scores[:MOST_ROWS],
             num_scores=len(scores),
-            gains=histogram("gain in PSNR", "dB, restored less blurred", gains),
+            gains=histogram("gain in PSNR", "dB, restored minus blurred", gains),
             training=training_charts(run_dir / "log.csv"),
             radius=radius_charts(name, curves_of(evaluations, kernels)),
             real={each: summary_of_real(content) for each, content in real.items()},
@@ -118,7 +118,7 @@ def commands_of(
     commands.append(" ".join([f"{PROGRAM} evaluate", run, pairs, *folders]))
     return [
         *commands,
-        " ".join([f"{PROGRAM} report", run, scored, *folders, "     # this page alone"]),
+        " ".join([f"{PROGRAM} report", run, scored, *folders, "     # only this page"]),
     ]
 
 
@@ -143,7 +143,7 @@ def radius_charts(name: str, content: Mapping) -> list[dict]:
             ]
             for row in ("restored", "blurred", "richardson_lucy")
         }
-        title = f"{METRIC_NAMES[metric][0]} over the strength of the blur"
+        title = f"{METRIC_NAMES[metric][0]} over the blur radius"
         x_label = "radius, pixels of a 1024-pixel-wide original"
         charts.append(line_chart(title, x_label, lines, note))
     return charts

@@ -1,4 +1,4 @@
-"""Uses a trained generator on photographs of any size and any blur."""
+"""Restores photographs of any size and any blur with a trained generator."""
 
 from train.restore.photographs import restore_photograph
 

@@ -1,4 +1,4 @@
-"""What of a picture is no scene: bars and frames around it, and what is transparent."""
+"""The parts of a picture that are not its scene: bars, frames and transparent pixels."""
 
 import numpy as np
 

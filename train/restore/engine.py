@@ -1,8 +1,8 @@
 """A run's generator in ONNX Runtime, which restores without TensorFlow.
 
-The run's ONNX file is written when it is first needed, and again once the weights are newer. It
-notes which weights it was made of, as the times of copies and clones tell nothing. Who may not
-write into the run restores from memory.
+The run's ONNX file is written when it is first needed, and again when the weights are newer. It
+stores the hash of its weights, since file times change with copies and clones. If the run's folder
+cannot be written, the model stays in memory.
 """
 
 import base64
@@ -35,7 +35,7 @@ class Engine:
     Attributes:
         notes: what the file says of itself, see `train.export.notes_of`.
         radii_px: the radii whose probabilities it estimates, the first 0; none if it does not.
-        uses_pooling: whether its radii are told by all around a place, and so need no guard.
+        uses_pooling: whether radii are estimated from the neighborhood, and so need no guard.
     """
 
     def __init__(self, model: bytes, device: str = "cpu") -> None:
@@ -96,7 +96,7 @@ def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
     path, weights = file_and_weights(run, detail)
     if not weights:
         raise TrainError(
-            f"{path} is not as it was written (see {path.name}.sha256 beside it); copy both again"
+            f"{path} was changed (see {path.name}.sha256 beside it); copy both again"
             if path.is_file()
             else run.why_no_checkpoint
         )
@@ -105,7 +105,7 @@ def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
             f"{path} is missing, damaged or older than its weights, and TensorFlow, which writes "
             "it, is not installed; run `make setup`, then the same command again"
         )
-    print(f"{run.name}: its weights are new; writing {path}")
+    print(f"{run.name}: exporting its new weights to {path}")
     load_tensorflow()
     from train.checkpoints import load_generator
     from train.export.onnx import onnx_of
@@ -121,7 +121,7 @@ def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
         with only_writer(path.parent, "make deblur"):
             write_onnx_file(path, content)
     except (OSError, FolderInUseError) as error:  # readers wait for nobody
-        print(f"{path} is not written ({error}); the next time begins as this did")
+        print(f"{path} cannot be written ({error}); the next call will export again")
     return Engine(content, device)
 
 
@@ -145,7 +145,7 @@ def file_and_weights(run: Run, detail: float) -> tuple[Path, str]:
     if pixel := run.pixel:
         return path, f"{weights} {sha256_of(index_of(pixel))}"
     raise TrainError(
-        f"{run.name} has one network, not two to choose between: it was trained without the "
+        f"{run.name} has only one network: it was trained without the "
         "adversarial term; leave DETAIL out"
     )
 

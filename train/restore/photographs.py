@@ -1,8 +1,8 @@
-"""Restores files and folders of photographs, and keeps what else is in them.
+"""Restores files and folders of photographs, and keeps their metadata.
 
-Results note how they were made, so what was stopped goes on where it was, and nothing of the user's
-is overwritten. TensorFlow is needed only where a run's weights are new. Memory is that of a few
-copies of the decoded photograph and of one row of tiles.
+Results store how they were made. So a stopped call continues where it was, and no file of the user
+is overwritten. TensorFlow is needed only if a run's weights are new. The memory holds a few copies
+of the decoded photograph and one row of tiles.
 """
 
 import contextlib
@@ -100,10 +100,10 @@ def deblur_photographs(
         return
     engine = open_engine(run, wanted.detail, wanted.device)
     if wanted.limits_px and not engine.radii_px.size:
-        raise NothingRestoredError(f"{run.name} estimates no blur to be limited; leave BLUR out")
+        raise NothingRestoredError(f"{run.name} does not estimate the blur; leave BLUR out")
     if sets := run.fixed_radius_sets:
-        learned = f"{run.name} learned {', '.join(sets)} alone"
-        print(f"{learned}, and can make other blur worse; RUN={places[2].name} is for any")
+        learned = f"{run.name} was trained only on {', '.join(sets)}"
+        print(f"{learned} and can make other blur worse; RUN={places[2].name} is for any blur")
     print(f"{run.name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
     try:
         with named_errors(out_dir):
@@ -114,7 +114,7 @@ def deblur_photographs(
     except OSError as error:
         raise NothingRestoredError(
             f"{error.filename or out_dir} cannot be written ({error.strerror or error}); make room "
-            "or name another folder (OUT=...), then run the same command again: what is done stays"
+            "or name another folder (OUT=...), then run the same command again; results stay"
         ) from error
 
 
@@ -136,7 +136,7 @@ def deblur(engine: Engine, targets: Sequence[Target], wanted: Wanted = DEFAULTS)
         try:
             deblur_one(engine, target, wanted)
         except (NothingRestoredError, MemoryError) as error:
-            memory = "takes more memory than there is; make it smaller, or free some"
+            memory = "needs more memory than is free; make it smaller, or free some memory"
             print(f"{name}: {memory if isinstance(error, MemoryError) else error}")
             failed.append(name)
     if failed:
@@ -154,11 +154,11 @@ def deblur_one(engine: Engine, target: Target, wanted: Wanted) -> None:
         mask_path = mask_of(target.source, wanted.masks)
         note = note_of(target.source, wanted.noted(engine.notes["weights"], mask_path))
         if all(noted(path) == note for path in target.files):
-            print(f"{name}: restored before, in the same way")
+            print(f"{name}: already restored in the same way")
             return
         if not wanted.again and noted(target.source):
             raise NothingRestoredError(
-                "is a result of `make deblur`; what is restored twice gets worse. Restore the "
+                "is a result of `make deblur`; restoring twice makes it worse. Restore the "
                 "photograph itself, or add AGAIN=1"
             )
         photograph = read_whole(target.source)
@@ -180,7 +180,7 @@ def deblur_one(engine: Engine, target: Target, wanted: Wanted) -> None:
     if blur:
         print(f"{name}: {described(blur)}")
     elif target.radius_map:
-        print(f"{name}: no map, as this run's network tells no radius")
+        print(f"{name}: no map, since this network does not estimate the blur")
     if photograph.dropped:
         print(f"{name}: not kept: {', '.join(photograph.dropped)}")
 
@@ -230,7 +230,9 @@ def mask_of(source: Path, masks: Path | None) -> Path | None:
         return masks
     if found := [path for path in photographs_in(masks) if path.stem == source.stem]:
         return found[0]
-    raise NothingRestoredError(f"has no mask of its name in {masks}; add one, or name a picture")
+    raise NothingRestoredError(
+        f"has no mask with its name in {masks}; add one, or name one picture"
+    )
 
 
 def read_mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -292,8 +294,8 @@ def plan(
             other = source_of_file.setdefault(str(path.resolve()).lower(), source)
             if other != source:
                 raise NothingRestoredError(
-                    f"{other} and {source} have the same name, and so would their results; "
-                    "rename one of them, or restore it from and into another folder (OUT=...)"
+                    f"{other} and {source} would have results of the same name; "
+                    "rename one of them, or restore it into another folder (OUT=...)"
                 )
             if path.exists():
                 check_ours(path, note_of(source))
@@ -335,7 +337,7 @@ def check_ours(path: Path, note: str) -> None:
     earlier = noted(path)
     if earlier is None or (earlier and earlier.split(";")[0] != note.split(";")[0]):
         raise NothingRestoredError(
-            f"{path} is there, and no earlier result of this photograph; name another folder "
+            f"{path} exists and is no earlier result of this photograph; name another folder "
             "(OUT=...), or move it away"
         )
 

@@ -1,4 +1,4 @@
-"""Shows the estimated blur of a photograph: a line, and a map with its scale."""
+"""Describes the estimated blur of a photograph: one line of text, and a map with a scale."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont

@@ -1,4 +1,4 @@
-"""Goes over pictures of any size, tile by tile where they are large, so that memory is bounded."""
+"""Processes pictures of any size in tiles, so that memory is bounded."""
 
 from collections.abc import Callable, Iterator
 
