@@ -6,18 +6,14 @@ import { add, onChosen, photographs } from "./strip.js";
 const panel = $("#blur");
 let shown = null;
 function settings() {
-  const values = {};
-  for (const each of all(".setting", panel)) {
-    const { id } = each;
-    values[id] = each.type === "checkbox" ? each.checked : id === "noise_kind" ? each.value : each.value === "" ? NaN : +each.value;
-  }
-  return values;
+  const recipe = $("#recipe").value;
+  for (const each of all("details", panel)) each.inert = Boolean(recipe);
+  const number = (text) => (text.trim() === "" || Number.isNaN(+text) ? text : +text);
+  return recipe ? { recipe } : Object.fromEntries(all(".setting", panel).map((each) => [each.id, each.type === "checkbox" ? each.checked : number(each.value)]));
 }
 const preview = newest(async () => {
   if (panel.hidden) return;
   const values = settings(), photo = photographs.current;
-  const empty = Object.keys(values).find((name) => Number.isNaN(values[name]));
-  if (empty) throw new Error(`${empty.replace("_px", "")} must be a number`);
   const large = !$("#as-written").checked;
   const told = await post("blur/preview", { settings: values, photo: photo?.photo, large });
   $("#aperture").src = told.aperture;
@@ -46,7 +42,7 @@ function show() {
 const fileName = () => `${shown.photo.name.replace(/\.[^.]*$/, "")}-${shown.name}.jpg`;
 onChosen(preview);
 addEventListener("chosen", preview);
-on("#blur .setting", "input", preview);
+on("#blur .setting, #recipe", "input", preview);
 on("#as-written", "change", preview);
 on("#hold", "change", show);
 on("#blur-send", "click", async () => {
@@ -55,11 +51,6 @@ on("#blur-send", "click", async () => {
     add(await post("photographs?name=" + encodeURIComponent(fileName()), new Blob([bytes])), true);
     choose("restore");
   } catch (error) { tell(error); }
-});
-on("#copy", "click", async ({ target }) => {
-  await navigator.clipboard.writeText($("#blur-command").textContent);
-  target.textContent = "Copied";
-  setTimeout(() => { target.textContent = "Copy"; }, 1500);
 });
 const allow = () => { $("#blur-start").disabled = job.runs || !$("#blur-start").value; };
 addEventListener("job", allow);

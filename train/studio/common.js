@@ -63,6 +63,11 @@ tabs.forEach((tab, index) => {
     other.focus();
   });
 });
+on("[data-copy]", "click", async ({ target }) => {
+  await navigator.clipboard.writeText(document.getElementById(target.dataset.copy).textContent);
+  target.textContent = "Copied";
+  setTimeout(() => { target.textContent = "Copy"; }, 1500);
+});
 on("form", "submit", (event) => event.preventDefault());
 
 // A number and its slider say the same.

@@ -18,7 +18,7 @@ function show(told) {
   $(".lines", box).textContent = [told.command, ...told.lines].join("\n");
   const quarter = told.percent === null ? "" : `, ${25 * Math.floor(told.percent / 25)} %`;
   const words = {
-    running: `running${quarter}`,
+    running: job.isStopped ? "stopping: it saves what it has; Cancel again ends it at once" : `running${quarter}`,
     done: told.result?.file || told.result?.folder ? `done: ${told.result.folder ?? told.result.file}` : "done",
     failed: `failed: ${told.error}`,
     cancelled: "cancelled; the same command goes on from here",

@@ -19,6 +19,7 @@ from train.studio.photographs import data_url, jpeg_of
 MAP_PX = 800  # longest side of a map that lies over the photograph
 # What a photograph of two depths has: medians apart by so many pixels, in so much of it each.
 DEPTHS_APART_PX, LEAST_DEPTH = 1.5, 0.05
+NUM_THRESHOLDS = 32  # between both, that are tried
 
 
 class EstimatesOnce(Engine):
@@ -49,9 +50,15 @@ class Look:
 
     def __init__(self, engine: Engine, photo: np.ndarray, one_at_a_time: threading.Lock) -> None:
         self.photo, self.box, self.lock = photo, scene_box(photo), one_at_a_time
+        self.restored = photo.copy()  # as far as it is
         self.engine = EstimatesOnce(engine, self.count)
         self.is_wanted, self.num_values, self.failure = True, 0, ""
         self.limits: Limits | None = None
+        self.begin()
+
+    def begin(self, limits: Limits | None = None) -> None:
+        """Begins to estimate the blur of the whole, with such limits of the radius."""
+        self.limits, self.num_values = limits, 0
         self.seen: tuple[list[Scale], BlurMap | None] | None = None
         self.thread = threading.Thread(target=self.estimate, daemon=True)
         self.thread.start()
@@ -63,30 +70,25 @@ class Look:
             raise RefusedError(409, "something else is looked at now")
 
     def estimate(self) -> None:
-        """Estimates the blur of the whole."""
-        self.num_values = 0
+        """Estimates the blur."""
         scene = self.photo[self.box]
         cells = [-(-side // CELL_PX) for side in scene.shape[:2]]
-        seen: tuple[list[Scale], BlurMap | None] = [Scale(scene, np.ones(cells, np.float32))], None
         try:
             if self.engine.radii_px.size:
                 with self.lock:
-                    seen = estimate_blur(self.engine, scene, self.limits)
-            self.seen = seen
-        except RefusedError as error:
-            self.failure = str(error)
-        except MemoryError:
-            self.failure = "this takes more memory than there is"
+                    self.seen = estimate_blur(self.engine, scene, self.limits)
+            else:
+                self.seen = [Scale(scene, np.ones(cells, np.float32))], None
+        except (RefusedError, MemoryError) as error:
+            self.failure = str(error) or "this takes more memory than there is"
 
     def wait(self, limits: Limits | None, seconds: float) -> bool:
         """Whether the blur is known, with such limits of the radius; waits a little for it."""
+        if limits and not self.engine.radii_px.size:
+            raise RefusedError(409, "this run's network estimates no blur to be limited")
         self.thread.join(seconds)
         if not self.thread.is_alive() and self.limits != limits:
-            if limits and not self.engine.radii_px.size:
-                raise RefusedError(409, "this run's network estimates no blur to be limited")
-            self.limits, self.seen = limits, None
-            self.thread = threading.Thread(target=self.estimate, daemon=True)
-            self.thread.start()
+            self.begin(limits)
             self.thread.join(seconds)
         if self.failure:
             raise RefusedError(409, self.failure)
@@ -98,25 +100,16 @@ class Look:
         return min(99, 100 * self.num_values // (2 * self.photo[self.box].size))
 
     @property
-    def blur(self) -> BlurMap | None:
-        """The blur that was estimated."""
-        blur = self.seen[1] if self.seen else None
-        return blur and framed(blur, self.box, self.photo.shape)
-
-    @property
     def as_json(self) -> dict[str, Any]:
         """What the page shows of it: a line, a map, and what to restore where there are depths."""
-        if not (blur := self.blur):
+        if not self.seen or not self.seen[1]:
             return {"seen": "this network estimates no radius"}
+        blur = framed(self.seen[1], self.box, self.photo.shape)
         highest = max(4, 4 * int(np.ceil(blur.radius_px.max() / 4)))
         colors = Image.fromarray(np.rint(colors_of(blur.radius_px / highest)).astype(np.uint8))
         subject = subject_of(blur.radius_px)
-        return {
-            "seen": described(blur),
-            "map": png_url(colors),
-            "highest": highest,
-            "subject": None if subject is None else png_url(subject),
-        }
+        told = {"seen": described(blur), "map": png_url(colors), "highest": highest}
+        return told | {"subject": subject and png_url(subject)}
 
     def place(self, top: int, left: int, side: int) -> dict[str, Any]:
         """A square place before and after, as far as it lies in the photograph."""
@@ -125,18 +118,16 @@ class Look:
         before = self.photo[rows, columns]
         if not before.size:
             raise RefusedError(400, "the photograph has no such place")
-        after = before.copy()
         inner = [  # what of it lies in the scene, in pixels of that
             slice(max(0, each.start - scene.start), min(each.stop, scene.stop) - scene.start)
             for each, scene in zip((rows, columns), self.box, strict=True)
         ]
         if all(each.start < each.stop for each in inner):
-            own = tuple(
-                slice(each.start + scene.start - start, each.stop + scene.start - start)
-                for each, scene, start in zip(inner, self.box, (top, left), strict=True)
-            )
             with self.lock:
-                after[own] = restored_part(self.engine, self.seen[0], *inner)
+                self.restored[self.box][tuple(inner)] = restored_part(
+                    self.engine, self.seen[0], *inner
+                )
+        after = self.restored[rows, columns]
         return {"before": data_url(jpeg_of(before)), "after": data_url(jpeg_of(after))}
 
 
@@ -145,19 +136,18 @@ def subject_of(radius_px: np.ndarray) -> Image.Image | None:
 
     Reference: Otsu, IEEE Trans. SMC 9(1), 1979: the threshold between two classes.
     """
-    if np.ptp(radius_px) < DEPTHS_APART_PX:
+
+    def spread_within(threshold: float) -> float:
+        far = sample > threshold
+        return far.mean() * sample[far].var() + (~far).mean() * sample[~far].var()
+
+    sample = radius_px[::4, ::4]
+    thresholds = np.linspace(sample.min(), sample.max(), NUM_THRESHOLDS + 1, endpoint=False)[1:]
+    if thresholds[-1] - thresholds[0] < DEPTHS_APART_PX:
         return None
-    counts, edges = np.histogram(radius_px, 64)
-    middles = (edges[1:] + edges[:-1]) / 2
-    below, total = np.cumsum(counts)[:-1], np.cumsum(counts * middles)[:-1]
-    num, whole = counts.sum(), (counts * middles).sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = (whole * below / num - total) ** 2 / (below * (num - below))
-    threshold = edges[1 + int(np.nanargmax(between))]
-    far = radius_px > threshold
-    if not LEAST_DEPTH < far.mean() < 1 - LEAST_DEPTH:
-        return None
-    if np.median(radius_px[far]) - np.median(radius_px[~far]) < DEPTHS_APART_PX:
+    far = radius_px > min(thresholds, key=spread_within)
+    apart_px = np.median(radius_px[far]) - np.median(radius_px[~far])
+    if apart_px < DEPTHS_APART_PX or not LEAST_DEPTH < far.mean() < 1 - LEAST_DEPTH:
         return None
     return Image.fromarray(np.where(far, 0, 255).astype(np.uint8))
 

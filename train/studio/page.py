@@ -12,7 +12,9 @@ import msgspec
 
 from prepare.records.blur import NOISES, SHAPES, LensBlur
 from prepare.records.jsonl import read_log
+from prepare.records.sets import RECIPES, set_names
 from prepare.records.settings import DamagedRecordError
+from train.report.charts import training_charts
 from train.report.page import template
 from train.run import Run, runs_in
 from train.studio import Places, RefusedError, views
@@ -33,7 +35,6 @@ SCRIPT, STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 FILES = {  # of the page, by their address
     **{path.name: (path, SCRIPT) for path in HERE.glob("*.js")},
     "studio.css": (HERE / "studio.css", STYLE),
-    "report.js": (HERE.parent / "report" / "report.js", SCRIPT),
     "report.css": (HERE.parent / "report" / "report.css", STYLE),
 }
 REPORT = "report.html"
@@ -99,15 +100,16 @@ def listed_run(run: Run) -> dict[str, Any]:
     """What the page says of a run: how far it is, by its log, and which reports it has."""
     reports = sorted(path.parent.name for path in run.path.glob(f"evaluation/*/{REPORT}"))
     state = "evaluated" if reports else "can restore" if run.can_restore else "nothing saved yet"
-    rows = []
+    rows, charts, log_path = [], [], run.path / "log.csv"
     try:
-        rows = read_log(run.path / "log.csv", "bring it back, or remove it")
+        rows, charts = read_log(log_path, "bring it back, or remove it"), training_charts(log_path)
     except (DamagedRecordError, OSError) as error:
         state = str(error)
     scores = [float(row["validation_psnr_db"]) for row in rows if row.get("validation_psnr_db")]
     step = rows[-1]["step"] if rows else ""
     best_db = f"{max(scores):.2f}" if scores else ""
-    return {"name": run.name, "state": state, "step": step, "best": best_db, "reports": reports}
+    shown = {"name": run.name, "state": state, "step": step, "best": best_db}
+    return shown | {"reports": reports, "charts": charts}
 
 
 class Studio:
@@ -131,6 +133,12 @@ class Studio:
                 return self.page()
             case ["job"]:
                 return json_answer(self.jobs.as_json)
+            case ["runs"]:
+                listed = [listed_run(run) for run in runs_in(self.places.runs[0])]
+                page = template("runs.html.j2", HERE).render(
+                    runs=listed, runs_dir=self.places.runs[0]
+                )
+                return Answer(page.encode(), HTML)
             case ["photographs", key, name]:
                 return self.picture(key, name, request.query)
             case ["runs", name, "evaluation", kernel, "report.html"]:
@@ -159,7 +167,8 @@ class Studio:
                     *views.blur_job(self.places, request.read(views.BlurRequest).settings)
                 )
             case ["photographs", key, "mask"]:
-                views.keep_mask(self.photographs.find(key), request.body, request.num_bytes)
+                photo = self.photographs.find(key)
+                self.restorer.write_mask(photo, request.body, request.num_bytes)
                 content = {}
             case ["photographs", key, "remove"]:
                 self.photographs.remove(key)
@@ -167,6 +176,10 @@ class Studio:
             case ["restore", what]:
                 restoring = request.read(views.RestoreRequest)
                 content = self.restore(what, restoring, self.photographs.find(restoring.photo))
+            case ["train", what] if what in ("command", "start"):
+                command, outcome = views.train_job(self.places, request.read(views.TrainRequest))
+                typed = {"command": command.typed}
+                content = typed if what == "command" else self.jobs.start(command, outcome)
             case ["job", "cancel"]:
                 request.read(dict)
                 content = self.jobs.cancel()
@@ -197,9 +210,9 @@ class Studio:
             token=self.token,
             most_bytes=MOST_BYTES,
             settings={field.name: field for field in fields(LensBlur)},
-            sliders=views.SLIDERS,
-            shapes=SHAPES,
-            noise_kinds=NOISES,
+            controls=views.CONTROLS,
+            choices={"blades": SHAPES, "noise_kind": dict(zip(NOISES, NOISES, strict=True))},
+            recipes=RECIPES,
             data_dir=data.path,
             num_originals=len(originals),
             originals=originals[:MOST_NAMED],
@@ -211,6 +224,7 @@ class Studio:
             restorers=list(self.restorer.runs.values()),
             out_dir=self.places.out_dir,
             runs=[listed_run(run) for run in runs_in(runs_dir)],
+            sets=set_names(data.blurred),
             runs_dir=runs_dir,
         )
         return Answer(page.encode(), HTML)

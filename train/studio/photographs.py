@@ -149,29 +149,14 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def encoded(path: Path, kind: str, quality: int) -> bytes:
-    """A result as a file of a kind in SUFFIXES; a TIFF keeps 16 bits, a JPEG EXIF and size."""
+    """A result as a file of a kind in SUFFIXES; a TIFF has its bits."""
+    content = path.read_bytes()
     if kind == "png":
-        return path.read_bytes()
-    photograph = read_photograph(path, max_pixels=DATASET_PIXELS, alpha="keep")
-    if kind == "jpeg":
-        file, exif = io.BytesIO(), b"Exif\0\0" + (photograph.exif or Image.Exif().tobytes()[6:])
-        image = Image.fromarray(rounded_to_8_bits(photograph.pixels))
-        image = image.convert("L") if photograph.gray else image
-        image.save(
-            file, "JPEG", quality=quality, subsampling=0, exif=exif, dpi=photograph.dpi or (72, 72)
-        )
-        return file.getvalue()
-    pixels = photograph.pixels
-    if photograph.alpha is not None:
-        pixels = np.dstack([pixels, photograph.alpha])
-    height, width, channels = pixels.shape
-    kinds = ("uchar", "srgb") if pixels.dtype == np.uint8 else ("ushort", "rgb16")
-    image = pyvips.Image.new_from_memory(
-        np.ascontiguousarray(pixels).data, width, height, channels, kinds[0]
-    )
-    return image.copy(interpretation=kinds[1]).tiffsave_buffer(
-        compression="deflate", predictor="horizontal"
-    )
+        return content
+    image = pyvips.Image.new_from_buffer(content, "")
+    if kind == "tiff":
+        return image.tiffsave_buffer(compression="deflate")
+    return image.jpegsave_buffer(Q=quality, subsample_mode="off", background=255)
 
 
 def cannot_be_read(name: str, error: Exception) -> RefusedError:

@@ -117,6 +117,7 @@ onChosen((photo) => {
   $("#viewer").hidden = !photo;
   $(".empty", $("#restore")).hidden = Boolean(photo);
   stopBrush();
+  $("#no-mask").hidden = !photo?.mask;
   if (!photo) { view.photo = null; return; }
   bring(photo);
   view.strength = +$("#strength").value;
@@ -138,11 +139,9 @@ on("#auto", "click", () => { $("#limits").value = "auto"; $("#limits").dispatchE
 on("#strength", "input", ({ target }) => { keep(); view.strength = +target.value; draw(); showCommand(); });
 on("#same", "change", () => { keep(); showCommand(); });
 function allowDetail() {  // of a run that has its network of before the adversarial term, too
-  const both = network?.selectedOptions[0]?.dataset.both !== undefined, { value } = $("#detail");
+  const both = network?.selectedOptions[0]?.dataset.both !== undefined;
   if (!both) $("#detail").value = $("[data-of=detail]").value = 1;
-  $("#detail").disabled = $("[data-of=detail]").disabled = !both;
-  $("#no-detail").hidden = both;
-  return value;
+  $("#detail-choice").hidden = !both;
 }
 network?.addEventListener("input", allowDetail, true);
 allowDetail();
@@ -218,10 +217,5 @@ on("#restore-all", "click", async () => {
     try { await restore(photo); } catch (error) { mark(photo, "failed"); tell(error); }
     if (job.isStopped) break;
   }
-});
-on("#copy-restore", "click", async ({ target }) => {
-  await navigator.clipboard.writeText($("#restore-command").textContent);
-  target.textContent = "Copied";
-  setTimeout(() => { target.textContent = "Copy"; }, 1500);
 });
 on("#fit", "click", fit);

@@ -1,5 +1,6 @@
 import { choose } from "./common.js";
 import "./blur.js";
+import "./runs.js";
 import { restored } from "./restore.js";
 import * as jobs from "./jobs.js";
 import * as strip from "./strip.js";

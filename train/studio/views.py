@@ -18,25 +18,33 @@ from prepare.records.blur import LensBlur, OutputSettings
 from prepare.records.data_folder import DataFolder
 from prepare.records.files import sha256_of
 from prepare.records.psf import aperture_psf
-from prepare.records.sets import KernelRecord, read_kernel, set_names
+from prepare.records.ranges import Spread
+from prepare.records.sets import RECIPES, KernelRecord, read_kernel, recipe_set, set_names
 from prepare.records.settings import SettingError
 from train.restore.engine import Engine, written_engine
 from train.restore.photographs import NothingRestoredError, Target, note_of, plan, result_file
-from train.run import Run, runs_for_menu
+from train.run import Run, own_run, runs_for_menu
 from train.studio import Places, RefusedError
 from train.studio.jobs import Command, Outcome
 from train.studio.look import Look
 from train.studio.photographs import Kept, Photographs, cannot_be_read, data_url, read_pixels
 
-SLIDERS = {  # of numbers: end, step and unit; a number that is typed has its limits
-    "radius_px": (100, 0.5, "px"),
-    "curvature": (100, 1, "%"),
-    "rotation": (360, 1, "\N{DEGREE SIGN}"),
-    "brightness": (100, 1, ""),
-    "threshold": (255, 1, ""),
-    "noise": (30, 0.5, "%"),
-}
-OTHERS = ("blades", "noise_kind", "monochromatic", "linear")
+# By group; of a number the end, step and unit of its slider. A typed number has its limits.
+CONTROLS: dict[str, dict[str, tuple]] = {
+    "Iris": {
+        "radius_px": (100, 0.5, "px"), "blades": (), "curvature": (100, 1, "%"),
+        "rotation": (360, 1, "\N{DEGREE SIGN}"),
+    },
+    "Highlights": {"brightness": (100, 1, ""), "threshold": (255, 1, "")},
+    "Noise": {
+        "noise": (30, 0.5, "%"), "noise_kind": (), "monochromatic": (),
+        "coarseness": (5, 0.1, "px"),
+    },
+    "Light": {"linear": (), "gamma": (4, 0.1, "")},
+    "Lens": dict.fromkeys(("softness", "rim", "vignetting", "fringe"), (100, 1, "%")),
+    "Camera": {"sharpening": (500, 5, "%"), "jpeg": (100, 1, ""), "subsampling": ()},
+    "Depths": {"layers": (4, 1, "")},
+}  # fmt: skip
 LARGE_PX = 512  # side of a preview that is not of the size that is written
 MOST_MASK_BYTES = 1 << 24
 APERTURE_PX = 60  # radius of the aperture that is drawn
@@ -53,6 +61,14 @@ class BlurRequest(msgspec.Struct, forbid_unknown_fields=True):
     settings: dict[str, float | bool | str]
     photo: str = ""
     large: bool = True  # shown larger than the set will hold it
+
+
+class TrainRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A run that is trained, or gone on with."""
+
+    run: str
+    kernel: str  # the set
+    minutes: Annotated[float, msgspec.Meta(gt=0, le=10_000)]
 
 
 class RestoreRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,14 +91,23 @@ class RestoreRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 def blur_of(settings: dict[str, Any]) -> LensBlur:
     """The blur of the page's settings; raises RefusedError if one makes no sense."""
-    if unknown := settings.keys() - {*SLIDERS, *OTHERS}:
+    if settings.get("recipe") in RECIPES:
+        return recipe_set(settings["recipe"], 1)
+    known = {name for group in CONTROLS.values() for name in group}
+    if unknown := settings.keys() - known:
         raise RefusedError(400, f"{min(unknown)} is no setting of the page")
     try:
-        blur = LensBlur(**settings)
+        values: dict[str, Any] = {
+            name: Spread.of_text(value).value if isinstance(value, str) else value
+            for name, value in settings.items()
+        }
+        blur = LensBlur(**values)
         blur.check_name()
     except SettingError as error:  # in words of the page
         reason = str(error).replace("_px", "").replace("_", " ")
         raise RefusedError(422, reason) from error
+    except ValueError as error:
+        raise RefusedError(422, "expected a number, a range as in 10-40, or a choice") from error
     return blur.simplified
 
 
@@ -103,10 +128,23 @@ def blur_job(places: Places, settings: dict[str, Any]) -> tuple[Command, Outcome
     return Command("blur", variables), lambda: made
 
 
+def train_job(places: Places, request: TrainRequest) -> tuple[Command, Outcome]:
+    """The command that trains a run on sets for some minutes, or goes on with it."""
+    own_run(places.runs[0], request.run)
+    variables = {
+        "RUN": request.run,
+        "KERNEL": request.kernel,
+        "MAX_MINUTES": f"{request.minutes:g}",
+        "RUNS": str(places.runs[0]),
+        "DATA": str(places.data.path),
+    }
+    return Command("train", variables), lambda: {"folder": str(places.runs[0] / request.run)}
+
+
 def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> dict[str, Any]:
     """The aperture of a blur, its set's name and command, and a picture of a photograph if any."""
     blur = blur_of(request.settings)
-    psf = aperture_psf(APERTURE_PX, blur.aperture)
+    psf = aperture_psf(APERTURE_PX, blur.sample(photo.path.stem if photo else "").aperture)
     cover = np.rint(255 * psf / psf.max()).astype(np.uint8)
     white = Image.new("L", cover.shape[::-1], 255)
     png = io.BytesIO()
@@ -116,7 +154,8 @@ def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> di
     if photo:
         size = LARGE_PX if request.large else output_of(places.data).size
         try:
-            picture = places.preview(photo.path, blur, size, photo.path.stem)
+            sample = blur.sample(photo.path.stem)
+            picture = places.preview(photo.path, sample, size, photo.path.stem)
         except (OSError, UnusablePhotograph) as error:
             raise cannot_be_read(photo.path.name, error) from error
         shown["picture"] = data_url(picture)
@@ -189,8 +228,28 @@ class Restorer:
         if request.limits:
             variables["BLUR"] = "-".join(dict.fromkeys(f"{each:g}" for each in request.limits))
         if request.mask:
-            variables["MASK"] = str(mask_path(self.places.out_dir, source).absolute())
+            variables["MASK"] = str(self.mask_of(self.photographs.find(request.photo)))
         return Command("deblur", variables, source)
+
+    def mask_of(self, photo: Kept) -> Path:
+        """Where the mask of a photograph is: beside its result, as the command names it."""
+        name = f"{photo.path.stem}-mask-{photo.key[:6]}.png"
+        return self.places.out_dir.absolute() / name
+
+    def write_mask(self, photo: Kept, content: BufferedIOBase, num_bytes: int) -> None:
+        """Writes the mask of a photograph, as large as that is, from one of any size.
+
+        Raises RefusedError if that is too large, or cannot be read.
+        """
+        if num_bytes > MOST_MASK_BYTES:
+            raise RefusedError(413, f"a mask has more than {MOST_MASK_BYTES:,} bytes")
+        drawn = photo.path.parent / "mask"
+        drawn.write_bytes(content.read(num_bytes))
+        size = photo.width, photo.height
+        mask = Image.fromarray(read_pixels(drawn)).resize(size, Image.Resampling.BILINEAR)
+        with result_file(self.mask_of(photo), note := note_of(photo.path)) as file:
+            pixels = np.asarray(mask)
+            write_photograph(file, Photograph(pixels, gray=True), pixels, note)
 
     def job(self, request: RestoreRequest, photo: Kept) -> tuple[Command, Outcome]:
         """The command that restores a photograph, and what the page is told at its end.
@@ -201,8 +260,8 @@ class Restorer:
             raise RefusedError(400, "originals are sharp; drop a photograph")
         target = self.target_of(photo)
         command = self.command(request, target.source)
-        if request.mask:
-            write_mask(photo, mask_path(self.places.out_dir, target.source))
+        if request.mask and not self.mask_of(photo).is_file():
+            raise RefusedError(404, "this photograph has no mask yet; draw one")
         made = {"photo": photo.key, "file": str(target.result)}
 
         def outcome() -> dict[str, Any]:
@@ -238,28 +297,3 @@ class Restorer:
 def loaded_engine(run_dir: Path, detail: float, _weights_hash: str) -> Engine | None:
     """A run's generator, None if its ONNX file is not written yet."""
     return written_engine(Run(run_dir), detail)
-
-
-def mask_path(out_dir: Path, source: Path) -> Path:
-    """Where the mask of a photograph is, beside its result."""
-    return out_dir / f"{source.stem}-mask.png"
-
-
-def keep_mask(photo: Kept, content: BufferedIOBase, num_bytes: int) -> None:
-    """Takes in the mask of a photograph, of any size; RefusedError if it cannot be read."""
-    if num_bytes > MOST_MASK_BYTES:
-        raise RefusedError(413, "the mask is too large")
-    path = photo.path.parent / "mask"
-    path.write_bytes(content.read(num_bytes))
-    read_pixels(path)
-
-
-def write_mask(photo: Kept, path: Path) -> None:
-    """Writes the mask of a photograph, as large as that is."""
-    if not (source := photo.path.parent / "mask").is_file():
-        raise RefusedError(404, "this photograph has no mask yet; draw one")
-    mask = Image.fromarray(read_pixels(source))
-    pixels = np.asarray(mask.resize((photo.width, photo.height), Image.Resampling.BILINEAR))
-    note = note_of(photo.path)
-    with result_file(path, note) as file:
-        write_photograph(file, Photograph(pixels, gray=True), pixels, note)
