@@ -134,11 +134,7 @@ class Studio:
             case ["job"]:
                 return json_answer(self.jobs.as_json)
             case ["runs"]:
-                listed = [listed_run(run) for run in runs_in(self.places.runs[0])]
-                page = template("runs.html.j2", HERE).render(
-                    runs=listed, runs_dir=self.places.runs[0]
-                )
-                return Answer(page.encode(), HTML)
+                return Answer(template("runs.html.j2", HERE).render(self.listed).encode(), HTML)
             case ["photographs", key, name]:
                 return self.picture(key, name, request.query)
             case ["runs", name, "evaluation", kernel, "report.html"]:
@@ -204,13 +200,12 @@ class Studio:
 
     def page(self) -> Answer:
         """The page itself."""
-        data, runs_dir = self.places.data, self.places.runs[0]
+        data = self.places.data
         originals = [path.stem for path in self.photographs.originals()]
         page = template("studio.html.j2", HERE).render(
             token=self.token,
             most_bytes=MOST_BYTES,
             settings={field.name: field for field in fields(LensBlur)},
-            controls=views.CONTROLS,
             choices={"blades": SHAPES, "noise_kind": dict(zip(NOISES, NOISES, strict=True))},
             recipes=RECIPES,
             data_dir=data.path,
@@ -223,11 +218,16 @@ class Studio:
             ],
             restorers=list(self.restorer.runs.values()),
             out_dir=self.places.out_dir,
-            runs=[listed_run(run) for run in runs_in(runs_dir)],
             sets=set_names(data.blurred),
-            runs_dir=runs_dir,
+            **self.listed,
         )
         return Answer(page.encode(), HTML)
+
+    @property
+    def listed(self) -> dict[str, Any]:
+        """The runs as a template shows them."""
+        runs_dir = self.places.runs[0]
+        return {"runs": [listed_run(run) for run in runs_in(runs_dir)], "runs_dir": runs_dir}
 
     def picture(self, key: str, name: str, query: str) -> Answer:
         """A photograph, or what was made of it; raises RefusedError if nothing was."""

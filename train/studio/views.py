@@ -29,22 +29,7 @@ from train.studio.jobs import Command, Outcome
 from train.studio.look import Look
 from train.studio.photographs import Kept, Photographs, cannot_be_read, data_url, read_pixels
 
-# By group; of a number the end, step and unit of its slider. A typed number has its limits.
-CONTROLS: dict[str, dict[str, tuple]] = {
-    "Iris": {
-        "radius_px": (100, 0.5, "px"), "blades": (), "curvature": (100, 1, "%"),
-        "rotation": (360, 1, "\N{DEGREE SIGN}"),
-    },
-    "Highlights": {"brightness": (100, 1, ""), "threshold": (255, 1, "")},
-    "Noise": {
-        "noise": (30, 0.5, "%"), "noise_kind": (), "monochromatic": (),
-        "coarseness": (5, 0.1, "px"),
-    },
-    "Light": {"linear": (), "gamma": (4, 0.1, "")},
-    "Lens": dict.fromkeys(("softness", "rim", "vignetting", "fringe"), (100, 1, "%")),
-    "Camera": {"sharpening": (500, 5, "%"), "jpeg": (100, 1, ""), "subsampling": ()},
-    "Depths": {"layers": (4, 1, "")},
-}  # fmt: skip
+OTHERS = ("depth", "focus", "recipe", "draw")  # of a blur, that are no settings of the page
 LARGE_PX = 512  # side of a preview that is not of the size that is written
 MOST_MASK_BYTES = 1 << 24
 APERTURE_PX = 60  # radius of the aperture that is drawn
@@ -93,8 +78,7 @@ def blur_of(settings: dict[str, Any]) -> LensBlur:
     """The blur of the page's settings; raises RefusedError if one makes no sense."""
     if settings.get("recipe") in RECIPES:
         return recipe_set(settings["recipe"], 1)
-    known = {name for group in CONTROLS.values() for name in group}
-    if unknown := settings.keys() - known:
+    if unknown := settings.keys() - (LensBlur().values.keys() - {*OTHERS}):
         raise RefusedError(400, f"{min(unknown)} is no setting of the page")
     try:
         values: dict[str, Any] = {
@@ -162,6 +146,10 @@ def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> di
     return shown
 
 
+class UnusedRunError(RefusedError):
+    """A run that never restored, and so has no ONNX file yet."""
+
+
 class Restorer:
     """The runs that restore, and what was restored."""
 
@@ -193,8 +181,6 @@ class Restorer:
                 if look:
                     look.is_wanted = False
                 engine = loaded_engine(run.path, request.detail, run.weights_hash)
-                if engine is None:
-                    raise RefusedError(409, f"{run.name} is not ready; choose it again")
                 pixels = self.photographs.pixels(photo.path)
                 look = self.last = Look(engine, pixels, self.one_at_a_time)
                 self.wanted = wanted
@@ -202,10 +188,10 @@ class Restorer:
 
     def seen(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
         """What a run sees in a photograph, or how far it is with that, or that it is not ready."""
-        run = self.find_run(request.run)
-        if loaded_engine(run.path, request.detail, run.weights_hash) is None:
+        try:
+            look = self.look(request, photo)
+        except UnusedRunError:
             return {"is_new": True}
-        look = self.look(request, photo)
         is_known = look.wait(request.limits, PATIENCE_S)
         return look.as_json if is_known else {"percent": look.percent}
 
@@ -293,7 +279,9 @@ class Restorer:
         return target
 
 
-@lru_cache(maxsize=2)
-def loaded_engine(run_dir: Path, detail: float, _weights_hash: str) -> Engine | None:
-    """A run's generator, None if its ONNX file is not written yet."""
-    return written_engine(Run(run_dir), detail)
+@lru_cache(maxsize=1)
+def loaded_engine(run_dir: Path, detail: float, _weights_hash: str) -> Engine:
+    """A run's generator; raises UnusedRunError if its ONNX file is not written yet."""
+    if engine := written_engine(Run(run_dir), detail):
+        return engine
+    raise UnusedRunError(409, f"{run_dir.name} is not ready; choose it again")
