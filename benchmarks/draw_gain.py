@@ -16,7 +16,7 @@ LIGHTS: list[tuple[dict, str, str]] = [
     ({}, "blurred in encoded values", "#0b62c4"),
     ({"linear": True}, "blurred in linear light", "#b3541e"),
 ]
-METHODS = {"restored": "the network", "richardson_lucy": "Richardson-Lucy, told the blur"}
+METHODS = {"restored": "the network", "richardson_lucy": "Richardson-Lucy, given the blur"}
 TITLE = "Gain over the blurred picture in PSNR, dB"
 X_LABEL = "radius, pixels of a 1024-pixel-wide original"
 
