@@ -29,8 +29,8 @@ PREPARER  := $(if $(large),$(TRAINER),.venv-prepare/ready)
 RESTORER  := $(if $(large)$(middle),$(PREPARER),.venv-restore/ready)
 
 PIP   = bin/python -m pip --quiet --disable-pip-version-check
-VENV  = @"$$PYTHON_TO_USE" -c "import sys; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit( \
-  f'error: needs Python 3.10 to 3.13, got {v[0]}.{v[1]}; name another with PYTHON=python3.12')" \
+VENV  = @"$$PYTHON_TO_USE" -c "import sys; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit( \
+  f'error: needs Python 3.11 to 3.13, got {v[0]}.{v[1]}; name another with PYTHON=python3.12')" \
   && "$$PYTHON_TO_USE" -m venv
 
 .NOTPARALLEL:
@@ -118,7 +118,7 @@ bench: $(TRAINER) ## measures this project and its peers; DEVICE=gpu times train
 	  .venv/bin/python -m benchmarks.bench_$$each || exit; done
 
 # Exact versions and hashes; AMD's own build takes the place of the index's TensorFlow.
-COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 \
+COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
           --generate-hashes --no-header --no-annotate $(if $(filter 1,$(call typed,UPGRADE)),--upgrade)
 lock: ## writes the hashed locks from pyproject.toml; UPGRADE=1 takes newer versions
 	test -x .venv-lock/bin/uv || { "$$PYTHON_TO_USE" -m venv .venv-lock && .venv-lock/$(PIP) install uv; }

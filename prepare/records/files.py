@@ -12,7 +12,7 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -188,7 +188,7 @@ def only_writer(folder: Path, does: str, part: str = "") -> Iterator[None]:
         parts = [path.name.removeprefix(LOCK_NAME) for path in folder.glob(f"{LOCK_NAME}.*")]
         for other in [""] if part else sorted(parts):
             acquired_lock(folder, other, WAIT_FOR_ANOTHER_PART_S if part else 0).release()
-        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        since = datetime.now(UTC).isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "does": does, "since": since}
         try:
             write_json(folder / f"{HOLDER_NAME}{suffix}", holder)

@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +102,7 @@ def evaluate(
         "num_images": len(scores),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "seconds": round(time.monotonic() - begun_s, 1),  # without those before it was stopped
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": {row: means(scores, row, names, seed) for row in rows},
         "gains": {row: means(scores, row, names, seed, of_gain=True) for row in gained_over},
     }
