@@ -35,7 +35,17 @@ VENV  = @"$$PYTHON_TO_USE" -c "import sys; v = sys.version_info; (3, 11) <= v < 
 
 .NOTPARALLEL:
 STAGES := $(PREPARING) demo train evaluate report deblur export compare all
-.PHONY: help setup $(STAGES) pretrained figures test lint fuzz bench lock
+TARGETS := help setup $(STAGES) pretrained figures test lint fuzz bench lock
+.PHONY: $(TARGETS)
+
+NEAREST := import difflib, sys; typed, *known = sys.argv[1:]; \
+  near = difflib.get_close_matches(typed, known, 1, 0)[0]; \
+  print(f"error: no target is called {typed}; " + ("several files need quotes: IN=\"a.jpg b.jpg\"" \
+  if {*typed} & {*"./"} else f"the nearest is {near}"))
+unknown := $(firstword $(filter-out $(TARGETS) .venv%,$(MAKECMDGOALS)))
+ifneq ($(unknown),)
+  $(shell "$(python)" -c '$(NEAREST)' '$(subst ','\'',$(unknown))' $(TARGETS) >&2)$(error see `make help`)
+endif
 
 # With -f from another folder, make starts anew in the folder of this file.
 here := $(patsubst %/Makefile,%,$(strip $(MAKEFILE_LIST)))

@@ -115,8 +115,8 @@ def deblur(args: argparse.Namespace) -> None:
     from train.restore.photographs import Wanted, deblur_photographs, plan
 
     run = args.runs_dir, args.run, PRETRAINED_DIR
-    targets = plan(args.photographs, args.out, args.compare, args.map, args.mask)
     wanted = Wanted(args.strength, args.detail, args.blur, args.mask, args.again, args.device)
+    targets = plan(args.photographs, args.out, args.compare, args.map, wanted)
     deblur_photographs(run, targets, args.out, wanted, dry_run=args.dry_run)
 
 
@@ -178,7 +178,8 @@ def places(args: argparse.Namespace) -> tuple[Path, DataFolder]:
 def build_parser() -> Parser:
     """The command line, subcommand by subcommand; `commands` holds their parsers by name."""
     name = PROGRAM.replace("make", "python pipeline.py")
-    parser = Parser(prog=name, description=__doc__.splitlines()[0])
+    text = (__doc__ or "").partition("\n")[0]  # none under `python -OO`
+    parser = Parser(prog=name, description=text)
     subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
 
     def add(run: Callable, name: str = "", with_run: bool = True) -> Parser:
@@ -199,7 +200,7 @@ def build_parser() -> Parser:
     add_dataset(add(dataset, with_run=False), with_part=True)
     add_blur(add(blur, with_run=False))
     command = add(train)
-    add_sets(command, "to train one network on (default: the only set there is)")
+    add_sets(command, "to train one network on (default: those of the last dataset)")
     add_training(command)
     add_sets(command := add(evaluate), "to score on (default: of training, none with --real)")
     add_evaluate(command)
@@ -301,9 +302,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except SettingError as error:
         return failed(in_words_of_flags(error), 2)
-    except (PrepareError, TrainError, OSError, ModuleNotFoundError) as error:
-        hint = "; run `make setup`" if isinstance(error, ModuleNotFoundError) else ""
-        return failed(f"{error}{hint}")
+    except (PrepareError, TrainError, OSError, MemoryError, ImportError) as error:
+        reason = f"{error}; run `make setup`" if isinstance(error, ImportError) else str(error)
+        if isinstance(error, MemoryError) or "failed to map" in reason:  # a library
+            reason = "memory is full; close other programs, or raise its limit (`ulimit -v`)"
+        return failed(reason)
     except KeyboardInterrupt as interrupt:
         place = f" at {interrupt}" if str(interrupt) else ""  # a training says its step
         print(f"interrupted{place}; the same command continues from here", file=sys.stderr)

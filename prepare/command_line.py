@@ -114,11 +114,11 @@ def variables_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]
 def _paths(value: str) -> list[str]:
     """The paths that a value names: one, blanks and all, or several or patterns."""
     whole = _path(value)
-    if os.path.lexists(whole) or len(value.split()) == 1:
+    if os.path.lexists(whole) or len(value.split()) < 2:
         return [whole] if os.path.lexists(whole) else sorted(glob.glob(whole)) or [whole]
     several = [_paths(word) for word in value.split()]
     found = [path for paths in several for path in paths]
-    return found if all(map(os.path.lexists, found)) else [whole]
+    return found if os.path.lexists(found[0]) else [whole]
 
 
 def _path(value: str) -> str:

@@ -16,7 +16,9 @@ from prepare.pairs import (
 )
 from prepare.records.blur import SetSettings
 from prepare.records.data_folder import DataFolder, read_manifest
-from prepare.records.files import only_writer
+from prepare.records.files import only_writer, write_json
+from prepare.records.progress import counted
+from prepare.records.sets import OF_DATASET
 from prepare.sources import SourceSettings
 
 
@@ -42,6 +44,8 @@ def make_dataset(
         images, others = read_manifest(data.manifest), read_manifest(whole.manifest)
         sources.check_same_source(others | images, whole.manifest, wanted.source)
         write_kernel_records(data, sets, dry_run=dry_run)
+        if not dry_run:
+            write_json(data.blurred / OF_DATASET, {"sets": [blur.name for blur in sets.blurs]})
         photographs = OwnPhotographs(wanted.photographs, data, others | images)
         done_ids = complete_ids(images, data, sets.blurs)
         done_ids -= photographs.changed(images, done_ids, relink=not dry_run)
@@ -52,7 +56,7 @@ def make_dataset(
             num_missing = len(own) - len(done_ids)
         else:
             num_missing = sources.count_missing(wanted, len(images), done_ids)
-        there = f"{len(done_ids)} pairs are there, {num_missing} to make"
+        there = f"{counted(len(done_ids), 'pair is', 'pairs are')} there, {num_missing} to make"
         print(f"{part}: {there}" if part else there)
         if not num_missing or dry_run:
             return
@@ -60,12 +64,12 @@ def make_dataset(
         num_made = write_pairs(originals, num_missing, data, sets, keep_originals=wanted.keep)
     if part:
         print(
-            f"{part}: {num_made} pairs made, {num_missing - num_made} failed; when all parts are "
-            "made, the same command without PART joins them"
+            f"{part}: {counted(num_made, 'pair')} made, {num_missing - num_made} failed; when all "
+            "parts are made, the same command without PART joins them"
         )
         return
     num_pairs = len(done_ids) + num_made
-    print(f"{num_made} pairs made, {num_pairs} in {data.path}")
+    print(f"{counted(num_made, 'pair')} made, {num_pairs} in {data.path}")
     if num_made < num_missing:
         raise PrepareError(
             f"--num-images asks for {wanted.num_images}, but only {num_pairs} photographs could be "
@@ -89,13 +93,13 @@ def make_blurred_sets(data: DataFolder, sets: SetSettings, *, dry_run: bool = Fa
         done_ids = complete_ids(images, data, sets.blurs)
         originals = sources.originals_at_hand(data.originals, images, done_ids)
         names = ", ".join(blur.name for blur in sets.blurs)
-        print(f"{len(originals)} photographs to blur for {names}")
+        print(f"{counted(len(originals), 'photograph')} to blur for {names}")
         write_kernel_records(data, sets, dry_run=dry_run)
         if not originals or dry_run:
             return
         write_drawn(data, sets.blurs, images)  # so that a kill at the end does not leave it out
         num_made = write_pairs(originals, len(originals), data, sets, keep_sharp=True)
-    print(f"{num_made} photographs blurred, in {data.blurred}")
+    print(f"{counted(num_made, 'photograph')} blurred, in {data.blurred}")
     if num_made < len(originals):
         raise PrepareError(
             f"{len(originals) - num_made} of {len(originals)} originals could not be used (see "

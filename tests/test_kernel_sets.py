@@ -107,20 +107,17 @@ def test_patterns_and_radii_name_sets_too(places, tmp_path, capsys):
     discs = ["--data-dir", data_dir, "--runs-dir", tmp_path / "runs"]
     for where, words, names in (
         (places, ["--kernel", "hex*"], "hexagon-r33.5"),
+        (places, [], "hexagon-r33.5"),  # as `dataset` made it, before `blur` made others
         (places, ["--kernel", "*linear", "*-r33.5"], "disc-r30-linear, hexagon-r33.5"),
         (discs, ["--radius", "30"], "disc-r30"),
         (discs, ["--radius", "30.0", "10-40"], "disc-r30, disc-r10-40"),
         (discs, ["--radius", "15", "--kernel", "disc-r[31]*"], "disc-r10-40, disc-r15, disc-r30"),
     ):
         said = run(capsys, "train", *where, *words, "--steps", "7", "--dry-run")
-        assert f" validation images of {names}, 7 steps" in said
+        assert f" to validate on, of {names}, 7 steps" in said
+    error = run(capsys, "train", *discs, code=1)
+    assert 'name one or more of them, as in KERNEL="disc-r10-40": disc-r10-40, disc-r15,' in error
     assert not (tmp_path / "runs").exists()
-
-
-def test_several_sets_and_none_named_is_an_error_that_names_them(places, capsys):
-    error = run(capsys, "train", *places, "--run", "new", *TOY, code=1)
-    assert "name one or more of them" in error
-    assert "disc-r30-linear, hexagon-r33.5, pentagon-r10-40-curvature40" in error
 
 
 def test_a_set_that_is_missing_is_answered_with_the_command_that_makes_it(places, capsys):

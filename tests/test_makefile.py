@@ -29,7 +29,7 @@ def test_a_photograph_may_have_blanks_and_several_may_be_named(clone):
         "c.jpg -d.png": ["c.jpg", "-d.png"],
         "*.jpg": ["a b.jpg", "c.jpg"],
         "-d.png": ["-d.png"],
-        "c.jpg none.jpg": ["c.jpg none.jpg"],
+        "c.jpg none.jpg": ["c.jpg", "none.jpg"],  # so that the one that is missing is named
     }.items():
         assert args_of(clone, "deblur", f"IN={typed}").photographs == list(map(Path, found)), typed
     at_home = args_of(clone, "deblur", "IN=~/x.jpg", HOME="/home/it's")
@@ -67,6 +67,12 @@ def test_numbers_switches_and_what_is_left_empty(clone):
 def test_a_misspelt_word_is_refused_with_the_nearest(clone, typed, error):
     with pytest.raises(UsageError, match=f"^{re.escape(error)}$"):
         args_of(clone, "train", typed, "RADIUS=30")
+
+
+def test_a_misspelt_target_is_refused_with_the_nearest(clone):
+    assert error_of(clone, "trian") == "error: no target is called trian; the nearest is train"
+    shown = error_of(clone, "deblur", "IN=a.jpg", "$(touch,pwned)/it's.jpg")
+    assert shown.endswith('; several files need quotes: IN="a.jpg b.jpg"')
 
 
 def test_a_variable_of_another_target_is_passed_over(clone):

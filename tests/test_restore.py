@@ -118,9 +118,10 @@ def test_what_is_transparent_is_kept_and_not_looked_at(tmp_path: Path, photo: np
 def test_says_what_it_drops(
     tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
 ) -> None:
+    (tmp_path / "gifs").mkdir()
     frames = [Image.fromarray(photo), Image.fromarray(255 - photo)]
-    frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
-    restored(NOTHING, tmp_path / "two.gif")
+    frames[0].save(tmp_path / "gifs" / "two.gif", save_all=True, append_images=frames[1:])
+    deblur(NOTHING, plan([tmp_path / "gifs"], tmp_path))
     assert "two.gif: not kept: 1 further frames" in capsys.readouterr().out
 
 
@@ -214,7 +215,8 @@ def test_what_is_made_is_not_made_again_unless_it_would_differ(
 
     def made_again(engine: StandIn = NOTHING, compare: bool = True, **wanted: float) -> list[str]:
         before = {path.name: path.stat().st_ino for path in out.glob("*.png")}
-        deblur(engine, plan([tmp_path], out, compare=compare), Wanted(**wanted))
+        how = Wanted(**wanted)
+        deblur(engine, plan([tmp_path], out, compare=compare, wanted=how), how)
         return sorted(n for n, ino in before.items() if (out / n).stat().st_ino != ino)
 
     assert made_again() == []  # all are new
@@ -222,14 +224,20 @@ def test_what_is_made_is_not_made_again_unless_it_would_differ(
     assert made_again() == ["b.png"]
     assert capsys.readouterr().out.count("a.jpg: already restored") == 1
     assert made_again(compare=False) == []
-    assert made_again(strength=0.5) == ["a.png", "b.png"]
-    assert made_again(strength=0.5, detail=0.5) == ["a.png", "b.png"]
+    assert made_again(strength=0.5, detail=0.2) == []
+    assert (out / "a-strength-0.5-detail-0.2.png").exists()
     assert made_again(limits_px=(4, 9)) == ["a.png", "b.png"]
     write_picture(tmp_path / "mask.png", np.zeros_like(photo))
     masks = (tmp_path / "mask.png").rename(tmp_path / "out" / "mask.tif")
     assert made_again(masks=masks) == ["a.png", "b.png"]
     assert made_again(masks=masks) == []
     assert made_again(StandIn(np.zeros_like, "others")) == ["a.png", "b.png"]
+    beside = tmp_path / "photographs"  # results beside their photographs are no photographs
+    write_picture(beside / "c.jpg", photo)
+    for _ in range(2):
+        targets = plan([beside], beside, compare=True)
+        deblur(NOTHING, targets)
+        assert [target.result for target in targets] == [beside / "c.png"]
 
 
 def test_a_result_is_not_restored_again_unless_that_is_wanted(
@@ -255,16 +263,17 @@ def test_a_mask_says_where_to_restore(
     (tmp_path / "masks").mkdir()
     Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
     Image.fromarray(mask[:, :50]).save(tmp_path / "masks" / "b.png")
-    targets = plan([tmp_path], tmp_path / "out", masks=tmp_path / "masks")
+    how = Wanted(masks=tmp_path / "masks")
+    targets = plan([tmp_path], tmp_path / "out", wanted=how)
     with pytest.raises(NothingRestoredError, match=r"2 of 3 .* \(b.png, c.png\)"):
-        deblur(NEGATIVE, targets, Wanted(masks=tmp_path / "masks"))
+        deblur(NEGATIVE, targets, how)
     said = capsys.readouterr().out
     assert "has 50x40 pixels, the photograph 60x40" in said
     assert "c.png: has no mask with its name in" in said
     expected = np.rint(100 + 55 * mask.astype(float) / 255)
     assert np.abs(np.asarray(Image.open(targets[0].result)) - expected).max() <= 1
     with pytest.raises(NothingRestoredError, match="no such file or folder"):
-        plan([tmp_path], tmp_path / "out", masks=tmp_path / "none")
+        plan([tmp_path], tmp_path / "out", wanted=Wanted(masks=tmp_path / "none"))
 
 
 def test_side_by_side(tmp_path: Path, photo: np.ndarray) -> None:

@@ -158,21 +158,12 @@ def test_what_is_shown_and_written_is_what_deblur_makes(
     told = studio.finished_job()
     assert (told["state"], told["at"].split(" ")[0]) == ("done", "IMG"), told
     answered = studio.ask("GET", f"photographs/{photo}/result")
-    assert "IMG%201.png" in answered.headers["Content-Disposition"]
-    mask_at = [word.partition("=")[2] for word in typed if word.startswith("MASK=")]
+    assert "IMG%201-strength-0.5.png" in answered.headers["Content-Disposition"]
+    [mask_at] = [word.partition("=")[2] for word in typed if word.startswith("MASK=")]
     flags = ["--runs-dir", folder / "runs", "--run", "run-01", "--out", folder / "again"]
-    run(
-        "deblur",
-        folder / "IMG 1.jpg",
-        *flags,
-        "--strength",
-        0.5,
-        "--blur",
-        "2-4",
-        "--mask",
-        *mask_at,
-    )
-    assert answered.body == (folder / "again" / "IMG 1.png").read_bytes()
+    flags += ["--strength", 0.5, "--blur", "2-4", "--mask", mask_at]
+    run("deblur", folder / "IMG 1.jpg", *flags)
+    assert answered.body == (folder / "again" / "IMG 1-strength-0.5.png").read_bytes()
     result = np.asarray(Image.open(io.BytesIO(answered.body)), int)
     for kind, most in (("jpeg", 1), ("tiff", 0)):
         answered = studio.ask("GET", f"photographs/{photo}/result?format={kind}&quality=95")

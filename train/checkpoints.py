@@ -48,10 +48,16 @@ def save(manager: tf.train.CheckpointManager, step: int) -> None:
     try:
         manager.save(checkpoint_number=step)
     except tf.errors.OpError as error:
-        reason = error.message.splitlines()[0].rpartition("}} ")[2]  # without the operation's name
         raise OSError(
-            f"{manager.directory}: the checkpoint of step {step} cannot be written ({reason})"
+            f"{manager.directory}: the checkpoint of step {step} cannot be written "
+            f"({reason_of(error)}); mend that, and the same command goes on"
         ) from error
+
+
+def reason_of(error: tf.errors.OpError) -> str:
+    """What TensorFlow says of an error, without names of its operation and temporary file."""
+    line = error.message.splitlines()[0].rpartition("}} ")[2]
+    return line.partition(" [Op:")[0].rpartition("; ")[2]
 
 
 def save_generator(generator: keras.Model, folder: Path, step: int) -> None:

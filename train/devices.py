@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+LEAST_ADDRESS_BYTES = 3_500_000_000  # the smallest training ends in a segmentation fault with 3.0
 # Ctrl-C, `kill`, and a terminal that was closed (which Windows does not know).
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -44,6 +45,7 @@ def load_tensorflow() -> None:
 
     It takes seconds, which a terminal shows.
     """
+    check_address_space()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows = sys.stderr.isatty() and "tensorflow" not in sys.modules
     if shows:
@@ -61,6 +63,17 @@ def load_tensorflow() -> None:
         os.close(stderr)
         if shows:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def check_address_space() -> None:
+    """Raises FullMemoryError where `ulimit -v` leaves so little that TensorFlow would crash."""
+    with contextlib.suppress(ImportError):  # Windows
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if 0 <= limit < LEAST_ADDRESS_BYTES:
+            least = f"TensorFlow takes {LEAST_ADDRESS_BYTES / 1e9:g}"
+            raise FullMemoryError(f"`ulimit -v` allows {limit / 1e9:.1f} GB, {least}; raise it")
 
 
 def free_bytes() -> int | None:
@@ -265,8 +278,8 @@ def explain_devices() -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise FullMemoryError(
-            "a step needs more memory than is free; make BATCH, CROP or CHANNELS smaller in a new "
-            "run (RUN=..)"
+            "the network needs more memory than is free; free some, or make BATCH, CROP or CHANNELS "
+            "smaller in a new run (RUN=..)"
         ) from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         raise ClusterError(

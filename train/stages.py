@@ -14,9 +14,10 @@ from prepare.records import PROGRAM
 from prepare.records.blur import LensBlur
 from prepare.records.data_folder import DataFolder
 from prepare.records.files import named_errors, only_writer, write_json
-from prepare.records.sets import choose_sets, read_kernel, the_only_set
+from prepare.records.progress import counted
+from prepare.records.sets import choose_sets, read_kernel, usual_sets
 from train.dataset import find_pairs, is_cached, read_picture, read_split
-from train.devices import is_chief, load_tensorflow
+from train.devices import explain_devices, is_chief, load_tensorflow
 from train.evaluation import SAMPLE
 from train.evaluation.baselines import baseline_ids, tuned_baselines
 from train.evaluation.evaluate import evaluate, text_of
@@ -32,7 +33,7 @@ from train.evaluation.results import (
     read_evaluations,
 )
 from train.report.page import write_page
-from train.run import Run, RunRecord, StartPlan, folder_words
+from train.run import Run, RunRecord, StartPlan, folder_words, own_run
 
 LEARNED_ON = ("train", "validation")
 NUM_EXPORT_PICTURES = 8  # on which exported models are compared with the original
@@ -42,25 +43,25 @@ MOST_TUNING_IMAGES = 8  # of the training side, which the classical methods are 
 def train_run(
     plan: StartPlan, data: DataFolder, patterns: Sequence[str | LensBlur], *, dry_run: bool = False
 ) -> None:
-    """Trains or continues a run: by default on its own sets, or the only set there is.
+    """Trains or continues a run: by default on its own sets, or those of the last `dataset`.
 
     Raises:
         PrepareError: if a set is not there, or several are and none is named.
         TrainError: see `train.loop.train`; or if pictures to be kept in memory do not fit into it.
     """
     run, settings, begun = plan.run, plan.settings, plan.run.record
-    wanted = patterns or (begun.kernels if begun else [the_only_set(data.blurred)])
+    wanted = patterns or (begun.kernels if begun else usual_sets(data.blurred))
     set_names = choose_sets(data.blurred, wanted)
     blurred_dirs = [data.blurred / name for name in set_names]
     split = read_split(data.manifest)
     pairs, validation = (find_pairs(split[each], data.sharp, blurred_dirs) for each in LEARNED_ON)
     is_cached(pairs, settings.cache)
-    length = f"{settings.total_steps(len(pairs.ids))} steps of {settings.batch}"
+    length = f"{counted(settings.total_steps(len(pairs.ids)), 'step')} of {settings.batch}"
     if plan.by_minutes:
         length = f"as many steps of {settings.batch} as {settings.max_minutes:g} minutes allow"
     print(
-        f"{run.name}: {len(pairs.ids)} training and {len(validation.ids)} validation images of "
-        f"{', '.join(set_names)}, {length}"
+        f"{run.name}: {len(pairs.ids)} images to train on, {len(validation.ids)} to validate on, "
+        f"of {', '.join(set_names)}, {length}"
     )
     if dry_run:
         return
@@ -163,12 +164,10 @@ def evaluate_on_sets(
         ]
         for name in set_names
     }
-    num, scored = len(split["test"]), ""
-    if len(sample) < num:
+    num, scored = counted(len(split["test"]), "test image"), ""
+    if len(sample) < len(split["test"]):
         scored = f", {len(sample)} of them also for classical methods (BASELINES=all: all),"
-    told = {
-        name: f"{run_dir.name}, step {step}: {num} test images{scored} of {name}" for name in sides
-    }
+    told = {name: f"{run_dir.name}, step {step}: {num}{scored} of {name}" for name in sides}
     if dry_run:
         print("\n".join(told.values()))
         return
@@ -178,7 +177,8 @@ def evaluate_on_sets(
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in devices
     ]
     evaluations_dir, results = run_dir / "evaluation", {}
-    with named_errors(evaluations_dir), only_writer(evaluations_dir, "make evaluate"):
+    lock = only_writer(evaluations_dir, "make evaluate")
+    with explain_devices(), named_errors(evaluations_dir), lock:
         for name, (test, tuning) in sides.items():
             print(told[name])
             kernel = read_kernel(data.blurred / name)
@@ -209,7 +209,7 @@ def evaluate_on_real_pairs(run_dir: Path, data: DataFolder, real_dir: Path, dry_
     examples = find_real_pairs(real_dir)
     for example in examples:
         read_example(example)  # reports errors before the long work
-    print(f"{run_dir.name}: {len(examples)} real pairs of {real_dir}")
+    print(f"{run_dir.name}: {counted(len(examples), 'real pair')} of {real_dir}")
     if dry_run:
         return
     engine, record = open_engine(Run(run_dir)), Run(run_dir).record
@@ -275,7 +275,8 @@ def compare_runs(
     chosen = runs or sorted(
         {path.parents[2].name for path in runs_dir.glob(f"*/evaluation/*/{METRICS}")}
     )
+    run_dirs = [own_run(runs_dir, name, "with").path for name in chosen]
     out_dir = runs_dir / f"comparison-{'-'.join(runs) or 'all'}"
     print(f"{', '.join(chosen)} into {out_dir}")
     if not dry_run:
-        print(f"report: {compare([runs_dir / run for run in chosen], data, out_dir)}")
+        print(f"report: {compare(run_dirs, data, out_dir)}")

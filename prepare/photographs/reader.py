@@ -28,7 +28,7 @@ from prepare.records.files import NotRegularError, named_errors, open_regular
 
 SUFFIXES = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff",
-    ".heic", ".heif", ".avif"
+    ".heic", ".heif", ".avif", ".gif"
 })  # fmt: skip
 DATASET_PIXELS = 80_000_000  # 240 MB as RGB; a small file can claim far more
 MOST_BYTES_A_PIXEL = 8  # RGBA of 16 bits; a larger file holds something else

@@ -58,7 +58,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             if sync:
-                os.fsync(descriptor)
+                bring_to_disk(descriptor)
             os.replace(part, path)  # while it is open, and so marked as in use
         if sync:
             with contextlib.suppress(OSError):  # a system that brings no folder to the disk
@@ -75,6 +75,15 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             if not named or PART_NAME.fullmatch(named):
                 raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
+
+
+def bring_to_disk(descriptor: int) -> None:
+    """Waits until the bytes of an open file are on the disk, where the file system can say so."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
 
 
 def new_part(folder: Path) -> tuple[Path, int]:

@@ -1,10 +1,15 @@
-"""Progress of a stage: a bar in a terminal, or lines of JSON for the program that runs it."""
+"""Counts and progress: a bar in a terminal, or lines of JSON for the program that runs it."""
 
 import os
 from typing import Any
 
 import msgspec
 from tqdm import tqdm
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number and what it counts: "1 pair", "2 pairs"."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 class ProgressRecord(msgspec.Struct, forbid_unknown_fields=True):

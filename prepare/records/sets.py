@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FILE_NAME = "kernel.json"
+OF_DATASET = "dataset.json"  # beside the sets, names those of the last `make dataset`
 # Settings that say what one point of light becomes, and in which light.
 OF_PSF = ("radius_px", *APERTURE, "fringe", "layers", "linear", "gamma")
 
@@ -144,13 +145,18 @@ def how_to_have(wanted: str | LensBlur, found: Sequence[str]) -> str:
     return "name one of those with KERNEL=.., or make it with `make blur RADIUS=..`"
 
 
-def the_only_set(blurred_dir: Path) -> str:
-    """Name of the one set that there is.
+def usual_sets(blurred_dir: Path) -> list[str]:
+    """Names of the sets to train on where none are named: those of the last `make dataset`.
+
+    Where that is not known, the only one.
 
     Raises:
         PrepareError: if there is none, or several; names those to choose from.
     """
     found = set_names(blurred_dir)
+    noted = read_json(blurred_dir / OF_DATASET, dict[str, list[str]], HINT) or {}
+    if chosen := [name for name in noted.get("sets", []) if name in found]:
+        return chosen
     if not found:
         raise PrepareError(f"no blurred set in {blurred_dir}; run `make dataset` first")
     if len(found) > 1:
@@ -158,7 +164,7 @@ def the_only_set(blurred_dir: Path) -> str:
             f"{blurred_dir} holds {len(found)} blurred sets, name one or more of them, as in "
             f'KERNEL="{found[0]}": {", ".join(found)}'
         )
-    return found[0]
+    return found
 
 
 # What the settings of real blur were found or are assumed to be: light is blurred before the

@@ -4,7 +4,6 @@ Every exported model maps "blurred" to "restored": float32, (1, height, width, 3
 """
 
 import contextlib
-import re
 import shutil
 import tempfile
 import warnings
@@ -18,7 +17,7 @@ import tensorflow as tf
 
 from prepare.records.files import named_errors, write_bytes
 from train import TrainError
-from train.checkpoints import save_generator
+from train.checkpoints import reason_of, save_generator
 from train.export import write_onnx_file
 from train.export.onnx import onnx_of
 from train.run import ONNX_NAME, Run
@@ -66,8 +65,8 @@ def export(
             with named_errors(out_dir):
                 forward = writers[name]()
         except tf.errors.OpError as error:
-            reason = re.sub(r"\{\{.*?\}\} ?", "", error.message.splitlines()[0])
-            raise TrainError(f"{name} cannot be written into {out_dir} ({reason})") from error
+            why = f"{reason_of(error)}; mend that, or name other FORMATS"
+            raise TrainError(f"{name} cannot be written into {out_dir} ({why})") from error
         pairs = zip(signed, expected, strict=True)
         differences[name] = max(float(np.abs(forward(x) - y).max()) / 2 for x, y in pairs)
         print(f"{name}: largest difference {255 * differences[name]:.4f} of 255 levels")
@@ -81,6 +80,8 @@ def export(
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which takes the place of `path` once it is whole."""
     part = path.with_name(f".{path.name}.part")
+    with contextlib.suppress(OSError):
+        part.unlink()  # a file that stands in its place
     shutil.rmtree(part, ignore_errors=True)  # of an export that was killed
     part.mkdir(parents=True)
     try:

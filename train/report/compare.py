@@ -43,7 +43,8 @@ def compare(run_dirs: Sequence[Path], data: DataFolder, out_dir: Path) -> Path:
     if len(set(run_dirs)) < 2:
         only = ", ".join(run_dir.name for run_dir in run_dirs) or "none"
         raise NothingToCompareError(
-            f'two or more evaluated runs are needed, as in WITH="run-01 run-02", not {only}'
+            f"two or more evaluated runs are needed, not {only}; score one more by "
+            "`make evaluate RUN=..`"
         )
     found = {run_dir: evaluated_in(run_dir / "evaluation") for run_dir in run_dirs}
     for run_dir, names in found.items():

@@ -61,6 +61,12 @@ class Wanted(NamedTuple):
     again: bool = False  # also restores what is a result itself
     device: str = "auto"  # "cpu" refuses accelerators; see `train.restore.session`
 
+    @property
+    def suffix(self) -> str:
+        """What names of results end in, so that those of several shares lie side by side."""
+        shares = {"strength": self.strength, "detail": self.detail}
+        return "".join(f"-{name}-{share:g}" for name, share in shares.items() if share != 1)
+
     def noted(self, weights: str, mask: Path | None) -> str:
         """What results note of it."""
         parts = [f"way {RESTORE_VERSION}", f"strength {self.strength:g}", f"detail {self.detail:g}"]
@@ -254,27 +260,28 @@ def plan(
     out_dir: Path,
     compare: bool = False,
     radius_map: bool = False,
-    masks: Path | None = None,
+    wanted: Wanted = DEFAULTS,
 ) -> list[Target]:
     """Where the restored copy of each photograph goes: a PNG of the same name.
 
     Of photographs that differ in their suffix alone, results have it in their names, too:
-    `IMG-jpg.png`, `IMG-heic.png`.
+    `IMG-jpg.png`, `IMG-heic.png`. So they have a strength or detail below 1.
 
     Args:
-        inputs: files, and folders whose photographs are taken without those of their subfolders.
+        inputs: files, and folders whose photographs are taken without those of their subfolders
+            and, of the folder of the results, without these.
         out_dir: of the results.
         compare: also plans side-by-side pictures, `<name>-compare.jpg`.
         radius_map: also plans maps of the blur, `<name>-map.png`.
-        masks: has to be there.
+        wanted: how they are restored; its masks have to be there.
 
     Raises:
         NothingRestoredError: if an input is missing, or a file would be overwritten that is no
             earlier result of the same photograph.
     """
-    photographs = find_photographs(inputs)
-    if masks and not masks.exists():
-        raise NothingRestoredError(f"{masks}: no such file or folder")
+    photographs = find_photographs(inputs, None if wanted.again else out_dir)
+    if wanted.masks and not wanted.masks.exists():
+        raise NothingRestoredError(f"{wanted.masks}: no such file or folder")
     num_of_stem = Counter(path.stem.lower() for path in photographs)
     sources = {path.resolve() for path in photographs}
     source_of_file: dict[str, Path] = {}
@@ -282,6 +289,7 @@ def plan(
     for source in photographs:
         alone = num_of_stem[source.stem.lower()] == 1
         stem = source.stem if alone else source.stem + source.suffix.replace(".", "-").lower()
+        stem += wanted.suffix
         comparison = out_dir / f"{stem}-compare.jpg" if compare else None
         map_path = out_dir / f"{stem}-map.png" if radius_map else None
         target = Target(source, out_dir / f"{stem}.png", comparison, map_path)
@@ -302,11 +310,16 @@ def plan(
     return targets
 
 
-def find_photographs(inputs: Sequence[Path]) -> list[Path]:
-    """The files among the inputs, and those in the folders among them, each once."""
+def find_photographs(inputs: Sequence[Path], out_dir: Path | None) -> list[Path]:
+    """The files among the inputs, and those in the folders among them, each once.
+
+    Of `out_dir`, if that is given, those alone that are no results.
+    """
     paths: list[Path] = []
     for path in inputs:
         found = photographs_in(path) if path.is_dir() else [path]
+        if out_dir and path.is_dir() and path.resolve() == out_dir.resolve():
+            found = [each for each in found if noted(each) is None]
         if not found:
             raise NothingRestoredError(f"{path} holds no photographs")
         if not path.exists():

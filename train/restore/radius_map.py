@@ -19,7 +19,9 @@ PAPER, INK = (255, 255, 255), (32, 32, 32)
 def described(blur: BlurMap) -> str:
     """One line: the range of the radius, the noise, and how much is not certain."""
     low, middle, high = np.percentile(blur.radius_px, (2, 50, 98))
-    text = f"blur of {low:.1f} to {high:.1f} pixels in radius, half of it above {middle:.1f}"
+    text = f"blur of {low:.1f} to {high:.1f} pixels in radius"
+    if round(middle, 1) > round(low, 1):
+        text += f", half of it above {middle:.1f}"
     if high < LEAST_PX_SAID:
         text = "no blur found"
     if blur.noise >= LEAST_NOISE_SAID:

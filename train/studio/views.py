@@ -22,7 +22,14 @@ from prepare.records.ranges import Spread
 from prepare.records.sets import RECIPES, KernelRecord, read_kernel, recipe_set, set_names
 from prepare.records.settings import SettingError
 from train.restore.engine import Engine, written_engine
-from train.restore.photographs import NothingRestoredError, Target, note_of, plan, result_file
+from train.restore.photographs import (
+    NothingRestoredError,
+    Target,
+    Wanted,
+    note_of,
+    plan,
+    result_file,
+)
 from train.run import Run, own_run, runs_for_menu
 from train.studio import Places, RefusedError
 from train.studio.jobs import Command, Outcome
@@ -244,7 +251,7 @@ class Restorer:
         """
         if not photo.is_upload:
             raise RefusedError(400, "originals are sharp; drop a photograph")
-        target = self.target_of(photo)
+        target = self.target_of(photo, Wanted(request.strength, request.detail))
         command = self.command(request, target.source)
         if request.mask and not self.mask_of(photo).is_file():
             raise RefusedError(404, "this photograph has no mask yet; draw one")
@@ -265,17 +272,17 @@ class Restorer:
             variables.pop(name, None)
         return Command("deblur", variables, source), dict
 
-    def target_of(self, photo: Kept) -> Target:
+    def target_of(self, photo: Kept, wanted: Wanted) -> Target:
         """Where the result goes: never over that of another photograph of the same name.
 
         Results are called as their sources, so the upload is then copied under another name.
         """
         try:
-            (target,) = plan([photo.path], self.places.out_dir)
+            (target,) = plan([photo.path], self.places.out_dir, wanted=wanted)
         except NothingRestoredError:
             source = photo.path.with_stem(f"{photo.path.stem}-{sha256_of(photo.path)[:6]}")
             shutil.copyfile(photo.path, source)
-            (target,) = plan([source], self.places.out_dir)
+            (target,) = plan([source], self.places.out_dir, wanted=wanted)
         return target
 
 
