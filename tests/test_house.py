@@ -14,10 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MOST = {
-    "lines of prepare, train and pipeline.py": 15_920,  # 16,000 once issues 14 to 17 are in
+    "lines of prepare, train and pipeline.py": 15_980,  # 16,000 once issues 14 to 17 are in
     "files of these": 105,
     "lines of tests": 12_000,
-    "lines of the Makefile": 130,
+    "lines of the Makefile": 140,
     "rooms of prepare": 13,  # files and folders of its own level
     "arrows of prepare": 32,  # one room imports from another
     "rooms of train": 19,

@@ -72,8 +72,8 @@ def check_address_space() -> None:
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if 0 <= limit < LEAST_ADDRESS_BYTES:
-            least = f"TensorFlow takes {LEAST_ADDRESS_BYTES / 1e9:g}"
-            raise FullMemoryError(f"`ulimit -v` allows {limit / 1e9:.1f} GB, {least}; raise it")
+            least = LEAST_ADDRESS_BYTES // 1024
+            raise FullMemoryError(f"TensorFlow needs `ulimit -v {least}`, it is {limit // 1024}")
 
 
 def free_bytes() -> int | None:
@@ -278,8 +278,8 @@ def explain_devices() -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise FullMemoryError(
-            "the network needs more memory than is free; free some, or make BATCH, CROP or CHANNELS "
-            "smaller in a new run (RUN=..)"
+            "the network needs more memory than is free; free some, or make BATCH, CROP or "
+            "CHANNELS smaller in a new run (RUN=..)"
         ) from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         raise ClusterError(

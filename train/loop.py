@@ -13,7 +13,6 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
-from prepare.records.progress import counted
 from prepare.records.settings import require
 from train import TrainError
 from train.checkpoints import manager_of, resume_or_start, save, save_generator
@@ -90,7 +89,7 @@ def train(
     if plan:
         settings = replace(settings, steps=planned_steps(settings, pairs, validation, strategy))
         gc.collect()  # what was built to be timed goes before the networks are built
-        print(f"planned: {counted(settings.steps, 'step')}")
+        print(f"planned: {settings.steps} steps")
     num_steps = settings.total_steps(len(pairs.ids))
     writes = strategy.extended.should_checkpoint  # of several machines, one
     record = replace(record, settings=settings)

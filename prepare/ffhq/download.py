@@ -22,7 +22,7 @@ import urllib3
 
 from prepare.ffhq.google_drive import form_address, page_reason
 from prepare.ffhq.metadata import FfhqSettings, without_login
-from prepare.records.files import bring_to_disk, named_errors
+from prepare.records.files import named_errors, to_disk
 
 BLOCK_BYTES = 1 << 19
 PROGRESS_BYTES = 1 << 20  # this much new data resets the count of failures and the clock
@@ -262,7 +262,7 @@ def fetch_file(
                         raise IntegrityError(url, f"more than {max_bytes} bytes")
                     file.write(block)
                 file.flush()
-                bring_to_disk(file.fileno())
+                to_disk(file.fileno())
             checked = check(part.read_bytes())
             os.replace(part, path)
             return checked

@@ -58,7 +58,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             if sync:
-                bring_to_disk(descriptor)
+                to_disk(descriptor)
             os.replace(part, path)  # while it is open, and so marked as in use
         if sync:
             with contextlib.suppress(OSError):  # a system that brings no folder to the disk
@@ -77,7 +77,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         raise
 
 
-def bring_to_disk(descriptor: int) -> None:
+def to_disk(descriptor: int) -> None:
     """Waits until the bytes of an open file are on the disk, where the file system can say so."""
     try:
         os.fsync(descriptor)

@@ -15,13 +15,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
-from prepare.records.files import (
-    NotRegularError,
-    bring_to_disk,
-    named_errors,
-    open_regular,
-    write_bytes,
-)
+from prepare.records.files import NotRegularError, named_errors, open_regular, to_disk, write_bytes
 from prepare.records.settings import DamagedRecordError, explain_damage
 
 Record = TypeVar("Record")
@@ -92,7 +86,7 @@ class JsonLines(Generic[Record]):
             file.write(lines)
             file.flush()
             if sync:
-                bring_to_disk(file.fileno())
+                to_disk(file.fileno())
 
     def rewrite(self, records: Iterable[Record]) -> None:
         """Puts records in the place of all that are there, atomically; OSError as for `append`."""

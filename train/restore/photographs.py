@@ -61,12 +61,6 @@ class Wanted(NamedTuple):
     again: bool = False  # also restores what is a result itself
     device: str = "auto"  # "cpu" refuses accelerators; see `train.restore.session`
 
-    @property
-    def suffix(self) -> str:
-        """What names of results end in, so that those of several shares lie side by side."""
-        shares = {"strength": self.strength, "detail": self.detail}
-        return "".join(f"-{name}-{share:g}" for name, share in shares.items() if share != 1)
-
     def noted(self, weights: str, mask: Path | None) -> str:
         """What results note of it."""
         parts = [f"way {RESTORE_VERSION}", f"strength {self.strength:g}", f"detail {self.detail:g}"]
@@ -265,7 +259,7 @@ def plan(
     """Where the restored copy of each photograph goes: a PNG of the same name.
 
     Of photographs that differ in their suffix alone, results have it in their names, too:
-    `IMG-jpg.png`, `IMG-heic.png`. So they have a strength or detail below 1.
+    `IMG-jpg.png`, `IMG-heic.png`; and a strength or detail below 1: `IMG-strength-0.5.png`.
 
     Args:
         inputs: files, and folders whose photographs are taken without those of their subfolders
@@ -282,6 +276,7 @@ def plan(
     photographs = find_photographs(inputs, None if wanted.again else out_dir)
     if wanted.masks and not wanted.masks.exists():
         raise NothingRestoredError(f"{wanted.masks}: no such file or folder")
+    shares = {"strength": wanted.strength, "detail": wanted.detail}
     num_of_stem = Counter(path.stem.lower() for path in photographs)
     sources = {path.resolve() for path in photographs}
     source_of_file: dict[str, Path] = {}
@@ -289,7 +284,7 @@ def plan(
     for source in photographs:
         alone = num_of_stem[source.stem.lower()] == 1
         stem = source.stem if alone else source.stem + source.suffix.replace(".", "-").lower()
-        stem += wanted.suffix
+        stem += "".join(f"-{name}-{share:g}" for name, share in shares.items() if share != 1)
         comparison = out_dir / f"{stem}-compare.jpg" if compare else None
         map_path = out_dir / f"{stem}-map.png" if radius_map else None
         target = Target(source, out_dir / f"{stem}.png", comparison, map_path)
