@@ -175,7 +175,7 @@ def test_what_is_shown_and_written_is_what_deblur_makes(
     (new / "ckpt-4.index").write_bytes(b"weights")
     assert studio.post("restore/look", asked | {"run": "new"}).json == {"is_new": True}
     refused = studio.post("restore/look", asked | {"detail": 0.5})
-    assert (refused.status, "one network, not two" in refused.json["error"]) == (409, True)
+    assert (refused.status, "only one network" in refused.json["error"]) == (409, True)
     shutil.rmtree(new)
 
 
