@@ -49,7 +49,7 @@ export function choose(name) {
     $("#" + panel).hidden = !chosen;
   }
   $("#photographs").hidden = name === "runs";
-  history.replaceState(history.state, "", "#" + name);
+  history.replaceState(null, "", "#" + name);
   dispatchEvent(new Event("chosen"));
 }
 tabs.forEach((tab, index) => {

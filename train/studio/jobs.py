@@ -117,10 +117,12 @@ class Job:
     def cancel(self) -> None:
         """Ends it and its children: as Ctrl-C does, or by a kill, which costs nothing made.
 
+        By SIGTERM, as a studio that was begun in the background has SIGINT ignored, and so has a
+        command of it.
         A training saves its checkpoint first; that takes longer, and a second call ends it at once.
         """
         saves = self.command.target == "train" and not self.is_cancelled
-        for number in (signal.SIGINT, signal.SIGKILL)[: 1 if saves else 2]:
+        for number in (signal.SIGTERM, signal.SIGKILL)[: 1 if saves else 2]:
             if self.reader.is_alive():
                 self.is_cancelled = True
                 with contextlib.suppress(ProcessLookupError):

@@ -83,7 +83,7 @@ function nextPlace() {
     left += 1;
     const isSeen = x < at.right && x + PLACE_PX > at.left && y < at.bottom && y + PLACE_PX > at.top;
     const away = Math.hypot(x + PLACE_PX / 2 - at.x, y + PLACE_PX / 2 - at.y) + (isSeen ? 0 : 1e6);
-    if (!isSeen && (!$("#rest").checked || job.runs)) continue;
+    if (job.runs ? !isSeen || view.isFit : !isSeen && !$("#rest").checked) continue;
     if (!best || away < best.away) best = { left: x, top: y, side: PLACE_PX, key: `${x} ${y}`, away };
   }
   showBar(total - left, total, left ? `${total - left} of ${total} places restored` : "all of it is restored here");

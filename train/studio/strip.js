@@ -36,7 +36,7 @@ function showCount() {
 export function choose(photo) {
   photographs.current = photo;
   for (const each of photographs.list) $(".one", each.item).setAttribute("aria-pressed", each === photo);
-  if (photo) history.replaceState({ photo: photo.photo }, "");
+  if (photo) sessionStorage.setItem("photo", photo.photo);
   showCount();
   for (const use of uses) use(photo);
 }
@@ -85,7 +85,7 @@ $("#original")?.addEventListener("change", async (event) => {
 });
 // What was there before a reload, once all parts listen.
 export function begin() {
-  const chosen = history.state?.photo, kept = JSON.parse($("#kept").textContent);
+  const chosen = sessionStorage.getItem("photo"), kept = JSON.parse($("#kept").textContent);
   for (const photo of kept) add(photo, photo.photo === chosen);
   if (!kept.length) showCount();
 }
