@@ -19,15 +19,7 @@ from train.report.page import template
 from train.run import Run, runs_in
 from train.studio import Places, RefusedError, views
 from train.studio.jobs import Jobs
-from train.studio.photographs import (
-    MOST_BYTES,
-    MOST_NAMED,
-    SUFFIXES,
-    Kept,
-    Photographs,
-    encoded,
-    jpeg_of,
-)
+from train.studio.photographs import MOST_BYTES, MOST_NAMED, Kept, Photographs, jpeg_of, made_of
 
 HERE = Path(__file__).parent
 HTML, JPEG = "text/html; charset=utf-8", "image/jpeg"
@@ -85,15 +77,6 @@ class Request:
             return msgspec.json.decode(self.body.read(self.num_bytes), type=kind)
         except (ValueError, RecursionError) as error:
             raise RefusedError(400, str(error).replace("$.", "")) from error
-
-
-def format_in(query: str) -> tuple[str, int]:
-    """The kind of file and the quality that an address asks for; raises RefusedError."""
-    asked = {name: values[-1] for name, values in parse_qs(query).items()}
-    kind, quality = asked.get("format", "png"), asked.get("quality", "92")
-    if kind not in SUFFIXES or not (quality.isascii() and quality.isdecimal()):
-        raise RefusedError(400, "a result is png, jpeg of a quality from 1 to 100, or tiff")
-    return kind, min(max(int(quality[:4]), 1), 100)
 
 
 def listed_run(run: Run) -> dict[str, Any]:
@@ -159,9 +142,8 @@ class Studio:
                 photo = self.photographs.find(blurring.photo) if blurring.photo else None
                 content = views.preview_blur(self.places, blurring, photo)
             case ["blur", "start"]:
-                content = self.jobs.start(
-                    *views.blur_job(self.places, request.read(views.BlurRequest).settings)
-                )
+                blurring = request.read(views.BlurRequest)
+                content = self.jobs.start(*views.blur_job(self.places, blurring.settings))
             case ["photographs", key, "mask"]:
                 photo = self.photographs.find(key)
                 self.restorer.write_mask(photo, request.body, request.num_bytes)
@@ -234,15 +216,13 @@ class Studio:
         photo = self.photographs.find(key)
         if name == "before":
             return Answer(jpeg_of(self.photographs.pixels(photo.path)), JPEG)
-        if name == "result" and key in self.restorer.results:
-            return self.result(self.restorer.results[key], *format_in(query))
-        raise RefusedError(404, f"this photograph has no {name} yet")
-
-    def result(self, path: Path, kind: str, quality: int) -> Answer:
-        """A restored photograph as a file to keep."""
-        name = path.with_suffix(SUFFIXES[kind]).name
-        attachment = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-        return Answer(encoded(path, kind, quality), f"image/{kind}", attachment)
+        if name != "result" or key not in self.restorer.results:
+            raise RefusedError(404, f"this photograph has no {name} yet")
+        asked = {each: values[-1] for each, values in parse_qs(query).items()}
+        kind, quality = asked.get("format", "png"), asked.get("quality", "92")
+        file, content = made_of(self.restorer.results[key], kind, quality)
+        attachment = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file)}"}
+        return Answer(content, "application/octet-stream", attachment)
 
     def report(self, name: str, kernel: str) -> Answer:
         """A report of a run; raises RefusedError if there is none."""

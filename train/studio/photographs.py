@@ -29,7 +29,6 @@ MOST_NAMED = 300  # originals that the page offers by name
 SHOWN_PX = 1600  # longest side of a picture on the page
 LONGEST_NAME = 120  # of an upload's file, bytes: its results have longer ones
 LONGEST_SUFFIX = 8
-SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}  # of results
 BLOCK_BYTES = 1 << 20
 
 
@@ -148,15 +147,23 @@ def read_pixels(path: Path) -> np.ndarray:
     return photograph.pixels
 
 
-def encoded(path: Path, kind: str, quality: int) -> bytes:
-    """A result as a file of a kind in SUFFIXES; a TIFF has its bits."""
+def made_of(path: Path, kind: str, quality: str) -> tuple[str, bytes]:
+    """A result as a file of a kind: its name and content. A TIFF has all of its bits.
+
+    Raises RefusedError for a kind or a quality that there is not.
+    """
     content = path.read_bytes()
-    if kind == "png":
-        return content
-    image = pyvips.Image.new_from_buffer(content, "")
-    if kind == "tiff":
-        return image.tiffsave_buffer(compression="deflate")
-    return image.jpegsave_buffer(Q=quality, subsample_mode="off", background=255)
+    match kind:
+        case "png":
+            return path.name, content
+        case "tiff":
+            image = pyvips.Image.new_from_buffer(content, "")
+            return f"{path.stem}.tif", image.tiffsave_buffer(compression="deflate")
+        case "jpeg" if quality.isdecimal() and 1 <= int(quality[:4]) <= 100:
+            image = pyvips.Image.new_from_buffer(content, "")
+            options = {"Q": int(quality[:4]), "subsample_mode": "off", "background": 255}
+            return f"{path.stem}.jpg", image.jpegsave_buffer(**options)
+    raise RefusedError(400, "a result is png, tiff, or jpeg of a quality from 1 to 100")
 
 
 def cannot_be_read(name: str, error: Exception) -> RefusedError:

@@ -46,7 +46,7 @@ const look = newest(async () => {
     if (!isNewest()) return;
     if (told.is_new) {  // never exported: that is done first
       $("#seen").textContent = "this run is made ready, once";
-      if ((await run("restore/prepare", request(photo))).state !== "done") return;
+      if ((await run("restore/prepare", { ...request(photo), limits: null, mask: false })).state !== "done") return;
     } else if (told.percent === undefined) {
       subject = told.subject;
       $("#seen").textContent = told.seen;

@@ -121,15 +121,10 @@ def blur_job(places: Places, settings: dict[str, Any]) -> tuple[Command, Outcome
 
 def train_job(places: Places, request: TrainRequest) -> tuple[Command, Outcome]:
     """The command that trains a run on sets for some minutes, or goes on with it."""
-    own_run(places.runs[0], request.run)
-    variables = {
-        "RUN": request.run,
-        "KERNEL": request.kernel,
-        "MAX_MINUTES": f"{request.minutes:g}",
-        "RUNS": str(places.runs[0]),
-        "DATA": str(places.data.path),
-    }
-    return Command("train", variables), lambda: {"folder": str(places.runs[0] / request.run)}
+    run = own_run(places.runs[0], request.run)
+    folders = {"RUNS": str(places.runs[0]), "DATA": str(places.data.path)}
+    asked = {"RUN": request.run, "KERNEL": request.kernel, "MAX_MINUTES": f"{request.minutes:g}"}
+    return Command("train", asked | folders), lambda: {"folder": str(run.path)}
 
 
 def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> dict[str, Any]:
@@ -240,8 +235,8 @@ class Restorer:
         drawn.write_bytes(content.read(num_bytes))
         size = photo.width, photo.height
         mask = Image.fromarray(read_pixels(drawn)).resize(size, Image.Resampling.BILINEAR)
-        with result_file(self.mask_of(photo), note := note_of(photo.path)) as file:
-            pixels = np.asarray(mask)
+        pixels, note = np.asarray(mask), note_of(photo.path)
+        with result_file(self.mask_of(photo), note) as file:
             write_photograph(file, Photograph(pixels, gray=True), pixels, note)
 
     def job(self, request: RestoreRequest, photo: Kept) -> tuple[Command, Outcome]:
@@ -268,8 +263,6 @@ class Restorer:
         folder = self.photographs.uploads_dir
         Image.new("RGB", (64, 64)).save(source := folder / "small.png")
         variables = self.command(request, source).variables | {"OUT": str(folder / "made")}
-        for name in ("BLUR", "MASK"):
-            variables.pop(name, None)
         return Command("deblur", variables, source), dict
 
     def target_of(self, photo: Kept, wanted: Wanted) -> Target:
