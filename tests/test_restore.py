@@ -329,8 +329,8 @@ def test_restoring_needs_the_small_environment_reports_nothing_and_survives_a_la
     assert len(done.stderr.splitlines()) == 1
     lines = done.stdout.splitlines()
     assert lines[0].startswith("r was trained only on disc-r30 and can make other blur worse; ")
-    assert lines[1].startswith("r, step 7: 3 to restore into ")
-    assert lines[2].startswith("a.png: blur of 3.0 to ")
+    assert lines[1].startswith("r, step 7: 3 photographs to restore into ")
+    assert lines[2].startswith("a.png: blur radius 3.0 ")
     assert "b.png: needs more memory than is free" in done.stdout
     assert lines[-1] == "set()"
     names = {f"{stem}{end}" for stem in "ac" for end in (".png", "-map.png", "-compare.jpg")}
@@ -383,8 +383,8 @@ def test_a_place_has_the_color_of_its_radius_on_the_scale() -> None:
 
 def test_the_line_tells_the_range_and_what_is_not_certain() -> None:
     blur = blur_map(np.linspace(0, 10, 1001)[None])
-    assert described(blur) == "blur of 0.2 to 9.8 pixels in radius, half of it above 5.0"
-    assert "half of it above 5.0; noise of some 4 levels" in described(blur._replace(noise=4.2))
+    assert described(blur) == "blur radius 0.2 to 9.8 pixels, median 5.0"
+    assert "median 5.0; noise of about 4 levels" in described(blur._replace(noise=4.2))
     assert described(blur_map(np.zeros((1, 9)))) == "no blur found"
     blur.confidence[:, :100] = 0.2
-    assert described(blur).endswith("; less changed where that is not certain (10 % of it)")
+    assert described(blur).endswith("; uncertain in 10 %, where less is changed")

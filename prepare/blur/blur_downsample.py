@@ -4,10 +4,9 @@ The definition: convolve with the PSF at full resolution, border pixels replicat
 area average down to `size`. Together both steps are one correlation with a kernel, the PSF averaged
 over a block, evaluated once per block. It is computed as a polyphase filter: photograph and kernel
 are split into phases, one for each position in a block, and the correlations of the phases are
-added. A small kernel is correlated directly, a large one by discrete Fourier transform. A blurred
-picture has no detail finer than a few pixels. So for a radius of 8 pixels and more, the photograph
-is halved first. The kernel is then the one that comes closest to the definition after the halving
-filter.
+added. A small kernel is correlated directly, a big one by discrete Fourier transform. For a radius
+of 8 pixels and more, the photograph is halved first, since its blurred copy has no fine detail. The
+kernel then comes as close to the definition as the halving filter allows.
 """
 
 import math

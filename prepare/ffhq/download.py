@@ -1,8 +1,7 @@
 """Fetches files over HTTP: with patience, in ranges, checked before they get their name.
 
 `open_file` makes one request. `fetch_blocks` reads an address as a stream that survives broken
-connections. `fetch_file` writes it to a checked file, `read_growing` to a file that keeps what was
-read.
+connections. `fetch_file` writes it to a checked file, `read_growing` to a file that grows.
 """
 
 import itertools

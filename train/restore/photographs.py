@@ -19,6 +19,7 @@ from prepare.photographs.photograph import Photograph, UnusablePhotograph, round
 from prepare.photographs.reader import photographs_in, read_photograph, shown_name
 from prepare.photographs.writer import MARK, source_of, write_photograph
 from prepare.records.files import atomic_file, named_errors, remove_old_parts, sha256_of
+from prepare.records.progress import counted
 from train import TrainError
 from train.restore.content import filled
 from train.restore.engine import Engine, open_engine
@@ -94,9 +95,9 @@ def deblur_photographs(
         TrainError: if there is no run to restore with, or a photograph could not be restored; all
             others are done.
     """
-    run = find_run(*places)
+    run, photographs = find_run(*places), counted(len(targets), "photograph")
     if dry_run:
-        print(f"{run.name}: {len(targets)} to restore into {out_dir}")
+        print(f"{run.name}: {photographs} to restore into {out_dir}")
         return
     engine = open_engine(run, wanted.detail, wanted.device)
     if wanted.limits_px and not engine.radii_px.size:
@@ -104,7 +105,7 @@ def deblur_photographs(
     if sets := run.fixed_radius_sets:
         learned = f"{run.name} was trained only on {', '.join(sets)}"
         print(f"{learned} and can make other blur worse; RUN={places[2].name} is for any blur")
-    print(f"{run.name}, step {engine.notes['step']}: {len(targets)} to restore into {out_dir}")
+    print(f"{run.name}, step {engine.notes['step']}: {photographs} to restore into {out_dir}")
     try:
         with named_errors(out_dir):
             remove_old_parts(out_dir, below=False)
@@ -165,9 +166,8 @@ def deblur_one(engine: Engine, target: Target, wanted: Wanted) -> None:
     except (OSError, UnusablePhotograph) as error:
         raise NothingRestoredError(f"cannot be read ({error})") from error
     mask = read_mask(mask_path, photograph.pixels.shape[:2]) if mask_path else None
-    restored, blur = restored_pixels(
-        engine, photograph, wanted.strength, name, wanted.limits_px, mask
-    )
+    how = wanted.strength, name, wanted.limits_px, mask
+    restored, blur = restored_pixels(engine, photograph, *how)
     with result_file(target.result, note) as file:
         write_photograph(file, photograph, restored, note)
     if target.comparison:
@@ -207,13 +207,11 @@ def restore_photograph(
     """A photograph of any kind, size and blur, restored as `make deblur` does.
 
     Args:
-        path: of the photograph.
         run: folder of the run that restores; by default the pretrained network.
         strength: share of the change that is made, 0..1.
 
     Returns:
-        uint8, or uint16 if the photograph has 16 bits; (height, width, 3), RGB, sRGB encoded,
-        turned upright.
+        uint8, or uint16 for 16 bits; (height, width, 3), RGB, sRGB encoded, turned upright.
 
     Raises:
         OSError: if the file cannot be opened.

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from train.restore.restore import BlurMap
 
 LONGEST_PX, LEAST_PX = 1600, 480  # longest side of the map; a small photograph's is enlarged
-# Equal steps of lightness, told apart by the color-blind (viridis, by van der Walt and Smith, CC0).
+# Equal steps of lightness, also for the color-blind (viridis, by van der Walt and Smith, CC0).
 COLORS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], np.float32
 )
@@ -17,23 +17,23 @@ PAPER, INK = (255, 255, 255), (32, 32, 32)
 
 
 def described(blur: BlurMap) -> str:
-    """One line: the range of the radius, the noise, and how much is not certain."""
+    """One line: the range of the radius, the noise, and how much is uncertain."""
     low, middle, high = np.percentile(blur.radius_px, (2, 50, 98))
-    text = f"blur of {low:.1f} to {high:.1f} pixels in radius"
-    if round(middle, 1) > round(low, 1):
-        text += f", half of it above {middle:.1f}"
+    text = f"blur radius {low:.1f} to {high:.1f} pixels, median {middle:.1f}"
+    if round(high, 1) == round(low, 1):
+        text = f"blur radius {middle:.1f} pixels"
     if high < LEAST_PX_SAID:
         text = "no blur found"
     if blur.noise >= LEAST_NOISE_SAID:
-        text += f"; noise of some {blur.noise:.0f} levels"
+        text += f"; noise of about {blur.noise:.0f} levels"
     unsure = float(np.mean(blur.confidence < CONFIDENT))
     if unsure >= 0.005:  # rounds to 1 % at least
-        text += f"; less changed where that is not certain ({100 * unsure:.0f} % of it)"
+        text += f"; uncertain in {100 * unsure:.0f} %, where less is changed"
     return text
 
 
 def render_map(blur: BlurMap) -> Image.Image:
-    """The map of the radius, gray where that is not certain, above its scale in pixels."""
+    """The map of the radius, gray where it is uncertain, above its scale in pixels."""
     highest = max(4, 4 * int(np.ceil(blur.radius_px.max() / 4)))  # whole pixels at its quarters
     confidence = blur.confidence[..., None]
     places = colors_of(blur.radius_px / highest) * confidence + UNSURE_GRAY * (1 - confidence)
@@ -53,9 +53,9 @@ def render_map(blur: BlurMap) -> Image.Image:
         draw.line([(x, top + 18), (x, top + 23)], INK)
         number = str(highest * quarter // 4)
         draw.text((x, top + 26), number, INK, ImageFont.load_default(15), anchor)
-    text = "radius of the blur, pixels of the photograph"
+    text = "blur radius, pixels of the photograph"
     if blur.confidence.min() < 1:
-        text += "; gray: not certain, less changed"
+        text += "; gray: uncertain, less changed"
     draw.text((page.width // 2, top + 48), text, INK, ImageFont.load_default(13), "ma")
     return page
 
