@@ -2,4 +2,4 @@
 
 
 class PrepareError(RuntimeError):
-    """A stage of the preparation cannot go on; the message says what to do next."""
+    """A stage of the preparation cannot continue; the message says what to do next."""

@@ -32,11 +32,11 @@ OF_THE_MAKEFILE = {"DEVICE", "PYTHON", "ROCM_WHEEL", "ARGS", "TORCH", "UPGRADE",
 
 
 class UsageError(Exception):
-    """What was typed makes no sense; the message says what would."""
+    """The typed words are not valid; the message says what is."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line that says what to do next."""
+    """An argument parser with one-line errors that say what to do next."""
 
     commands: Mapping[str, "Parser"]  # of the subcommands, by name
 
@@ -58,7 +58,7 @@ def split_variables(words: list[str]) -> tuple[list[str], dict[str, str]]:
 def words_from_variables(
     commands: Mapping[str, Parser], words: list[str], typed: Mapping[str, str]
 ) -> list[str]:
-    """The words of a subcommand, with the flags that variables stand for behind them.
+    """The words of a subcommand, followed by the flags for the variables.
 
     A variable that another subcommand knows is passed over: make may be given several targets.
 
@@ -103,7 +103,7 @@ def read_makeflags() -> dict[str, str]:
 
 
 def variables_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]:
-    """What the flags of a subcommand are called behind make."""
+    """The names of a subcommand's flags as make variables."""
     return {
         make_name(action.option_strings[-1][2:] if action.option_strings else "in"): action
         for action in command._actions
@@ -131,7 +131,7 @@ def _path(value: str) -> str:
 
 
 def in_words_of_make(message: str) -> str:
-    """A message about flags, for somebody who typed variables behind make."""
+    """A message about flags, in the words of make variables."""
     message = re.sub(r"see `python pipeline.py.* --help`", "see `make help`", message)
     return re.sub(r"(argument )?--(?!help)([a-z][a-z-]+)", lambda flag: make_name(flag[2]), message)
 
@@ -146,18 +146,18 @@ def in_words_of_program(message: str) -> str:
 
 
 def make_name(flag: str) -> str:
-    """What a flag, without its dashes, is called behind make."""
+    """The name of a flag, given without its dashes, as a make variable."""
     return MAKE_NAMES.get(flag, flag.upper().replace("-", "_"))
 
 
 def in_words_of_flags(error: SettingError) -> str:
-    """What is wrong with a setting, for somebody who typed a flag."""
+    """The error of a setting, in the words of flags."""
     flag = FLAGS.get(error.setting, error.setting).replace("_", "-")
     return f"--{flag} must be {error.expected}, got {error.got}"
 
 
 def add_settings(parser: argparse.ArgumentParser, settings_class: type) -> None:
-    """Adds a flag for each field that `setting` made with one, in a group of their own.
+    """Adds a flag for each field that `setting` made with one, in a separate group.
 
     None has a default, see `settings_from`. A field is annotated bool, int, float, str, a `Literal`
     of these, or `Any` where it may be a `Spread`.
@@ -217,7 +217,7 @@ def parse_random(text: str) -> float | str | Spread:
 
 
 def whole_number(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
-    """Reads a whole number between two, both included."""
+    """Reads a whole number between two limits, both included."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdecimal() and low <= int(text[:20]) <= high:
@@ -336,9 +336,9 @@ def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def sets_to_make(args: argparse.Namespace) -> SetSettings:
-    """One set for each radius asked for, or of a recipe; with draws, each so many times.
+    """One set for each radius, or for a recipe; with draws, each this many times.
 
-    What changes no picture is left out, so that equal pictures are one set.
+    Settings without effect are removed, so that equal pictures are one set.
 
     Raises:
         SettingError: if a setting makes no sense.

@@ -25,14 +25,14 @@ from prepare.sources import SourceSettings
 def make_dataset(
     data: DataFolder, wanted: SourceSettings, sets: SetSettings, *, dry_run: bool = False
 ) -> None:
-    """Gets the originals that are wanted and makes their pairs, as far as they are missing.
+    """Collects the originals that are asked for, and makes the missing pairs.
 
     Of a part of the data folder it makes what one of several machines is to make, which the same
     command without a part takes into the whole.
 
     Raises:
         SettingError: before anything else, if a setting makes no sense.
-        PrepareError: if there are fewer originals than wanted; all others are done.
+        PrepareError: if there are fewer originals than asked for; all others are done.
         OSError: if the disk is full or cannot be written.
     """
     wanted.check()
@@ -79,7 +79,7 @@ def make_dataset(
 
 
 def make_blurred_sets(data: DataFolder, sets: SetSettings, *, dry_run: bool = False) -> None:
-    """Makes further blurred sets of the originals at hand; the sharp folder is not touched.
+    """Makes more blurred sets from the same originals; the sharp folder is not touched.
 
     Raises:
         PrepareError: if there are no originals, or some could not be used; all others are done.

@@ -33,7 +33,7 @@ class Original:
 
 @dataclass(frozen=True)
 class SeenPhotograph:
-    """A photograph whose bytes are known for as long as its state is the same."""
+    """A photograph whose bytes are known while its state is unchanged."""
 
     id: str
     sha256: str
@@ -41,7 +41,7 @@ class SeenPhotograph:
 
 
 def seen_photographs(data: DataFolder) -> JsonLines[SeenPhotograph]:
-    """The photographs whose pairs were made; a lost line costs that one is read again."""
+    """The photographs whose pairs were made; if a line is lost, that photograph is read again."""
     return JsonLines(
         data.path / ".photographs.jsonl", SeenPhotograph, "remove it", skip_damaged=True
     )
@@ -87,9 +87,9 @@ def print_left_out(error: OSError) -> None:
 
 
 def state_of(path: str | Path) -> State:
-    """What changes with the bytes of a file: its size, and when it and its entry were written.
+    """The size of a file, and the times when the file and its entry were written.
 
-    The latter, in nanoseconds, also tells of another file that was moved to the same place.
+    The time of the entry, in nanoseconds, also shows that another file was moved there.
     """
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
@@ -214,7 +214,7 @@ class OwnPhotographs:
     def changed(
         self, images: Mapping[str, ImageRecord], done_ids: Collection[str], *, relink: bool
     ) -> set[str]:
-        """Ids in `done_ids` whose photograph is no longer the one that their pair was made from.
+        """Ids in `done_ids` whose photograph has changed since their pair was made.
 
         Content is read where the photograph's state is not the one that is known. `relink` lets the
         links lead to photographs that were moved, and notes what was read.

@@ -41,7 +41,7 @@ SAVE_EVERY = 200  # images between two savings; a kill costs the records of at m
 
 
 def complete_ids(ids: Iterable[str], data: DataFolder, blurs: Sequence[LensBlur]) -> set[str]:
-    """Those of some ids, all of a manifest, whose pictures, sharp and blurred, are whole."""
+    """The ids of a manifest whose pictures, sharp and blurred, are complete."""
     folders = [data.sharp, *(data.blurred / blur.name for blur in blurs)]
     ids = set(ids)
     for folder in map(os.fspath, folders):
@@ -96,14 +96,14 @@ def write_pairs(
     keep_sharp: bool = False,
     keep_originals: bool = True,
 ) -> int:
-    """Makes the pairs of the first `num_images` originals that can be used; says how many.
+    """Makes the pairs of the first `num_images` usable originals; returns their number.
 
     They are fewer when the originals run out. One that cannot be used, or has the same bytes as one
     on the other side of the split, is listed in `rejected.jsonl`, and another takes its place.
 
     Args:
         originals: pulled only as far as needed.
-        num_images: how many pairs are wanted.
+        num_images: number of pairs to make.
         data: where everything goes; pictures of the same id are replaced.
         sets: the blurred sets, all made from one reading of the original.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
@@ -111,7 +111,7 @@ def write_pairs(
             elsewhere and is linked in stays.
 
     Raises:
-        PrepareError: what the source raised, once everything it had given was made; or if a worker
+        PrepareError: of the source, after everything that it gave was made; or if a worker
             was killed.
         OSError: if a picture cannot be written.
     """
@@ -160,7 +160,7 @@ def remove_pictures(data: DataFolder, image_id: str) -> None:
 class PairRecords:
     """The records of a data folder, in memory and, now and then, on the disk.
 
-    They are written once, then grow by what is new, and in the end they are written in order.
+    They are written once, then appended to, and written in order at the end.
     """
 
     def __init__(self, data: DataFolder, blurs: Sequence[LensBlur]) -> None:
@@ -197,9 +197,9 @@ class PairRecords:
             del self.first_ids[image.sha256]
 
     def accept(self, original: Original, image: ImageRecord) -> None:
-        """Adds an image whose pictures were written; saves those before it now and then.
+        """Adds an image whose pictures were written; sometimes saves the earlier ones.
 
-        `finish` saves the last: who finds all images in the manifest finds all records in order.
+        `finish` saves the last, so that a complete manifest means complete records.
         """
         if self.num_accepted and self.num_accepted % SAVE_EVERY == 0:
             self.save()
@@ -213,7 +213,7 @@ class PairRecords:
         self.num_accepted += 1
 
     def forget(self, image_id: str) -> bool:
-        """Removes an image; says whether it was there."""
+        """Removes an image; returns whether it was there."""
         image = self.images.pop(image_id, None)
         self.release(image)
         self.is_log = self.is_log and image is None
@@ -226,7 +226,7 @@ class PairRecords:
         self.new_reasons.append(Rejection(image_id, file, reason))
 
     def save(self) -> None:
-        """Brings to the disk what is new."""
+        """Writes the new records to disk."""
         os.sync()  # the pictures that the records name
         if self.new_seen:
             seen_photographs(self.data).append(self.new_seen)
@@ -263,7 +263,7 @@ def same_bytes_as(first_id: str) -> str:
 
 
 def write_drawn(data: DataFolder, blurs: Iterable[LensBlur], ids: Iterable[str]) -> None:
-    """Writes what was drawn for each image, for blurs that draw."""
+    """Writes the random settings of each image, for blurs that have them."""
     for blur in blurs:
         if blur.spreads:
             lines = ({"id": i} | blur.sampled_values(i) for i in sorted(ids))
@@ -278,7 +278,7 @@ def parts_of(data: DataFolder) -> list[DataFolder]:
 
 
 def join_parts(data: DataFolder, dry_run: bool) -> None:
-    """Takes the records of the parts that were made in a data folder into those of the whole.
+    """Joins the records of the parts of a data folder into one.
 
     Nothing is copied: the pictures lie where they belong. Of two photographs with the same bytes
     that two parts put on different sides of the split, the later one is removed. A command that is

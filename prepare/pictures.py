@@ -23,7 +23,7 @@ PREVIEW_QUALITY = 95  # of the JPEG
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is made of one original."""
+    """The pictures made from one original."""
 
     image: ImageRecord
     sharp: bytes | None  # a JPEG file; None where the one that is there stays
@@ -72,7 +72,7 @@ def make_pictures(
 
 
 def preview(path: Path, blur: LensBlur, size: int, image_id: str) -> bytes:
-    """The blurred half of a photograph's pair, a JPEG file, for a page whose sliders move: at once.
+    """The blurred half of a photograph's pair as a JPEG file, fast enough for moving sliders.
 
     Of a photograph of up to 1024 pixels it is that of `make blur`, to the grain; a larger one is
     reduced before it is blurred, so that the time does not depend on it.
@@ -81,7 +81,7 @@ def preview(path: Path, blur: LensBlur, size: int, image_id: str) -> bytes:
         path: file of the photograph.
         blur: settings without spreads.
         size: side of the result, pixels; that of the photograph where it is smaller.
-        image_id: id of the image, from which the grain is drawn.
+        image_id: id of the image, which seeds the grain.
     """
     photo = square_to_preview(path, path.stat().st_mtime_ns)
     blurred = blur_and_reduce(photo, [blur], min(size, len(photo)), image_id)

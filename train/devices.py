@@ -41,7 +41,7 @@ class ClusterError(TrainError):
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow without its start-up chatter, which no setting of its own turns off.
+    """Imports TensorFlow without its start-up messages, which no setting turns off.
 
     It takes seconds, which a terminal shows.
     """
@@ -101,7 +101,7 @@ def heeded_signals() -> list[int]:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[list[int]]:
-    """Collects signals until a step is whole and recorded; a second one ends the process at once.
+    """Delays signals until a step is complete and recorded; a second one ends the process at once.
 
     Handlers in Python wait until TensorFlow returns, and where memory ran out it may never do so.
     A thread therefore counts the signals; a checkpoint that it cuts off costs nothing.
@@ -185,7 +185,7 @@ def enable_determinism(settings: TrainSettings) -> None:
 
 
 def strategy_for(settings: TrainSettings) -> "tf.distribute.Strategy":
-    """The devices at hand: the machines of `TF_CONFIG`, or else all GPUs, or else one device.
+    """The devices to use: the machines of `TF_CONFIG`, or else all GPUs, or else one device.
 
     TensorFlow wants several machines to be named before anything else is computed.
 
@@ -271,7 +271,7 @@ def check_same(across_workers: Callable[..., list[int]], *numbers: int) -> None:
 
 @contextlib.contextmanager
 def explain_devices() -> Iterator[None]:
-    """Turns what is raised where memory is full, or another machine gone, into errors of ours."""
+    """Turns errors of full memory and lost machines into errors of ours."""
     import tensorflow as tf
 
     try:

@@ -23,7 +23,7 @@ LINE = "{desc}: step {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left{postfi
 
 
 class Lines(io.TextIOBase):
-    """Takes what tqdm writes over its last line, and prints each as a line of its own."""
+    """Prints each update that tqdm writes over its last line as a separate line."""
 
     def write(self, text: str) -> int:
         if text.strip():
@@ -103,7 +103,7 @@ class Recorder:
 
 
 def forget_lines_past(path: Path, step: int) -> None:
-    """Writes `log.csv` again with its heading and its whole lines up to a step."""
+    """Writes `log.csv` again with its heading and its complete lines up to a step."""
     hint = "bring it back, or move it away to continue without its lines"
     kept = [row for row in read_log(path, hint) if int(row["step"]) <= step]
     text = io.StringIO(newline="")

@@ -64,9 +64,9 @@ def train(
         pairs: training images.
         validation: images of the training side to watch, never trained on.
         record: the recipe and the rest of `settings.json`.
-        strategy: the devices to train on, in place of all at hand.
+        strategy: the devices to train on, in place of all devices.
         source: the run whose weights a new one starts from, if any.
-        plan: makes a new run as long as `max_minutes` allow, in place of what the recipe says.
+        plan: gives a new run the length that `max_minutes` allow.
 
     Returns:
         False if there was nothing left to train.
@@ -76,7 +76,7 @@ def train(
         NonFiniteLossError: with the range of steps; the last checkpoint is before it.
         FullMemoryError: if a device's memory does not hold a step.
         SettingError: if the devices cannot share every batch equally.
-        ClusterError: if several machines cannot train together, or one of them is gone.
+        ClusterError: if several machines cannot train together, or one of them is lost.
         KeyboardInterrupt: on Ctrl-C, SIGTERM or SIGHUP, after a checkpoint.
     """
     strategy = strategy or strategy_for(record.settings)
@@ -164,7 +164,7 @@ def train(
 
 
 def begin_best(state: TrainState, validation: Pairs) -> None:
-    """Forgets the best score of a run that is now validated on other pictures, and says so."""
+    """Forgets the best score of a run that is now validated on other pictures; prints it."""
     pictures = fingerprint(validation)
     if state.validated_on.numpy() not in (0, pictures):
         print("the validation images have changed: the best network is chosen anew")

@@ -7,7 +7,7 @@ import tensorflow as tf
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam, the same formula and the same variables, computed by TensorFlow's own kernel.
 
-    Keras writes the formula as eleven operations, each of which reads and writes a whole variable.
+    Keras uses eleven operations for the formula, each of which reads and writes a whole variable.
 
     Reference: Kingma and Ba, arXiv 1412.6980, the rewritten update at the end of Sec. 2.
     """

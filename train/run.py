@@ -35,7 +35,7 @@ ANOTHER_RUN = "give the new run another name (RUN=...)"
 
 
 class UnfitRunError(TrainError):
-    """A run is not of a kind that can be read, started from, or gone on with as is asked."""
+    """A run cannot be read, started from or continued as asked."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RunRecord:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What `settings.json` holds of it."""
+        """The content of `settings.json`."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         settings = asdict(content.pop("settings"))
         return settings | content | {"kernels": list(self.kernels)}
@@ -99,7 +99,7 @@ class Run:
 
     @property
     def record(self) -> RunRecord | None:
-        """How it is trained, and on what; None for a run that was never begun.
+        """Its record: settings and sets; None for a run that was never begun.
 
         Raises:
             DamagedRecordError: if `settings.json` is there but makes no sense.
@@ -148,7 +148,7 @@ class Run:
 
     @property
     def checkpoints(self) -> list[Path]:
-        """All that a training may go on from, in the order of their steps."""
+        """The checkpoints that a training may continue from, in the order of their steps."""
         return checkpoints_in(self.path)
 
     @property
@@ -163,7 +163,7 @@ class Run:
 
     @property
     def best(self) -> Path | None:
-        """The checkpoint that validated best; None if there is none yet."""
+        """The checkpoint with the best validation; None if there is none yet."""
         return next(reversed(checkpoints_in(self.best_dir)), None)
 
     @property
@@ -194,12 +194,12 @@ class Run:
 
     @property
     def can_restore(self) -> bool:
-        """Whether it has weights, or was handed on as its ONNX file alone."""
+        """Whether it has weights, or only an ONNX file."""
         return self.weights is not None or self.exported.is_file()
 
     @property
     def why_no_checkpoint(self) -> str:
-        """Why a run without weights has none yet, and what to do."""
+        """Why a run has no weights yet, and what to do."""
         if (self.path / "settings.json").exists():
             return (
                 f"{self.path} has no checkpoint yet: the training saves the first one after "
@@ -305,7 +305,7 @@ def runs_for_menu(runs_dir: Path, chosen: str | None, pretrained_dir: Path) -> d
 
 @dataclass(frozen=True)
 class StartPlan:
-    """How a run is begun, or gone on with."""
+    """How a run is begun or continued."""
 
     run: Run
     settings: TrainSettings
@@ -317,7 +317,7 @@ class StartPlan:
 def plan_start(
     runs_dir: Path, name: str, pretrained_dir: Path, typed: Mapping[str, Any]
 ) -> StartPlan:
-    """How a run is trained: by what it was begun with or starts from, and by what was typed.
+    """How a run is trained: by the settings it was begun with or starts from, and the typed ones.
 
     A run that was begun keeps all that nobody changes now: what is usual may change, and the run
     that it started from may have changed or vanished.

@@ -230,7 +230,7 @@ def evaluate_on_real_pairs(run_dir: Path, data: DataFolder, real_dir: Path, dry_
 
 
 def publish(run_dir: Path, data: DataFolder, results: dict[str, dict]) -> None:
-    """Writes the curve and the pages, and then what says that the evaluations are whole."""
+    """Writes the curve and the pages, and then marks the evaluations as complete."""
     evaluations_dir, record = run_dir / "evaluation", Run(run_dir).record
     evaluations = read_evaluations(run_dir) | results
     write_json(evaluations_dir / CURVE, curves_of(evaluations, record.kernels if record else ()))

@@ -106,7 +106,7 @@ def build_train_step(
     """The compiled step of all networks on one batch: (blurred, sharp, adversarial) -> None.
 
     Where it is not `adversarial`, the adversarial term and the discriminator are left out. Each of
-    the two kinds is compiled when it is first wanted.
+    the two kinds is compiled when it is first used.
 
     Each device of the strategy gets its share of the batch. Losses are means over a share, so their
     gradients, which Keras sums over the devices, are divided by the number of devices.

@@ -64,7 +64,7 @@ def random_depth(
     Args:
         side: of the map, pixels.
         num_layers: the back and the parts in front, 1 to 4.
-        generator: of random numbers, from which the map is drawn.
+        generator: of the random numbers for the map.
 
     Returns:
         uint8, shape (side, side), 0 near, 255 far; and the focus, 0 or 255.

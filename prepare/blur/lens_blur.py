@@ -30,13 +30,13 @@ def blur_and_reduce(
     """The blurred halves of the pairs of one photograph.
 
     Blurs at the resolution of the photograph, with replicated border, and averages areas down to
-    `size`. What a set gets does not depend on the other sets asked for with it.
+    `size`. The pictures of a set do not depend on the other sets.
 
     Args:
         photo_u8: uint8, shape (H, H, 3), RGB, sRGB encoded.
         blurs: settings of the sets.
         size: side of the results in pixels.
-        image_id: id of the image, from which random radii and grain are drawn.
+        image_id: id of the image, which seeds random radii and grain.
         depth_u8: uint8, shape (H, H), 0 near, 255 far; needed by blurs with `depth`.
 
     Returns:
@@ -128,7 +128,7 @@ def as_photographed(light: np.ndarray, blur: LensBlur, seed_text: str) -> np.nda
 
 
 def generator_of(seed_text: str) -> np.random.Generator:
-    """Random numbers that depend on a text alone, on any machine."""
+    """Random numbers that depend only on a text, on any machine."""
     digest = hashlib.sha256(seed_text.encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 

@@ -42,7 +42,7 @@ class DownloadError(RuntimeError):
 
 
 class IntegrityError(DownloadError):
-    """What came is not what was expected: length, hash or content."""
+    """A download has another length, hash or content than expected."""
 
 
 class TransientError(DownloadError):
@@ -235,7 +235,7 @@ def body_blocks(
 def fetch_file(
     client: Client, url: str, path: Path, *, check: Callable[[bytes], str], max_bytes: int
 ) -> str:
-    """Fetches a file to `path`, where it appears only whole and right.
+    """Downloads a file to `path`, where it appears only when it is complete and correct.
 
     Until then it is `<path>.part`, which stays when the download fails, and with which the next
     call goes on. Wrong bytes are removed and fetched once more from the start, since the fault may
@@ -287,5 +287,5 @@ def read_growing(client: Client, url: str, path: Path) -> Iterator[bytes]:
 
 
 def open_part(path: Path) -> BinaryIO:
-    """A file to go on with: opened for reading and appending, never through a link."""
+    """A file to continue: opened for reading and appending, never through a link."""
     return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))

@@ -45,7 +45,7 @@ def form_address(html: str, page_url: str) -> str | None:
 
 
 def page_reason(html: str) -> str:
-    """Why a page came in place of a file: the quota, or what the page is called."""
+    """The reason for a page in place of a file: the quota, or the page's title."""
     words = " ".join(html.lower().split())
     if any(phrase in words for phrase in QUOTA_PHRASES):
         return "the download quota is used up"

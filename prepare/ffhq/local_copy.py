@@ -78,7 +78,7 @@ def ffhq_copy_originals(
 
 
 def image_file(image_id: str, extension: str) -> str:
-    """Where an image lies below the FFHQ folder, in NVIDIA's layout."""
+    """The path of an image below the FFHQ folder, in NVIDIA's layout."""
     return f"images1024x1024/{image_id[:2]}000/{image_id}{extension}"
 
 

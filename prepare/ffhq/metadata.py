@@ -91,7 +91,7 @@ def template_extension(mirror_url: str) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the metadata says of one image."""
+    """The metadata of one image."""
 
     file_id: str  # on Google Drive
     md5: str
@@ -171,7 +171,7 @@ def entry_of(image_id: str, value: Any) -> Entry | None:
 
 
 def write_licenses(path: Path, entries: Iterable[Entry]) -> None:
-    """Adds the licenses of `entries` to a CSV file, sorted by id; it is replaced as a whole.
+    """Adds the licenses of `entries` to a CSV file, sorted by id; the file is replaced as a whole.
 
     DamagedRecordError if the file that is there is no such table.
     """

@@ -25,7 +25,7 @@ TAR_BLOCK = 512  # bytes
 
 @dataclass(frozen=True)
 class Member:
-    """A line of an index: where a member of a tar lies."""
+    """A line of an index: the position of a member in a tar archive."""
 
     url: str  # of the tar, without a login
     id: str | None  # None for a member that is no image
@@ -34,7 +34,7 @@ class Member:
 
 
 class MirrorIndex:
-    """The members of one tar that have gone by, recorded in `mirror/<tar>.index.jsonl`."""
+    """The members of one archive that were read, recorded in `mirror/<tar>.index.jsonl`."""
 
     def __init__(self, folder: Path, mirror_url: str, image_id: str) -> None:
         self.name = f"{int(image_id) // IMAGES_PER_TAR:05d}.tar"
@@ -54,7 +54,7 @@ class MirrorIndex:
             self.log.append([Member(without_login(self.url), image_id, offset, end)])
 
     def spans(self, ids: Iterable[str]) -> list[tuple[int, int]]:
-        """(offset, end) of the images whose place is known, neighbors as one."""
+        """(offset, end) of the images with a known position, neighbors joined."""
         spans: list[tuple[int, int]] = []
         for offset, end in sorted(self.places[image_id] for image_id in ids):
             if spans and spans[-1][1] == offset:
@@ -89,7 +89,7 @@ def mirror_bytes(mirror_url: str, ids: Collection[str], folder: Path) -> int:
 def fetch_from_tar(
     client: Client, mirror_url: str, files: VerifiedFiles, ids: Collection[str]
 ) -> Iterator[Original]:
-    """The wanted images of one tar, each as soon as it is whole; reading ends with the last one.
+    """Some images of one archive, each when it is complete; reading ends with the last one.
 
     Raises:
         DownloadError: if the tar cannot be had, or ends in the middle; after all others came, if

@@ -35,7 +35,7 @@ Job = Callable[[], Iterable[Original]]
 
 
 class FfhqDownload:
-    """The wanted photographs of FFHQ: those at hand, what the others take, and fetching them."""
+    """The photographs of FFHQ that are asked for: finds them on disk, downloads the others."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class FfhqDownload:
         self.missing = dict.fromkeys(i for i in found if not found[i])  # in order
 
     def plan(self) -> tuple[int, int, int]:
-        """What fetching the missing images will take, estimated without the network.
+        """The size of downloading the missing images, estimated without the network.
 
         Returns:
             How many are not there yet, the bytes to download, and those on disk.
@@ -75,11 +75,11 @@ class FfhqDownload:
         report: Callable[[str], None] = print,
         on_bytes: Callable[[int], object] = lambda num_bytes: None,
     ) -> Iterator[Original]:
-        """The wanted photographs: first those at hand, then the others as they are fetched.
+        """The photographs: first those on disk, then the others as they arrive.
 
         Args:
             report: prints one line.
-            on_bytes: told of every block that arrives, from any thread.
+            on_bytes: called with the size of every block that arrives, from any thread.
 
         Raises:
             PrepareError: after all others came, if some are missing.
@@ -146,7 +146,7 @@ class FfhqDownload:
         return entries
 
     def from_drive(self, client: Client, entries: dict[str, Entry]) -> Iterator[Original]:
-        """Images that the metadata lists, from Drive or from what is named in its place."""
+        """Images that the metadata lists, from Drive or the address given in its place."""
         base, jobs = self.settings.drive_url, []
         for image_id in self.missing:
             if entry := entries.get(image_id):
@@ -171,7 +171,7 @@ class FfhqDownload:
     def fetch_image(
         self, client: Client, url: str, extension: str, image_id: str, entry: Entry | None = None
     ) -> Iterator[Original]:
-        """One image from an address in which {id} stands for its id; Drive's has a checksum."""
+        """One image from an address that contains {id}; Drive's has a checksum."""
         path, expected = self.files.path_for(image_id, extension), entry.md5 if entry else None
         md5 = fetch_file(
             client,
@@ -183,7 +183,7 @@ class FfhqDownload:
         yield self.files.record(image_id, path, "drive" if entry else "mirror", md5)
 
     def collect(self, client: Client, host: str, jobs: Sequence[Job]) -> Iterator[Original]:
-        """What jobs bring, as it comes; notes why the rest does not come."""
+        """The results of jobs as they come; notes the reasons of failures."""
         for result in JobThreads(client, jobs).results():
             if isinstance(result, DownloadError):
                 self.problems[f"{host}: {result.reason}"] += 1
@@ -204,7 +204,7 @@ def fetched_originals(
     done_ids: Collection[str],
     keep: bool,
 ) -> Iterator[Original]:
-    """FFHQ's photographs as they arrive, once it has been said what that takes.
+    """FFHQ's photographs as they arrive, after printing how much is downloaded.
 
     Raises:
         PrepareError: before anything is fetched, if all are to be kept, and the disk is too small;
@@ -265,7 +265,7 @@ class JobThreads:
                 raise result
 
     def run(self) -> None:
-        """What each thread does; a None says that it has ended."""
+        """The work of each thread; it puts None at its end."""
         try:
             for job in self.jobs:
                 if self.stop.is_set() or self.failures_left <= 0:
@@ -282,7 +282,7 @@ class JobThreads:
         self.put(None)
 
     def put(self, result: Original | BaseException | None) -> None:
-        """Hands a result to the caller, unless the caller is gone."""
+        """Passes a result to the caller, unless the caller has ended."""
         while not self.stop.is_set():
             with contextlib.suppress(queue.Full):
                 self.queue.put(result, timeout=0.1)

@@ -130,9 +130,9 @@ def from_code_points(primaries: int, transfer: int) -> Colors | None:
 
 
 def png_colors(chunks: Mapping[bytes, bytes]) -> Colors | None:
-    """What a PNG's chunks but its ICC profile say: cICP, else sRGB, else gAMA with cHRM.
+    """The colors of a PNG without an ICC profile: from cICP, else sRGB, else gAMA with cHRM.
 
-    None for sRGB, which is also what a file that says nothing is taken for.
+    None for sRGB, which is also assumed for a file without such chunks.
     """
     if len(chunks.get(b"cICP", b"")) == 4:
         code, transfer, coefficients, full_range = chunks[b"cICP"]

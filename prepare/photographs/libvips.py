@@ -37,10 +37,10 @@ HARMLESS = (
 def load(
     loader: str, data: bytes, max_pixels: int, fail_on: str = "warning", **options: Any
 ) -> Decoded:
-    """The first picture in a file of a known kind, and what else the file holds.
+    """The first picture in a file of a known kind, with its metadata.
 
     Args:
-        loader: what libvips calls the kind.
+        loader: libvips' name of the kind.
         data: the file.
         max_pixels: more are refused by the header.
         fail_on: "error" or "warning", as in libvips.

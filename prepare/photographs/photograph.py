@@ -12,7 +12,7 @@ class UnusablePhotograph(ValueError):  # noqa: N818
 
 @dataclass(frozen=True, eq=False)
 class Photograph:
-    """A photograph as a color-managed viewer shows it, and what else its file held.
+    """A photograph as a color-managed viewer shows it, with its metadata.
 
     The original color profile is not kept: pixels are converted to sRGB, and written as such.
     """
@@ -27,7 +27,7 @@ class Photograph:
 
 @dataclass
 class Decoded:
-    """The pixels of a file as they are stored, and what is known of their colors."""
+    """The pixels of a file as they are stored, with what defines their colors."""
 
     pixels: np.ndarray  # uint8 or uint16; (H, W) gray, (H, W, 3) RGB or (H, W, 4) CMYK
     alpha: np.ndarray | None = None
@@ -41,7 +41,7 @@ class Decoded:
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuses a picture by its header, before memory is taken for it: by UnusablePhotograph."""
+    """Raises UnusablePhotograph for a size in a header, before memory is allocated."""
     if width < 1 or height < 1:
         raise UnusablePhotograph(f"{width}x{height}, no pixels")
     if width * height > max_pixels:

@@ -156,7 +156,7 @@ def refuse_or_drop(decoded: Decoded, alpha: str, frames: str) -> None:
 
 
 def converted(decoded: Decoded) -> Photograph:
-    """In sRGB, upright, with what is kept."""
+    """The photograph in sRGB, upright, with the metadata that is kept."""
     exif = read_exif(decoded.exif)
     if not exif.is_whole:
         decoded.dropped.append("EXIF")
@@ -177,7 +177,7 @@ def converted(decoded: Decoded) -> Photograph:
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turned and mirrored by an EXIF orientation, 1 to 8, in memory of its own."""
+    """A copy, turned and mirrored by an EXIF orientation, 1 to 8."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

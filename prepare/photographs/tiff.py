@@ -67,7 +67,7 @@ def first(directory: Directory, tag: int, default: int) -> int:
 
 
 def orientation_of(directory: Directory) -> int:
-    """1 to 8; 1, upright, if there is none or it makes no sense."""
+    """1 to 8; 1 (upright) if there is none or it is not valid."""
     orientation = first(directory, ORIENTATION, 1)
     return orientation if orientation in range(1, 9) else 1
 
@@ -122,7 +122,7 @@ def read_directory(data: bytes, at: int) -> tuple[Directory, int]:
 
 @dataclass(frozen=True)
 class Exif:
-    """What EXIF says of a photograph."""
+    """The EXIF of a photograph."""
 
     orientation: int = 1  # to 8
     is_adobe_rgb: bool = False

@@ -28,15 +28,15 @@ HEAD_BYTES = 1 << 16  # within which our notes stand
 def write_photograph(
     file: BinaryIO, photograph: Photograph, restored: np.ndarray, source: str = ""
 ) -> None:
-    """Writes restored pixels and what the photograph kept: alpha, grayness, EXIF, resolution.
+    """Writes restored pixels with the photograph's alpha, grayness, EXIF and resolution.
 
     The file is marked as sRGB, and as ours (see `source_of`).
 
     Args:
         file: opened for writing.
-        photograph: whose pixels were restored; those are not looked at.
+        photograph: the source of the metadata; its pixels are not used.
         restored: uint8 or uint16, (H, W, 3), sRGB; its bits are those of the file.
-        source: what the file was made from, in Latin-1 letters; noted in it.
+        source: how the file was made, in Latin-1 letters; stored in it.
 
     Raises:
         OSError: if it cannot be written.
@@ -46,7 +46,7 @@ def write_photograph(
 
 
 def source_of(path: str | Path) -> str | None:
-    """What a PNG of ours notes as its source, "" for none; None if it is not ours."""
+    """The source stored in a PNG of ours, "" for none; None if it is not ours."""
     texts: list[bytes] = []
     with contextlib.suppress(OSError, ValueError):  # our notes stand before any damage
         with open_regular(path) as file:

@@ -34,7 +34,7 @@ class OutputSettings:
 
 @dataclass(frozen=True)
 class Aperture:
-    """Shape of the opening of the lens, and how its light falls; the radius says its size."""
+    """Shape of the lens opening and its light; the radius gives its size."""
 
     num_blades: int = 0  # a disc, or 3 to 9 sides of a regular polygon
     curvature: float = 0.0  # of the sides, percent: 0 straight, 100 the circle's arc
@@ -46,7 +46,7 @@ class Aperture:
 
 @dataclass(frozen=True)
 class LensBlur:
-    """Settings of one blurred set; most may be a `Spread`, from which each image's is drawn."""
+    """Settings of one blurred set; most may be a `Spread`, which is random for each image."""
 
     radius_px: Value = setting(30.0, "radius, pixels", (0, 512), flag=False)
     blades: Value = setting(0, "aperture blades; 0 is a disc", choices=SHAPES)
@@ -98,7 +98,7 @@ class LensBlur:
 
     @property
     def spreads(self) -> dict[str, Spread]:
-        """The settings that are drawn for each image, by name."""
+        """The settings that are random for each image, by name."""
         return {name: value for name, value in self.values.items() if isinstance(value, Spread)}
 
     @property
@@ -150,7 +150,7 @@ class LensBlur:
         require(len(self.name) <= LONGEST_NAME, "radius_px", expected, self.radius_px)
 
     def sample(self, image_id: str) -> "LensBlur":
-        """The settings for one image, each spread in the place of a value drawn from the id."""
+        """The settings for one image: each spread becomes a value chosen by the id."""
         again = f" {self.draw}" if self.draw > 1 else ""
         values: dict[str, Any] = {
             name: spread.sample(
@@ -164,7 +164,7 @@ class LensBlur:
         return replace(self, **values, recipe="", draw=1) if values else self
 
     def sampled_values(self, image_id: str) -> dict[str, Value]:
-        """What was drawn for one image, by setting."""
+        """The random values of one image, by setting."""
         sample = self.sample(image_id)
         return {name: getattr(sample, name) for name in self.spreads}
 
@@ -188,7 +188,7 @@ class LensBlur:
 
 @dataclass(frozen=True)
 class SetSettings:
-    """Which blurred sets are wanted, and how they are made."""
+    """The blurred sets to make, and how to make them."""
 
     blurs: Sequence[LensBlur]
     output: OutputSettings

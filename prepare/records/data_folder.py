@@ -114,7 +114,7 @@ def why_no_id(name: str) -> str:
 
 
 def plain_cell(text: str) -> str:
-    """A cell of a table, with an apostrophe before what a spreadsheet would take for a formula."""
+    """A cell of a table; an apostrophe keeps spreadsheets from reading it as a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
@@ -134,7 +134,7 @@ def manifest_log(path: Path) -> JsonLines[ImageRecord]:
 def read_manifest(path: Path) -> dict[str, ImageRecord]:
     """The images of a data folder by id; empty when there are none.
 
-    What a command at work, or one that was killed, has added counts as well.
+    Lines added by a running or killed command count too.
     """
     return {image.id: image for image in manifest_log(path).read()}
 

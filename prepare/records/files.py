@@ -33,7 +33,7 @@ class FolderInUseError(PrepareError):
 
 
 class NotRegularError(OSError):
-    """What stands in the place of a file is a pipe, a device or a folder."""
+    """A pipe, a device or a folder is in the place of a file."""
 
 
 @contextlib.contextmanager
@@ -116,7 +116,7 @@ def remove_old_parts(folder: Path, *, below: bool = True) -> None:
 
 @contextlib.contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Gives the errors of a file that is open its path: "no space left" alone helps nobody."""
+    """Adds the path to the errors of an open file, since "no space left" alone does not help."""
     try:
         yield
     except OSError as error:
@@ -165,9 +165,9 @@ def sha256_of(path: str | Path) -> str:
 
 
 def hash_of(text: str) -> int:
-    """A number from 0 to 2**64 - 1 that depends on the text alone, on any machine.
+    """A number from 0 to 2**64 - 1 that depends only on the text, on any machine.
 
-    What is decided for an image by the hash of its id never changes, whatever is added.
+    So a decision by the hash of an image's id never changes.
     """
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
@@ -181,7 +181,7 @@ def only_writer(folder: Path, does: str, part: str = "") -> Iterator[None]:
 
     Args:
         folder: made when missing, and removed again if it stays empty.
-        does: what the writer does, as others will read it.
+        does: the command of the writer, shown to others.
         part: several parts may be written at a time, but not while somebody writes the whole.
 
     Raises:

@@ -27,7 +27,7 @@ MAX_JSON_BYTES = 1 << 22  # in memory, an odd one takes up to 50 times as much
 class JsonLines(Generic[Record]):
     """A log: one record a line, in the order in which they were added.
 
-    What a kill left of the last line is no line: its record is lost, and no other.
+    If a kill cut off the last line, only its record is lost.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class JsonLines(Generic[Record]):
 
 
 def unended_line(file: BinaryIO) -> bytes:
-    """What follows the last line end of a file."""
+    """The text after the last line end of a file."""
     start = size = file.seek(0, os.SEEK_END)
     tail = b""
     while start and b"\n" not in tail:

@@ -11,7 +11,7 @@ Part = tuple[float, float] | str  # from low to high, both included; a word
 
 
 class Spread(tuple[Part, ...]):
-    """What a setting is drawn from: ranges (low, high), single values twice, or words.
+    """The values that a setting may have: ranges (low, high), single values twice, or words.
 
     Each part is as likely as the others; one that is given twice is twice as likely.
     """
@@ -74,9 +74,9 @@ class Spread(tuple[Part, ...]):
         )
 
     def sample(self, seed_text: str, whole: bool = False) -> float | str:
-        """One of its values, decided by a text alone.
+        """One of its values, chosen only by a text.
 
-        From a range `whole` draws whole numbers, each as likely; else evenly, to 0.01.
+        From a range: with `whole`, whole numbers, equally likely; else evenly, to 0.01.
         """
         place = hash_of(seed_text) / 2**64 * len(self)
         index = min(int(place), len(self) - 1)

@@ -90,7 +90,7 @@ class KernelRecord:
 
 
 def read_kernel(folder: Path) -> KernelRecord | None:
-    """The record of a set's folder; None where there is none, as of pictures blurred elsewhere.
+    """The record of a set's folder; None without one, as for pictures blurred elsewhere.
 
     Raises:
         DamagedRecordError: if the record cannot be read, or is not what `KernelRecord` writes.
@@ -116,7 +116,7 @@ def choose_sets(blurred_dir: Path, wanted: Iterable[str | LensBlur]) -> list[str
     """Names of the sets that are named, match a pattern like `wild-*` or have a blur; none twice.
 
     Raises:
-        PrepareError: if there is none; says which there are, and how more are made.
+        PrepareError: if there is none; names the existing sets and how to make more.
     """
     found = set_names(blurred_dir)
     chosen: dict[str, None] = {}
@@ -134,7 +134,7 @@ def choose_sets(blurred_dir: Path, wanted: Iterable[str | LensBlur]) -> list[str
 
 
 def how_to_have(wanted: str | LensBlur, found: Sequence[str]) -> str:
-    """What to type for a set that is not there."""
+    """The command for a set that does not exist."""
     if isinstance(wanted, LensBlur):
         return f"run `{KernelRecord(wanted, OutputSettings()).make_command}`"
     for recipe in RECIPES:
@@ -146,9 +146,9 @@ def how_to_have(wanted: str | LensBlur, found: Sequence[str]) -> str:
 
 
 def usual_sets(blurred_dir: Path) -> list[str]:
-    """Names of the sets to train on where none are named: those of the last `make dataset`.
+    """Names of the sets to train on by default: those of the last `make dataset`.
 
-    Where that is not known, the only one.
+    If they are unknown, the only set.
 
     Raises:
         PrepareError: if there is none, or several; names those to choose from.

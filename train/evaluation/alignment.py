@@ -30,7 +30,7 @@ SIMILARITY, TRANSLATION = 4, 2  # numbers of parameters
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """A sharp picture as it would be had nothing moved, and what was done to it."""
+    """An aligned sharp picture, and how it was changed."""
 
     sharp_u8: np.ndarray  # (height, width, 3), RGB
     inside: np.ndarray  # bool, (height, width): where there is a picture after the move
@@ -137,7 +137,7 @@ def find_move(blurred: np.ndarray, sharp: np.ndarray, mask: np.ndarray) -> tuple
 def find_move_at(
     target: np.ndarray, sharp: np.ndarray, places: np.ndarray, move: np.ndarray, sigmas_px: list
 ) -> tuple[np.ndarray, float]:
-    """The move and the blur at one size of the pictures, by what is at some places."""
+    """The shift and the blur at one size of the pictures, from some positions."""
     copies = {sigma: gaussian_filter(sharp, sigma) if sigma else sharp for sigma in sigmas_px}
     residues = {}
     for sigma, copy in copies.items():
@@ -204,7 +204,7 @@ def looked_up(
 
 
 def reduced(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Means of blocks of pixels; what is left over at the ends is left out."""
+    """Means of blocks of pixels, without incomplete blocks at the ends."""
     height, width = (side // factor for side in picture.shape)
     blocks = picture[: height * factor, : width * factor]
     return blocks.reshape(height, factor, width, factor).mean((1, 3))

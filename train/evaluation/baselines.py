@@ -89,7 +89,7 @@ def with_frame(blurred_srgb: np.ndarray, psf: np.ndarray) -> tuple[np.ndarray, i
 def unsharp_mask(
     srgb: np.ndarray, _psf: np.ndarray | None, settings: Sequence[tuple[float, float]]
 ) -> list[np.ndarray]:
-    """Adds `amount` times what a Gaussian of `sigma` pixels takes away."""
+    """Adds `amount` times the detail that a Gaussian of `sigma` pixels removes."""
     return [
         (srgb + amount * (srgb - gaussian_filter(srgb, (sigma, sigma, 0)))).clip(0, 1)
         for sigma, amount in settings
@@ -140,7 +140,7 @@ def tuned_baselines(
 def restored_by(
     method: Callable, psf: np.ndarray | None, linear: bool, choices: Sequence, blurred: np.ndarray
 ) -> list[np.ndarray]:
-    """What a method makes of a picture, uint8, in encoded values or in linear light."""
+    """A picture restored by a method, uint8, in encoded values or in linear light."""
     encoded = blurred / 255.0
     pictures = method(srgb_to_linear(encoded) if linear else encoded, psf, choices)
     restored = [linear_to_srgb(picture) if linear else picture for picture in pictures]
@@ -148,7 +148,7 @@ def restored_by(
 
 
 def restored_with(restored: Callable, choice: object, blurred: np.ndarray) -> np.ndarray:
-    """What a method makes of a picture with one choice."""
+    """A picture restored by a method with one choice of parameters."""
     return restored([choice], blurred)[0]
 
 

@@ -50,13 +50,13 @@ def evaluate(
 
     Args:
         restore: from a blurred picture, uint8 (height, width, 3), to the restored one.
-        examples: what is scored.
+        examples: the pairs to score.
         folder: where the results go; see `train.evaluation.results`.
         context: what scores depend on, also stored in `metrics.json`: kernel, step, weights, seed.
         classical: methods that are scored beside the network.
         sample: ids of the images that these are scored on.
         is_real: whether the pairs are photographs: aligned first, scored within masks, and their
-            sharp pictures restored as well, which a network should leave as they are.
+            sharp pictures restored too, which a network should not change.
 
     Returns:
         what `metrics.json` holds.
@@ -123,7 +123,7 @@ def score(
     folder: Path,
     is_real: bool,
 ) -> dict[str, float]:
-    """Scores of one pair in some rows; writes what the network restored, and a real pair's sheet.
+    """Scores of one pair in some rows; writes the restored picture, and a real pair's sheet.
 
     Raises:
         ExampleError: if the pair cannot be read, or does not fit together.
@@ -156,7 +156,7 @@ def score(
 def scored_before(
     log: JsonLines[ImageScores], folder: Path, subject: str, ids: Set[str]
 ) -> dict[str, ImageScores]:
-    """What an evaluation that was stopped knows of its subject; all else is removed."""
+    """The scores of an evaluation that was stopped; everything else is removed."""
     lines = {}
     for image_id, line in {line.id: line for line in log.read()}.items():
         picture = folder / PICTURES / f"{image_id}.png"
@@ -172,7 +172,7 @@ def scored_before(
 
 
 def write_table(path: Path, scores: Sequence[dict]) -> None:
-    """Writes one line an image, as CSV; what an image has no score for is left empty."""
+    """Writes one line per image, as CSV; missing scores are empty cells."""
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, dict.fromkeys(name for score in scores for name in score))
     writer.writeheader()
@@ -185,7 +185,7 @@ def means(
 ) -> dict:
     """Mean of each named score of a row over the images that have it, with its 95 % interval.
 
-    Or of what the restored picture gains over the row, image by image.
+    Or of the gains of the restored picture over the row, image by image.
     """
     result: dict[str, float | list[float]] = {}
     for name in names:
@@ -200,7 +200,7 @@ def means(
 
 
 def harm_of(scores: Sequence[Mapping]) -> dict:
-    """What the means of real pairs do not tell: how many were harmed, and by how much."""
+    """The number of real pairs that got worse, and by how much; means do not show it."""
     summary: dict = {}
     for name in ("psnr_db", "ssim"):
         gained = [score[f"restored_{name}"] - score[f"blurred_{name}"] for score in scores]
@@ -218,7 +218,7 @@ def harm_of(scores: Sequence[Mapping]) -> dict:
 
 
 def text_of(result: Mapping) -> str:
-    """What a terminal shows of the content of `metrics.json`."""
+    """The content of `metrics.json` for a terminal."""
     lines = []
     for method, row in result["rows"].items():
         line = f"{method:15} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.3f}  "
@@ -245,7 +245,7 @@ def text_of(result: Mapping) -> str:
 def sheet(
     blurred_u8: np.ndarray, restored_u8: np.ndarray, sharp_u8: np.ndarray, scored: np.ndarray
 ) -> np.ndarray:
-    """Blurred, restored and sharp side by side, what is not scored paler in the sharp one.
+    """Blurred, restored and sharp side by side; unscored parts of the sharp one are paler.
 
     Pictures of more than 512 pixels are reduced, and those of more than 768 have a second line:
     512 pixels a side as they are, around the place that the restoration changed most.

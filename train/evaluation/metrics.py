@@ -32,7 +32,7 @@ MOST_RESAMPLED = 2_000_000  # values in memory at once
 
 
 class Views:
-    """What the metrics look at of one picture, each part computed once, when it is first wanted.
+    """The parts of a picture that metrics use, each computed when it is first used.
 
     Everything is float64.
     """
@@ -94,7 +94,7 @@ def sums_of(plane: np.ndarray, length: int, axis: int) -> np.ndarray:
 def psnr_db(picture_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Peak signal-to-noise ratio over all channels, in dB; at most 100, for equal pictures.
 
-    A mask, bool (height, width), says which pixels are scored.
+    A mask, bool (height, width), chooses the pixels that are scored.
     """
     if mask is not None:
         picture_u8, sharp_u8 = picture_u8[mask], sharp_u8[mask]
@@ -106,7 +106,7 @@ def psnr_db(picture_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray | Non
 def ssim(picture_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Structural similarity, 1 for equal pictures: mean over RGB channels.
 
-    A mask, bool (height, width), says which windows are scored, by their centers.
+    A mask, bool (height, width), chooses windows by their centers.
 
     Reference: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", IEEE TIP 2004, Sec. III-C: Gaussian window of 11 pixels and sigma 1.5, population
@@ -151,7 +151,7 @@ def similarity(pair: tuple[np.ndarray, ...], constant: float) -> np.ndarray:
 
 
 def detail_shares(picture: Views, sharp: Views) -> tuple[float, float]:
-    """Shares of the sharp picture's energy of fine detail: what came back, what was invented.
+    """Recovered and hallucinated detail, as shares of the sharp picture's fine detail energy.
 
     Detail is luma less its Gaussian of sigma 2 pixels. Regressing the picture's detail on the
     sharp one's leaves the part that came back (the fit; 1 is all, more is exaggerated) and the part

@@ -36,10 +36,10 @@ class Example:
 
 
 def find_real_pairs(folder: Path) -> list[Example]:
-    """The pairs of a folder in order of their names; other photographs in it are left alone.
+    """The pairs of a folder in order of their names; other photographs are ignored.
 
     Args:
-        folder: holds `<name>_blurred.*`, `<name>_sharp.*` and, if wanted, `<name>_mask.*`.
+        folder: holds `<name>_blurred.*`, `<name>_sharp.*` and optionally `<name>_mask.*`.
 
     Raises:
         ExampleError: if there is no such folder, no pair in it, or a half is missing or double.

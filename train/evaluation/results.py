@@ -46,7 +46,7 @@ def evaluated_in(evaluations_dir: Path) -> list[str]:
 
 
 def read_evaluation(run_dir: Path, name: str) -> dict:
-    """What `metrics.json` holds of one evaluation of a run.
+    """The content of `metrics.json` of one evaluation of a run.
 
     Raises:
         NoEvaluationError: if there is none, or it is not finished.
@@ -64,7 +64,7 @@ def read_evaluation(run_dir: Path, name: str) -> dict:
 
 
 def read_evaluations(run_dir: Path) -> dict[str, dict]:
-    """All whole evaluations of a run by name; one that is damaged is named and left out."""
+    """All complete evaluations of a run by name; damaged ones are named and left out."""
     found = {}
     for name in evaluated_in(run_dir / "evaluation"):
         try:
@@ -80,7 +80,7 @@ def read_evaluations(run_dir: Path) -> dict[str, dict]:
 
 
 def read_scores(folder: Path, num_images: int) -> list[dict]:
-    """The scores of all images of a whole evaluation, each with its "id".
+    """The scores of all images of a complete evaluation, each with its "id".
 
     Raises:
         DamagedRecordError: if there are not as many as `metrics.json` says.

@@ -16,7 +16,7 @@ POOLED = "pooled"  # the note that the radius is estimated from the neighborhood
 
 
 def notes_of(weights: str, step: int, generator: str) -> dict[str, str]:
-    """What an ONNX file says of itself; its weights are `Run.weights_hash` of before loading."""
+    """The notes of an ONNX file; its weights are `Run.weights_hash` from before loading."""
     multiple = str(SIZE_MULTIPLES[generator])
     return {"format": ONNX_FORMAT, "weights": weights, "step": str(step), "multiple": multiple}
 
@@ -37,6 +37,6 @@ def read_onnx_file(path: Path) -> bytes | None:
 
 
 def hash_file(path: Path, content: bytes) -> tuple[Path, str]:
-    """The file beside an ONNX file, and what it holds, as `sha256sum -c` reads it."""
+    """The hash file beside an ONNX file, and its content, for `sha256sum -c`."""
     line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
     return path.with_name(f"{path.name}.sha256"), line

@@ -42,7 +42,7 @@ def export(
         out_dir: gets `savedmodel/`, `generator.onnx`, `generator.tflite` and `run/`.
         pictures: blurred test pictures, uint8, (height, width, 3), of one size.
         formats: some of "savedmodel", "onnx", "tflite" and "run".
-        notes: what ONNX says of itself, see `train.export.notes_of`.
+        notes: of the ONNX file, see `train.export.notes_of`.
         run: that the generator is of; "run" has its records.
 
     Returns:
@@ -78,7 +78,7 @@ def export(
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of `path` once it is whole."""
+    """A folder to fill, which replaces `path` when it is complete."""
     part = path.with_name(f".{path.name}.part")
     with contextlib.suppress(OSError):
         part.unlink()  # a file that stands in its place

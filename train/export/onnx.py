@@ -48,7 +48,7 @@ class Graph:
         return name
 
     def option(self, estimate: str, name: str, shape: tuple) -> str:
-        """An estimate that who runs the model may replace by an input; zeros leave it."""
+        """An estimate that an input of the model may replace; zeros keep it."""
         self.options[name] = shape
         axes = list(range(len(shape)))
         given = self.add("ReduceMax", [name], axes=axes, keepdims=1)
@@ -86,7 +86,7 @@ class Graph:
         return graph
 
     def estimator(self, probs: str, noise: str) -> onnx.ModelProto:
-        """The part that estimates probabilities of radii, and the noise; a model of its own."""
+        """The part that estimates probabilities of radii, and the noise, as a separate model."""
         ends = {f"estimated_{RADIUS_LAYER}": PROBS_SHAPE, f"estimated_{NOISE_LAYER}": (1, 1, 1, 1)}
         for value, end in zip((probs, noise), ends, strict=True):
             self.nodes.append(helper.make_node("Identity", [value], [end]))
@@ -122,8 +122,8 @@ def onnx_of(
     """The generator as an ONNX model of the same input and output.
 
     Args:
-        notes: what the file says of itself, as metadata; see `train.export.notes_of`.
-        half: stores weights in half precision; what is computed stays in single.
+        notes: metadata of the file; see `train.export.notes_of`.
+        half: stores weights in half precision; computation stays in single.
 
     Returns:
         a model from "blurred" to "restored", both float32, (1, height, width, 3), RGB, -1..1. One

@@ -14,7 +14,7 @@ from scipy.special import j0, j1
 
 
 class Blur(NamedTuple):
-    """Blurs of one size: apertures whose edges differ, all of a disc's variance."""
+    """Blurs of one size: apertures with different edges and the variance of one disc."""
 
     radius: float  # of that disc, pixels
     softness: tuple[float, ...]  # of each edge: sigma of a Gaussian, in radii of the aperture
@@ -32,7 +32,7 @@ class Inverses(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """What the estimate of the radius expects of pictures, before it sees one."""
+    """The assumptions of the radius estimate about pictures."""
 
     slopes: tuple[float, ...]  # powers of the frequency that energies of sharp pictures fall with
     rest: float  # that blur does not take, in energies of rounding and JPEG at quality 95
@@ -95,7 +95,7 @@ def lens_transfers(blur: Blur, frequency: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def inverse_filter(blur: Blur, reach: int, rest: float, white: float = 0.0) -> np.ndarray:
-    """What has to be added to a picture blurred by a lens to sharpen it, as a short filter.
+    """A short filter whose result, added to a picture blurred by a lens, sharpens it.
 
     The least-squares inverse of all its apertures at once, among the filters of that reach
     that look the same turned. It leaves alone the frequencies on which they do not agree. A
@@ -119,7 +119,7 @@ def inverse_filter(blur: Blur, reach: int, rest: float, white: float = 0.0) -> n
 
 @functools.cache
 def tent_basis(reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """What round filters are put together of, and the transfer function of each, flat."""
+    """The basis of round filters, and the transfer function of each, flat."""
     distance = distances(reach)
     tents = np.array([np.maximum(0, 1 - np.abs(distance - radius)) for radius in range(reach + 1)])
     return tents, np.array([spectrum(tent, 128).real.ravel() for tent in tents])

@@ -194,7 +194,7 @@ def normalized(x: tf.Tensor, normalization: str, seed: int) -> tf.Tensor:
 
 
 class Seeds:
-    """Gives each layer a seed of its own, so that two builds have equal weights."""
+    """Gives each layer its own seed, so that two builds have equal weights."""
 
     def __init__(self, seed: int) -> None:
         self.last = seed * 1000

@@ -43,13 +43,13 @@ def training_charts(log_path: Path) -> list[dict]:
 
 
 def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str = "") -> dict:
-    """What the template's macro needs to draw named lines; none where there is nothing to draw.
+    """The data of a line chart for the template's macro; none if there is nothing to draw.
 
     Args:
-        title: what is drawn, with its unit.
+        title: of the values, with their unit.
         x_label: the same of the horizontal axis.
         lines: points (x, y) of each line by name; those that are not finite are left out.
-        note: what the reader should know beside.
+        note: for the reader, below the chart.
     """
     finite = {
         name: kept
@@ -73,7 +73,7 @@ def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str 
 
 
 def histogram(title: str, x_label: str, values: Sequence[float]) -> dict:
-    """A chart of how often values fall into each of some equal bins, one edge of which is 0.
+    """A histogram with equal bins, one edge of which is 0.
 
     There are the more bins the more values there are, so that most hold several.
     """

@@ -60,10 +60,10 @@ RIPPLES_NOTE = (
 def write_page(
     run_dir: Path, name: str, evaluations: Mapping[str, Mapping], data: DataFolder
 ) -> Path:
-    """Writes `report.html` from what an evaluation left, without evaluating again.
+    """Writes `report.html` from the files of an evaluation, without evaluating again.
 
     Args:
-        run_dir: holds the run, whose `settings.json` or `log.csv` may be missing.
+        run_dir: of the run; its `settings.json` or `log.csv` may be missing.
         name: of the evaluated set or folder of real pairs.
         evaluations: of the run by name, see `read_evaluations`.
         data: holds the pictures of a set.
@@ -103,7 +103,7 @@ def write_page(
 def commands_of(
     run_dir: Path, name: str, metrics: Mapping, record: RunRecord | None, data: DataFolder
 ) -> list[str]:
-    """What makes sets, run, evaluation and page again, with the folders as they were typed."""
+    """The commands that make sets, run, evaluation and page again, with the typed folders."""
     run, scored = f"RUN={shlex.quote(run_dir.name)}", f'KERNEL="{name}"'
     set_names = [*(record.kernels if record else ()), *([] if "real" in metrics else [name])]
     commands = [
@@ -180,7 +180,7 @@ def sheets_of(scores: Sequence[dict], folder: Path) -> list[tuple[dict, str]]:
 
 
 def template(name: str, *folders: Path) -> jinja2.Template:
-    """A template of these folders, or else of this one; what is put into it is escaped."""
+    """A template of these folders, or else of this one; its values are escaped."""
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,

@@ -31,7 +31,7 @@ def bars_of(picture: np.ndarray) -> list[int]:
 
 
 def filled(picture: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
-    """A picture in which all that is not seen is like what is seen around it.
+    """A picture whose hidden pixels are filled from the visible pixels around them.
 
     Each hidden pixel is a mean of the nearest seen ones to its left and right, above and below,
     weighted by how near they are; so nothing jumps where the hidden begins.

@@ -39,7 +39,7 @@ class NothingRestoredError(TrainError):
 
 
 class Target(NamedTuple):
-    """What is made of one photograph."""
+    """The files that are made from one photograph."""
 
     source: Path
     result: Path  # PNG
@@ -63,7 +63,7 @@ class Wanted(NamedTuple):
     device: str = "auto"  # "cpu" refuses accelerators; see `train.restore.session`
 
     def noted(self, weights: str, mask: Path | None) -> str:
-        """What results note of it."""
+        """The note in results."""
         parts = [f"way {RESTORE_VERSION}", f"strength {self.strength:g}", f"detail {self.detail:g}"]
         if self.limits_px:
             parts.append("blur {:g}-{:g}".format(*self.limits_px))
@@ -120,7 +120,7 @@ def deblur_photographs(
 
 
 def deblur(engine: Engine, targets: Sequence[Target], wanted: Wanted = DEFAULTS) -> None:
-    """Restores photographs to PNG files, and says of each how blurred it was.
+    """Restores photographs to PNG files, and prints how blurred each one was.
 
     What is there already, made of the same photograph in the same way, is left as it is. Colors
     become sRGB, as a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and
@@ -322,12 +322,12 @@ def find_photographs(inputs: Sequence[Path], out_dir: Path | None) -> list[Path]
 
 
 def note_of(source: Path, how: str = "") -> str:
-    """What results note: a hash of their photograph, and how they were made of it."""
+    """The note in results: a hash of their photograph, and how they were made."""
     return f"sha256 {sha256_of(source)}; {how}"
 
 
 def noted(path: Path) -> str | None:
-    """What a result notes, "" for nothing; None if the file is not ours, or not there."""
+    """The note of a result, "" for none; None if the file is not ours or does not exist."""
     if path.suffix == ".png":
         return source_of(path)
     try:
@@ -350,7 +350,7 @@ def check_ours(path: Path, note: str) -> None:
 
 @contextlib.contextmanager
 def result_file(path: Path, note: str) -> Iterator[BinaryIO]:
-    """A result to fill; it appears once it is whole, and only over an earlier one of its own.
+    """A result to fill; it appears when it is complete, and replaces only an earlier result.
 
     Raises:
         NothingRestoredError: if a file is there that is no earlier result; see `check_ours`.

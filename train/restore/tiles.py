@@ -16,7 +16,7 @@ Estimate = Callable[[np.ndarray], np.ndarray]  # a picture to values of its cell
 def corrected_strips(
     correct: Correct, photo: np.ndarray, multiple: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """What is to be added to a picture of any size, from its top to its bottom.
+    """The change of a picture of any size, strip by strip from its top to its bottom.
 
     Up to 2048 pixels a side it is done whole, continued at its edges to a size the network takes.
     Beyond, in tiles of one size that overlap. A network that looks no further than 128 pixels gives
@@ -27,7 +27,7 @@ def corrected_strips(
     Args:
         correct: from (height, width, 3), its top and its left, to a change of that shape, float32.
         photo: shape (height, width, 3), of any type.
-        multiple: what the network's input must be a multiple of, pixels; divides 1024.
+        multiple: the sides of the network's input must be multiples of this, pixels; divides 1024.
 
     Returns:
         the top of each strip, and its change, float32 (rows, width, 3).
@@ -67,7 +67,7 @@ def faded(
 
 
 def survey(estimate: Estimate, photo: np.ndarray, cell: int) -> np.ndarray:
-    """What is estimated of each cell of a picture, strip by strip; float16, as it is much.
+    """The estimate for each cell of a picture, strip by strip; float16, to save memory.
 
     The estimate takes sides divisible by the cell's, which divides 256 pixels.
     """
