@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import signal
 
 import pytest
 from helpers.make_calls import write_clone
 from helpers.pair_files import write_matched_folders, write_photos
 
 MOST_WORKERS = 4  # one that has met TensorFlow holds about 1 GB
+
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:  # by `nohup .. &`; children inherit it
+        signal.signal(number, lambda *_: None)
 
 
 def pytest_xdist_auto_num_workers(config):

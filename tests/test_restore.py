@@ -13,6 +13,7 @@ from helpers.plain_run import write_plain_run
 from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
+from prepare.records import files
 from train.dataset import write_picture
 from train.restore import restore_photograph
 from train.restore.engine import open_engine
@@ -194,12 +195,20 @@ def test_names_are_told_apart_or_refused(tmp_path: Path) -> None:
 
 
 def test_a_result_that_came_meanwhile_is_not_replaced(
-    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+    tmp_path: Path,
+    photo: np.ndarray,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_picture(tmp_path / "one" / "a.png", photo)
     write_picture(tmp_path / "two" / "a.png", 255 - photo)
     first, second = (plan([tmp_path / name], tmp_path / "out") for name in ("one", "two"))
-    deblur(NOTHING, first)
+
+    def first_comes(_: int) -> None:
+        monkeypatch.undo()
+        deblur(NOTHING, first)
+
+    monkeypatch.setattr(files, "to_disk", first_comes)  # at the last moment
     with pytest.raises(NothingRestoredError, match="1 of 1 could not be restored"):
         deblur(NOTHING, second)
     assert "no earlier result of this photograph" in capsys.readouterr().out

@@ -11,8 +11,9 @@ import secrets
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -37,7 +38,9 @@ class NotRegularError(OSError):
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+def atomic_file(
+    path: Path, *, sync: bool = True, check: Callable[[], None] | None = None
+) -> Iterator[BinaryIO]:
     """A file to fill, which appears at `path`, in a folder made if needed, only once it is whole.
 
     Nothing is written through a link: one at `path` is replaced, not the file that it leads to.
@@ -46,6 +49,7 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         path: of the file; its mode follows the umask.
         sync: whether its bytes are on the disk before it gets its name. Many small files are
             written faster without; `os.sync` then stands before what names them.
+        check: raises if what is at `path` by now must stay.
 
     Raises:
         OSError: when it cannot be written, with its path; nothing is left behind.
@@ -59,7 +63,8 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             file.flush()
             if sync:
                 to_disk(descriptor)
-            os.replace(part, path)  # while it is open, and so marked as in use
+            put = partial(link_or_replace, check=check) if check else os.replace
+            put(part, path)  # while it is open, and so marked as in use
         if sync:
             with contextlib.suppress(OSError):  # a system that brings no folder to the disk
                 descriptor = os.open(path.parent, os.O_RDONLY)
@@ -75,6 +80,17 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             if not named or PART_NAME.fullmatch(named):
                 raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
+
+
+def link_or_replace(part: Path, path: Path, check: Callable[[], None]) -> None:
+    """Gives a part its name, and sees whether another writer came first."""
+    try:
+        os.link(part, path)
+    except OSError:  # it is there, or the file system has no links
+        check()
+        os.replace(part, path)
+    else:
+        part.unlink()
 
 
 def to_disk(descriptor: int) -> None:

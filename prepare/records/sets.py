@@ -154,7 +154,8 @@ def usual_sets(blurred_dir: Path) -> list[str]:
         PrepareError: if there is none, or several; names those to choose from.
     """
     found = set_names(blurred_dir)
-    noted = read_json(blurred_dir / OF_DATASET, dict[str, list[str]], HINT) or {}
+    hint = "remove it, or name sets with KERNEL=.."
+    noted = read_json(blurred_dir / OF_DATASET, dict[str, list[str]], hint) or {}
     if chosen := [name for name in noted.get("sets", []) if name in found]:
         return chosen
     if not found:

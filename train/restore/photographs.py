@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -298,7 +299,7 @@ def plan(
                     f"{other} and {source} would have results of the same name; "
                     "rename one of them, or restore it into another folder (OUT=...)"
                 )
-            if path.exists():
+            if os.path.lexists(path):
                 check_ours(path, note_of(source))
     return targets
 
@@ -340,7 +341,7 @@ def noted(path: Path) -> str | None:
 
 def check_ours(path: Path, note: str) -> None:
     """Raises NothingRestoredError for a file that is no result of the photograph of a note."""
-    earlier = noted(path)
+    earlier = noted(path) if os.path.lexists(path) else ""
     if earlier is None or (earlier and earlier.split(";")[0] != note.split(";")[0]):
         raise NothingRestoredError(
             f"{path} exists and is no earlier result of this photograph; name another folder "
@@ -355,10 +356,8 @@ def result_file(path: Path, note: str) -> Iterator[BinaryIO]:
     Raises:
         NothingRestoredError: if a file is there that is no earlier result; see `check_ours`.
     """
-    with atomic_file(path) as file:
+    with atomic_file(path, check=partial(check_ours, path, note)) as file:
         yield file
-        if os.path.lexists(path):  # by now: another process may have written one of this name
-            check_ours(path, note)
 
 
 def write_comparison(path: Path, before_u8: np.ndarray, after_u8: np.ndarray, note: str) -> None:
