@@ -141,7 +141,7 @@ def test_what_is_shown_and_written_is_what_deblur_makes(
     asked = {"photo": photo, "run": "run-01", "limits": [2, 4]}
     while "percent" in (told := studio.post("restore/look", asked).json):
         """The blur of the whole is estimated first."""
-    assert "blur of 3.0 to 3.0 pixels" in told["seen"]
+    assert "blur radius 3.0 pixels" in told["seen"]
     assert (told["highest"], told["subject"], picture_in(told["map"]).size) == (4, None, (75, 50))
     told = studio.post("restore/place", asked | {"top": 128, "left": 128, "side": 128}).json
     before, after = (np.asarray(picture_in(told[name]), int) for name in ("before", "after"))
@@ -468,7 +468,7 @@ def test_a_photograph_is_restored_in_the_page(studio: RunningStudio, folder: Pat
     with browser_of(studio, 390, 844, True) as browser:
         browser.press("#files", str(folder / "IMG 1.jpg"))
         browser.run(SET.format("run", "run-01"))
-        browser.wait_for(f"{TEXT.format('#seen')}.includes('blur of 3.0 to 3.0 pixels')")
+        browser.wait_for(f"{TEXT.format('#seen')}.includes('blur radius 3.0 pixels')")
         browser.wait_for(f"{TEXT.format('#rest-at')} === 'all of it is restored here'")
         at = "return document.querySelector('#stage').style.getPropertyValue('--at')"
         browser.press("#divider", ARROW_RIGHT)

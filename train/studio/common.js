@@ -11,12 +11,14 @@ export async function post(address, content) {
     body: isFile ? content : JSON.stringify(content),
   });
   const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error);
-  problem.textContent = "";
+  const [of] = address.split("?");
+  if (!answer.ok) throw Object.assign(new Error(told.error), { of });
+  if (problem.dataset.of === of) problem.textContent = "";
   return told;
 }
-// What is wrong is said in one place; a server that has ended answers nothing.
+// What is wrong is said in one place, until the same goes well; a server that has ended answers nothing.
 export const tell = (error) => {
+  problem.dataset.of = error.of ?? "";
   problem.textContent = error instanceof TypeError && /fetch/i.test(error.message) ? "the studio does not answer; is `make studio` still running?" : error.message;
 };
 // One request at a time, and of those that wait only the newest: a slider asks for more than can be made.

@@ -2,7 +2,7 @@
 import { $, all, on, post, tell } from "./common.js";
 
 export const job = { runs: false, isStopped: false };
-let announced = "", polls = null;
+let announced = "";
 function show(told) {
   if (job.runs !== (told.state === "running")) {
     job.runs = told.state === "running";
@@ -38,8 +38,7 @@ async function poll() {
 export async function run(address, content) {
   job.isStopped = false;
   show(await post(address, content));
-  polls = poll();
-  return polls;
+  return poll();
 }
 on(".cancel", "click", async ({ target }) => {
   target.disabled = job.isStopped = true;

@@ -17,8 +17,8 @@ from train.studio import RefusedError
 from train.studio.photographs import data_url, jpeg_of
 
 MAP_PX = 800  # longest side of a map that lies over the photograph
-# What a photograph of two depths has: medians apart by so many pixels, in so much of it each.
-DEPTHS_APART_PX, LEAST_DEPTH = 1.5, 0.05
+# What a photograph of two depths has: medians apart, in so much of it each.
+DEPTHS_APART_TIMES, DEPTHS_APART_PX, LEAST_DEPTH = 1.25, 1.5, 0.05
 NUM_THRESHOLDS = 32  # between both, that are tried
 
 
@@ -146,8 +146,9 @@ def subject_of(radius_px: np.ndarray) -> Image.Image | None:
     if thresholds[-1] - thresholds[0] < DEPTHS_APART_PX:
         return None
     far = radius_px > min(thresholds, key=spread_within)
-    apart_px = np.median(radius_px[far]) - np.median(radius_px[~far])
-    if apart_px < DEPTHS_APART_PX or not LEAST_DEPTH < far.mean() < 1 - LEAST_DEPTH:
+    near_px, far_px = np.median(radius_px[~far]), np.median(radius_px[far])
+    is_apart = far_px > DEPTHS_APART_TIMES * near_px + DEPTHS_APART_PX
+    if not is_apart or not LEAST_DEPTH < far.mean() < 1 - LEAST_DEPTH:
         return None
     return Image.fromarray(np.where(far, 0, 255).astype(np.uint8))
 

@@ -23,7 +23,7 @@ from prepare.photographs.reader import DATASET_PIXELS, photographs_in, read_phot
 from train.studio import RefusedError
 
 MOST_BYTES = 1 << 28  # of an upload
-MOST_UPLOADS = 100  # that are kept
+MOST_UPLOADS, MOST_UPLOADED_BYTES = 100, 1 << 32  # that are kept
 SMALL_PX = 144  # longest side of a picture in the strip of them
 MOST_NAMED = 300  # originals that the page offers by name
 SHOWN_PX = 1600  # longest side of a picture on the page
@@ -64,9 +64,10 @@ class Photographs:
 
         Raises RefusedError if it is too large or one too many, cut off, or cannot be read.
         """
-        if len(self.uploads) >= MOST_UPLOADS:
-            reason = f"the page keeps {MOST_UPLOADS} photographs; remove some, or restore their "
-            raise RefusedError(413, f"{reason}folder with `make deblur IN=folder`")
+        kept = [each.path.stat().st_size for each in self.uploads]
+        if len(kept) >= MOST_UPLOADS or sum(kept) + num_bytes > MOST_UPLOADED_BYTES:
+            reason = f"the page keeps {MOST_UPLOADS} photographs of 4 GB in all; remove some, or "
+            raise RefusedError(413, f"{reason}restore their folder with `make deblur IN=folder`")
         if num_bytes > MOST_BYTES:
             reason = f"an upload has more than {MOST_BYTES:,} bytes; restore it with `make deblur`"
             raise RefusedError(413, reason)

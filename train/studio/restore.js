@@ -12,7 +12,7 @@ let version = 0, known = false, subject = null;
 function limits(text) {
   if (/^(auto)?$/i.test(text.trim())) return null;
   const ends = text.split("-").map(Number);
-  if (ends.length > 2 || ends.some((each) => Number.isNaN(each))) throw new Error("blur must be auto, a radius as in 6, or its limits as in 4-9");
+  if (ends.length > 2 || ends.some((each) => Number.isNaN(each))) throw Object.assign(new Error("blur must be auto, a radius as in 6, or its limits as in 4-9"), { of: "restore/look" });
   return [ends[0], ends.at(-1)];
 }
 function request(photo) {

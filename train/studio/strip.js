@@ -52,7 +52,8 @@ async function take(files) {
     } catch (error) { failed.push(error); if (error instanceof TypeError) break; }
   }
   $("#taking").textContent = "";
-  if (failed.length) tell(failed.length === 1 ? failed[0] : new Error(`${failed.length} of ${files.length} are not taken; the first: ${failed[0].message}`));
+  if (failed.length > 1) failed[0].message = `${failed.length} of ${files.length} are not taken; the first: ${failed[0].message}`;
+  if (failed.length) tell(failed[0]);
 }
 // Files of folders, too; what is no photograph is passed over there.
 const isPhotograph = (file) => /\.(png|jpe?g|jpe|jfif|webp|bmp|tiff?|hei[cf]|avif|gif)$/i.test(file.name) && !file.name.startsWith(".");
