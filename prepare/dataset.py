@@ -27,8 +27,8 @@ def make_dataset(
 ) -> None:
     """Collects the originals that are asked for, and makes the missing pairs.
 
-    Of a part of the data folder it makes what one of several machines is to make, which the same
-    command without a part takes into the whole.
+    For a part of the data folder it makes the share of one of several machines. The same call
+    without a part joins the parts.
 
     Raises:
         SettingError: before anything else, if a setting makes no sense.

@@ -109,13 +109,13 @@ def with_ids(
 ) -> list[Original]:
     """Photographs with their ids, or with why they can have none.
 
-    The id is the name without its extension. Of several photographs of one name in different
-    folders the first has it; before those of the others stands the name of their folder, as in
-    101-IMG_0001. Where a disk does not tell case, FACE would replace face: they are one name.
+    The id is the name without its extension. If several folders have a photograph of one name, the
+    first keeps it, and the others get the name of their folder in front: 101-IMG_0001. Some disks
+    ignore case, so that FACE would replace face; both count as one name.
 
     Args:
         paths: of the photographs.
-        given: ids that photographs have already; they keep them, whatever stands before them now.
+        given: ids that photographs already have and keep.
         known_ids: ids of all images; a photograph of that very name comes before others.
     """
     spellings = {image_id.casefold(): image_id for image_id in known_ids}
@@ -178,7 +178,7 @@ class OwnPhotographs:
     def __init__(
         self, paths: Sequence[Path], data: DataFolder, known_ids: Collection[str] = ()
     ) -> None:
-        """Looks at the links that there are: one tells which id its photograph was given."""
+        """Reads the existing links, each of which stores the id of its photograph."""
         self.log, self.folder = seen_photographs(data), data.originals / "folder"
         self.seen = {photograph.id: photograph for photograph in self.log.read()}
         self.copies: set[str] = set()  # names of what is no link
@@ -216,8 +216,8 @@ class OwnPhotographs:
     ) -> set[str]:
         """Ids in `done_ids` whose photograph has changed since their pair was made.
 
-        Content is read where the photograph's state is not the one that is known. `relink` lets the
-        links lead to photographs that were moved, and notes what was read.
+        A photograph is read only if its state has changed. `relink` updates links to photographs
+        that were moved, and records the states that were read.
         """
         changed, read = set(), []
         for original in self.originals:

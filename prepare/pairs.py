@@ -107,8 +107,8 @@ def write_pairs(
         data: where everything goes; pictures of the same id are replaced.
         sets: the blurred sets, all made from one reading of the original.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
-        keep_originals: else those that were fetched or drawn are removed once used; what lies
-            elsewhere and is linked in stays.
+        keep_originals: otherwise downloaded and drawn ones are removed after use; linked files stay
+            where they are.
 
     Raises:
         PrepareError: of the source, after everything that it gave was made; or if a worker

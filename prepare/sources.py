@@ -35,7 +35,7 @@ FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """Which originals are wanted."""
+    """The originals to collect."""
 
     source: str  # "ffhq", "drive", "mirror", "folder" or "sample"
     num_images: int  # in all
@@ -122,8 +122,8 @@ def check_same_source(images: Mapping[str, ImageRecord], manifest_path: Path, so
 def count_missing(wanted: SourceSettings, num_known: int, done_ids: Collection[str]) -> int:
     """How many pairs are still to be made, given those that are complete.
 
-    FFHQ's images are wanted by id. Of other sources any `num_images` will do, and the `num_known`
-    in the manifest count as wanted, so that a new blurred set is made for all of them.
+    FFHQ's images are chosen by id. For other sources any `num_images` count, and the `num_known` in
+    the manifest are always included, so that a new blurred set is made for all of them.
     """
     if wanted.ffhq.ids or wanted.source in FFHQ_SOURCES:
         return len(set(wanted_ids(wanted.ffhq.ids, wanted.num_images)) - set(done_ids))
@@ -135,8 +135,8 @@ def ids_of_part(
 ) -> tuple[set[str], set[str]]:
     """Ids of the images that a part is to make, and of those that it leaves to the others.
 
-    A part makes what it can of the first `num_images` originals. What takes the place of those
-    that cannot be used is for the command that joins the parts to find.
+    A part makes what it can from the first `num_images` originals. The command that joins the parts
+    replaces those that cannot be used.
     """
     if wanted.source in FFHQ_SOURCES:
         ids = wanted_ids(wanted.ffhq.ids, wanted.num_images)

@@ -37,11 +37,11 @@ def in_order(
         work: a function of a module, called with the arguments of an item, in another process.
         items: (item, arguments); pulled one by one, never more than can still be wanted.
         num_workers: processes. One is this process itself.
-        num_wanted: how many more results may be wanted.
-        expected_errors: handed on in place of a result.
+        num_wanted: the largest number of further results.
+        expected_errors: returned in place of a result.
 
     Raises:
-        PrepareError: if a worker was killed; what `items` raised, once all it gave was handed on.
+        PrepareError: if a worker was killed; errors of `items` follow after all their results.
     """
     source, ended = iter(items), None
     running: deque[tuple[Any, Future]] = deque()

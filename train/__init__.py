@@ -8,4 +8,4 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class TrainError(RuntimeError):
-    """A stage of training or restoring cannot go on; the message says what to do next."""
+    """A stage of training or restoring cannot continue; the message says what to do next."""

@@ -55,7 +55,7 @@ def save(manager: tf.train.CheckpointManager, step: int) -> None:
 
 
 def reason_of(error: tf.errors.OpError) -> str:
-    """What TensorFlow says of an error, without names of its operation and temporary file."""
+    """The message of a TensorFlow error, without names of its operation and temporary file."""
     line = error.message.splitlines()[0].rpartition("}} ")[2]
     return line.partition(" [Op:")[0].rpartition("; ")[2]
 
@@ -71,7 +71,7 @@ def save_generator(generator: keras.Model, folder: Path, step: int) -> None:
 
 
 def remove_leftovers(run: Run) -> None:
-    """Removes what a killed training left half written; for who holds the run's lock."""
+    """Removes incomplete files of a killed training; the caller holds the run's lock."""
     remove_old_parts(run.path)
     for folder in (run.path, run.best_dir, run.pixel_dir):
         for path in [*folder.glob("ckpt-*_temp"), *folder.glob("ckpt-*.tempstate*")]:
@@ -84,8 +84,8 @@ def resume_or_start(
     """Brings a run to its newest checkpoint, or a new one to the weights of its `source`.
 
     Returns:
-        the record, with what the weights were, and whether they have been loaded just now. Then the
-        record is to be written, and after it the first checkpoint: the other run is needed no more.
+        the record, with the origin of the weights, and whether they were just loaded. If so, write
+        the record and then the first checkpoint; after that the other run is no longer needed.
 
     Raises:
         UnfitRunError: if the weights are not those that the run was begun with, if there are
@@ -122,7 +122,7 @@ def resume_or_start(
 
 
 def holds_generator_alone(checkpoint: Path) -> bool:
-    """Whether a checkpoint is as `save_generator` writes it: no training can go on from it."""
+    """Whether a checkpoint is from `save_generator`, so that no training can continue from it."""
     try:
         names = [name for name, _ in tf.train.list_variables(str(checkpoint))]
     except tf.errors.OpError:  # it is damaged

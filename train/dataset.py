@@ -195,7 +195,7 @@ def is_cached(pairs: Pairs, cache: str) -> bool:
 
 @contextlib.contextmanager
 def explain_damaged_picture(pairs: Pairs) -> Iterator[None]:
-    """Turns TensorFlow's complaint about a picture into an UnmatchedPairsError that says which."""
+    """Turns TensorFlow's error about a picture into an UnmatchedPairsError that names it."""
     import tensorflow as tf
 
     try:
@@ -278,8 +278,8 @@ def overlay(
 ) -> "tuple[tf.Tensor, tf.Tensor]":
     """Lays something sharp over both pictures of a pair: another picture, or one color.
 
-    What is hidden behind it is blurred with the rest, as behind a thumb or a frame: an inverse of
-    the blur must not look across the edge.
+    The part behind it is blurred with the rest, as behind a thumb or frame. An inverse of the blur
+    must not look across the edge.
 
     Args:
         blurred, sharp: (side, side, 3), 0..255.
@@ -342,9 +342,9 @@ def rescale(
 ) -> "tuple[tf.Tensor, tf.Tensor]":
     """Shows half of all pairs up to `scales` times smaller: other radii of blur, and other detail.
 
-    Never larger: what is sharp would be soft, and a network that is to leave it alone leaves small
-    blurs alone as well. Nor smaller than `side`. Pair and seed are those of `augment`, and a seed
-    for what comes next is returned beside the pair.
+    Never larger: sharp pictures would become soft, and a network that learns to keep them keeps
+    small blurs too. Never smaller than `side`. Takes pair and seed of `augment`, and returns a
+    pair and a seed for the next step.
     """
     import tensorflow as tf
 

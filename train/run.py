@@ -319,8 +319,8 @@ def plan_start(
 ) -> StartPlan:
     """How a run is trained: by the settings it was begun with or starts from, and the typed ones.
 
-    A run that was begun keeps all that nobody changes now: what is usual may change, and the run
-    that it started from may have changed or vanished.
+    An existing run keeps all settings that are not typed now: defaults may change, and the run that
+    it started from may have changed or disappeared.
 
     Args:
         runs_dir, name, pretrained_dir: of the run that is to be trained; see `find_run`.

@@ -78,8 +78,8 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """The optimizer of one network; its rate follows the run's own `step`.
 
-    A discriminator that sets in late starts at the rate that the generator has by then: with a rate
-    of its own beginning it ran far ahead, and the generator lost detail to no gain.
+    A discriminator that starts late begins with the generator's rate at that step. With its own
+    first rate it ran far ahead, and the generator lost detail without a gain.
     """
     warmup = round(WARMUP_SHARE * num_steps)
 
@@ -157,8 +157,8 @@ def update_ema(state: TrainState) -> None:
 def discriminator_subset(batch: int, share: float) -> list[int]:
     """The pictures of a batch that the discriminator sees: the first, and evenly on from there.
 
-    Several devices, each with its own part of a batch, see what one does, if each sees whole
-    pictures; a share of one picture is one.
+    Several devices, each with a part of a batch, see the same pictures as one device, if each sees
+    whole pictures; the share of one picture is one.
     """
     numbers = [math.ceil(share * number - 1e-9) for number in range(batch + 1)]
     return [at for at in range(batch) if numbers[at + 1] > numbers[at]]

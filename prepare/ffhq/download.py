@@ -73,7 +73,7 @@ def host_of(url: str) -> str:
 
 @dataclass
 class Client:
-    """What all requests of one run share: patience, a count of bytes, a way to stop them."""
+    """The state shared by all requests of one run: limits, a count of bytes, a way to stop."""
 
     settings: FfhqSettings
     on_bytes: Callable[[int], object] = lambda num_bytes: None
@@ -237,9 +237,9 @@ def fetch_file(
 ) -> str:
     """Downloads a file to `path`, where it appears only when it is complete and correct.
 
-    Until then it is `<path>.part`, which stays when the download fails, and with which the next
-    call goes on. Wrong bytes are removed and fetched once more from the start, since the fault may
-    lie in an old part.
+    Until then it is `<path>.part`. If the download fails, this part stays, and the next call
+    continues it. Wrong bytes are removed and downloaded once more from the start, since an old part
+    may be the cause.
 
     Args:
         check: called with the content, and its result returned; raises IntegrityError if that is
@@ -273,7 +273,7 @@ def fetch_file(
 
 
 def read_growing(client: Client, url: str, path: Path) -> Iterator[bytes]:
-    """Blocks of a file of which a beginning is kept: those at hand, then fetched ones, kept too.
+    """Blocks of a file whose beginning is on disk: first those, then downloaded ones, also kept.
 
     Raises DownloadError as `fetch_blocks`, and OSError if the file cannot be written.
     """

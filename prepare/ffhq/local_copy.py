@@ -152,7 +152,7 @@ class VerifiedFiles:
     def reverify(self, image_id: str, entry: Entry | None) -> Iterator[Original]:
         """The image, if one of its files turns out right; wrong ones are removed.
 
-        Its MD5 is right where it is what was recorded, or what NVIDIA's metadata says in `entry`.
+        Its MD5 must be the recorded one, or that of NVIDIA's metadata in `entry`.
         """
         known = self.by_id.get(image_id)
         for path in self.files(image_id):

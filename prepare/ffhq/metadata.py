@@ -131,8 +131,8 @@ def wanted_ids(ids: str | None, num_images: int) -> list[str]:
 def read_entries(blocks: Iterable[bytes]) -> Iterator[tuple[str, Entry | None]]:
     """(id, entry) of each image that the metadata names, in the metadata's order.
 
-    Each entry is read by Python's own parser, which bounds how deep it goes. An entry that is not
-    as NVIDIA writes them is None. ValueError behind the last that is whole, if what comes is none.
+    Python's own parser reads each entry, which limits its depth. An entry in another form than
+    NVIDIA's is None. Raises ValueError after the last complete entry if the rest is damaged.
     """
     key = re.compile(r'\s*[{,]\s*"([0-9]{1,5})"\s*:\s*(?=\{)')
     # As float: a number of any length is one then.

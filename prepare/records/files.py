@@ -48,7 +48,7 @@ def atomic_file(
     Args:
         path: of the file; its mode follows the umask.
         sync: whether its bytes are on the disk before it gets its name. Many small files are
-            written faster without; `os.sync` then stands before what names them.
+            written faster without it; then call `os.sync` before writing their names elsewhere.
         check: raises if what is at `path` by now must stay.
 
     Raises:

@@ -65,8 +65,8 @@ class JsonLines(Generic[Record]):
     def append(self, records: Iterable[Record], *, sync: bool = False) -> None:
         """Adds records behind those that are there; from any thread, and beside other processes.
 
-        What a kill left of a last line is cut off before, and a last record that lacks its line
-        end alone gets it. With `sync` they are on the disk when this ends.
+        An incomplete last line of a killed command is removed first. If only the line end is
+        missing, it is added. With `sync` the records are on the disk when this returns.
 
         Raises:
             OSError: if they cannot be written; names the file.

@@ -45,8 +45,8 @@ def evaluate(
 ) -> dict:
     """Restores every blurred picture and writes `per_image.csv` and the pictures.
 
-    Goes on where one of the same context and files was stopped in this folder. `metrics.json` is
-    removed first, and is for the caller to write once all else is there.
+    Continues an evaluation of the same context and files that was stopped in this folder.
+    `metrics.json` is removed first; the caller writes it when everything else is there.
 
     Args:
         restore: from a blurred picture, uint8 (height, width, 3), to the restored one.
@@ -59,11 +59,11 @@ def evaluate(
             sharp pictures restored too, which a network should not change.
 
     Returns:
-        what `metrics.json` holds.
+        the content of `metrics.json`.
 
     Raises:
-        ExampleError: if a pair cannot be read, or does not fit together; or if what is whole in the
-            folder is an evaluation of the other kind, whose name is the same.
+        ExampleError: if a pair cannot be read or does not match; or if the folder holds a complete
+            evaluation of the other kind with the same name.
     """
     if (folder / METRICS).exists() and (folder / SHEETS).exists() != is_real:
         what = "a set" if is_real else "real pairs"

@@ -71,8 +71,8 @@ class Graph:
     def halved(self) -> "Graph":
         """The same with filters of 3x3 pixels in half precision, made single again when loaded.
 
-        They are nearly all there is. Longer ones invert a blur, where what rounding adds would not
-        cancel; those of one pixel weigh the estimate of the blur.
+        They are nearly all of the file. Longer filters invert a blur, where rounding errors would
+        not cancel; filters of one pixel weight the estimate of the blur.
         """
         graph = Graph(options=self.options)
         for name, array in self.weights.items():

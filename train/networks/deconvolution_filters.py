@@ -142,7 +142,7 @@ def radius_discriminant(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The linear function of a blurred picture's log energies on rings that gives its radius.
 
-    Fisher's discriminant, not of examples but of what theory expects: pictures of any contrast,
+    Fisher's discriminant, computed from theory and not from examples: pictures of any contrast,
     blurred by each of BLURS, a little less and a little more, in white noise of that energy.
 
     Returns:
@@ -173,7 +173,7 @@ def expected_log_energies(
 ) -> list[np.ndarray]:
     """Log energies that theory expects behind ring filters, of any blur, contrast and slope.
 
-    White is the energy of the noise in what the filters look at.
+    `white` is the energy of the noise in the input of the filters.
 
     The scale is 1 if the filters look at the halved picture, 2 if at the picture itself: a
     frequency there is twice as high in the halved one, and holds four times as much.

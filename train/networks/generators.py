@@ -26,10 +26,10 @@ def build_residual(channels: int, num_blocks: int, seed: int, pooled: bool = Fal
     """Residual generator at a quarter of the resolution, for any size divisible by 4.
 
     It starts from a classical inverse for the blur that it estimates, and learns to mend that:
-    without it, one network for many radii is slow to learn which it has before it. The last
-    convolutions start at zero, so training begins from the inverse itself, not from noise. What
-    they add is scaled down: Adam moves all weights of a layer by as much at once, which unscaled
-    sent one run in two into dead ReLUs that it never left.
+    without it, one network for many radii is slow to learn which radius it sees. The last
+    convolutions start at zero, so training begins from the inverse itself, not from noise. Their
+    output is scaled down: Adam changes all weights of a layer by the same amount at once, which
+    without scaling left one run in two with dead ReLUs for good.
 
     1.1 M weights with 64 channels and 12 blocks; see `blind_inverse` for `pooled`.
 
@@ -110,9 +110,9 @@ def build_patchgan(normalization: str, seed: int, by_correction: bool = False) -
     Takes [blurred, sharp or restored]; gives patch logits, (batch, 30, 30, 1) for 256 px.
 
     Args:
-        by_correction: gives the first convolution not the second picture, but four times what it
-            has over the blurred one: 200 steps in, the discriminator knew a blur of sigma 0.8 so,
-            and without it was still guessing.
+        by_correction: the first convolution gets four times the difference of the second and the
+            blurred picture, not the second picture. After 200 steps the discriminator then knew a
+            blur of sigma 0.8; without this it was still guessing.
 
     Reference: Isola et al., arXiv 1611.07004, appendix 6.1.2.
     """

@@ -31,8 +31,8 @@ class NothingToCompareError(TrainError):
 def compare(run_dirs: Sequence[Path], data: DataFolder, out_dir: Path) -> Path:
     """Compares runs on every set that two or more of them were evaluated on.
 
-    Differences are taken image by image against the first run of a set, which says far more than
-    two separate means do: most of the spread between images is common to all runs.
+    Differences to the first run of a set are computed image by image. They are far more precise
+    than two separate means, since most of the spread between images is common to all runs.
 
     Returns:
         path of the page; it and `comparison.json` lie in `out_dir`.

@@ -53,7 +53,7 @@ class Engine:
     def correction(
         self, blurred_signed: np.ndarray, radius_probs: np.ndarray | None = None
     ) -> np.ndarray:
-        """What restoring adds to a picture, 0 where nothing is to be changed.
+        """The change that restores a picture, 0 where nothing is changed.
 
         Takes and gives float32, (height, width, 3), RGB, -1..1; sides as the network needs. With
         probabilities, as of `estimate`, these stand in the place of the network's own.

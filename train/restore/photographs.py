@@ -123,10 +123,10 @@ def deblur_photographs(
 def deblur(engine: Engine, targets: Sequence[Target], wanted: Wanted = DEFAULTS) -> None:
     """Restores photographs to PNG files, and prints how blurred each one was.
 
-    What is there already, made of the same photograph in the same way, is left as it is. Colors
-    become sRGB, as a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and
-    transparency are kept, and photographs are turned upright; what is not kept is said. The engine
-    was opened with the wanted detail.
+    Results of the same photograph, made in the same way, are not made again. Colors become sRGB, as
+    a color-managed viewer shows them; 16 bits stay 16. EXIF, resolution and transparency are kept,
+    and photographs are turned upright. What is not kept is printed. The engine must be opened with
+    the detail of `wanted`.
 
     Raises:
         NothingRestoredError: if some could not be restored, after all others are done.

@@ -27,7 +27,7 @@ SAME_ESTIMATE = 1e-4
 
 
 class Accelerator:
-    """What computes in the place of the processor, for all models of an engine.
+    """The accelerator that replaces the processor for all models of an engine.
 
     Attributes:
         name: of ONNX Runtime's provider; "" where there is none, it failed, or it is refused.
@@ -48,7 +48,7 @@ class Session:
     """A model, which is given one picture at a time.
 
     Attributes:
-        notes: what its file says of itself.
+        notes: of the ONNX file.
     """
 
     def __init__(self, model: bytes, accelerator: Accelerator, tolerance: float) -> None:
