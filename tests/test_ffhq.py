@@ -475,7 +475,7 @@ def test_drive_gives_pairs_licenses_and_a_notice_and_a_second_call_asks_nothing(
     assert dataset(server, tmp_path) == 0
     said = capsys.readouterr().out
     assert "facial recognition" in said
-    assert "4 photographs to download: about 5.1 MB to download" in said
+    assert "4 photographs to download: about 5.1 MB;" in said
     assert sources(tmp_path) == dict.fromkeys(ids(0, 1, 2, 3), "drive")
     assert (tmp_path / "originals/ffhq/LICENSES.csv").exists()
     assert len(list(tmp_path.glob("blurred_resized/disc-r9/*.jpg"))) == 4

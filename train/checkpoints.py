@@ -50,7 +50,7 @@ def save(manager: tf.train.CheckpointManager, step: int) -> None:
     except tf.errors.OpError as error:
         raise OSError(
             f"{manager.directory}: the checkpoint of step {step} cannot be written "
-            f"({reason_of(error)}); mend that, and the same command goes on"
+            f"({reason_of(error)}); solve this, then the same command continues"
         ) from error
 
 
@@ -102,8 +102,8 @@ def resume_or_start(
         )
     if best and not paths and holds_generator_alone(best):
         raise UnfitRunError(
-            f"{run.path} is for restoring only and cannot be trained training; go on "
-            f"from it in a run of your own: `make train RUN=.. FROM_RUN={run.name}`"
+            f"{run.path} can only restore and cannot be trained further; start a "
+            f"run of your own from it: `make train RUN=.. FROM_RUN={run.name}`"
         )
     if paths or source is None:
         restore_newest(state.checkpoint(), paths)
@@ -113,7 +113,7 @@ def resume_or_start(
     if begun and begun.from_weights != weights:
         raise UnfitRunError(
             f"{run.path} has no checkpoint, and {source.path} no longer has the weights that it "
-            "was begun with; train again as another RUN=.."
+            "started from; train again as another RUN=.."
         )
     for network in (state.generator, state.ema_generator):
         network.set_weights(generator.get_weights())

@@ -251,7 +251,7 @@ def report_run(
     names = evaluated_in(run_dir / "evaluation")
     if not names and not patterns:
         raise NoEvaluationError(
-            f"no whole evaluation of {run_dir.name}; run `make evaluate RUN={run_dir.name}`"
+            f"no complete evaluation of {run_dir.name}; run `make evaluate RUN={run_dir.name}`"
         )
     fitting = {word: fnmatch.filter(names, word) or [word] for word in map(str, patterns)}
     chosen = dict.fromkeys(name for found in fitting.values() for name in found) or names

@@ -217,7 +217,7 @@ def fetched_originals(
         free_bytes = shutil.disk_usage(there).free
         print(FACIAL_RECOGNITION_NOTICE)
         print(
-            f"{num_files} photographs to download: about {readable(download_bytes)} to download; "
+            f"{num_files} photographs to download: about {readable(download_bytes)}; "
             f"{readable(disk_bytes)} on disk, {readable(free_bytes)} free"
         )
         if keep and disk_bytes > free_bytes:
