@@ -268,8 +268,10 @@ def add_dataset(
     parser: argparse.ArgumentParser, num_images: int | None = None, with_part: bool = False
 ) -> None:
     """Adds the flags that choose the originals; `num_images` is their default number."""
-    parser.set_defaults(part=None)
+    parser.set_defaults(part=None, engine="local")
     if with_part:
+        text = "ray makes all parts on a Ray cluster, if Ray is installed (default: local)"
+        parser.add_argument("--engine", choices=("local", "ray"), default="local", help=text)
         text = "2/8 makes the second of eight parts, for use on several machines"
         parser.add_argument("--part", type=parse_part, metavar="K/N", help=text)
     text = "total number of originals (default: %(default)s)"

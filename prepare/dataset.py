@@ -3,6 +3,9 @@
 import contextlib
 import os
 import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 from prepare import PrepareError, sources
 from prepare.originals import OwnPhotographs, seen_photographs
@@ -15,10 +18,11 @@ from prepare.pairs import (
     write_pairs,
 )
 from prepare.records.blur import SetSettings
-from prepare.records.data_folder import DataFolder, read_manifest
+from prepare.records.data_folder import DataFolder, Part, read_manifest
 from prepare.records.files import only_writer, write_json
-from prepare.records.progress import counted
+from prepare.records.progress import Progress, counted
 from prepare.records.sets import OF_DATASET
+from prepare.records.settings import require
 from prepare.sources import SourceSettings
 
 
@@ -76,6 +80,63 @@ def make_dataset(
             f"used; the others are listed in {data.rejected}; add photographs, or ask for "
             f"N={num_pairs}"
         )
+
+
+def make_dataset_on_ray(
+    data: DataFolder, wanted: SourceSettings, sets: SetSettings, *, dry_run: bool = False
+) -> None:
+    """As `make_dataset`, whose parts the machines of a Ray cluster make at the same time.
+
+    The cluster is the running one, see `ray.init`, or this machine alone. All its machines have
+    this project and the data folder at the same paths. Another machine takes the part of one that
+    is lost.
+
+    Raises:
+        PrepareError: as `make_dataset`; or if a part is not made, after all others are done.
+    """
+    wanted.check()
+    require(not data.part, "engine", "left out where --part is given", "ray")
+    if dry_run:
+        return make_dataset(data, wanted, sets, dry_run=True)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it tells its makers of its use
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise PrepareError(f"install Ray for {sys.executable}, see docs/data.md") from error
+    packages = {"env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])}}
+    ray.init(log_to_driver=False, logging_level="error", runtime_env=packages)
+    try:
+        cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        workers = min(sets.workers, *filter(None, cores))
+        num_parts = max(1, sum(cores) // workers)
+        print(f"{num_parts} parts on {len(cores)} machines, {workers} workers each")
+        task = ray.remote(num_cpus=workers)(make_part)
+        each = replace(sets, workers=workers)
+        parts = [Part(number, num_parts) for number in range(1, num_parts + 1)]
+        pending = [task.remote(Path.cwd(), data.path, part, wanted, each) for part in parts]
+        reasons = []
+        with Progress(name="parts", total=num_parts, unit="part") as progress:
+            while pending:
+                done, pending = ray.wait(pending)
+                try:
+                    ray.get(done)
+                except ray.exceptions.RayError as error:
+                    reasons.append(" ".join(str(getattr(error, "cause", error)).split())[:200])
+                progress.update()
+    finally:
+        ray.shutdown()
+    if reasons:
+        missing = f"{len(reasons)} of {num_parts} parts are not made ({reasons[0]})"
+        raise PrepareError(f"{missing}; run the same command again")
+    return make_dataset(data, wanted, sets)
+
+
+def make_part(
+    folder: Path, data_dir: Path, part: Part, wanted: SourceSettings, sets: SetSettings
+) -> None:
+    """Makes a part on another machine, in the folder that paths were typed in."""
+    os.chdir(folder)
+    make_dataset(DataFolder(data_dir, part), wanted, sets)
 
 
 def make_blurred_sets(data: DataFolder, sets: SetSettings, *, dry_run: bool = False) -> None:

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -388,10 +390,33 @@ def test_parts_run_at_the_same_time_and_one_may_be_killed(tmp_path, whole):
     assert files_of(data_dir) == at_once
 
 
-def test_what_a_lost_part_lacks_is_made_when_they_are_joined(tmp_path, whole):
-    photos, at_once = whole
-    make(tmp_path / "data", photos, "2/3")
-    make(tmp_path / "data", photos)
+class RayStandIn(SimpleNamespace):
+    """Two machines of two cores, one after the other; the second part is lost as often as asked."""
+
+    exceptions = SimpleNamespace(RayError=ChildProcessError)
+
+    def remote(self, num_cpus):
+        assert num_cpus == 1
+        return lambda work: SimpleNamespace(remote=lambda *arguments: partial(work, *arguments))
+
+    def get(self, tasks):
+        if tasks[0].args[2].number == 2 and self.lost.pop():
+            raise ChildProcessError("the node died")
+        tasks[0]()
+
+
+def test_ray_makes_all_parts_and_what_a_lost_one_lacks(tmp_path, whole, monkeypatch, capsys):
+    (photos, at_once), node = whole, {"Alive": True, "Resources": {"CPU": 2.0}}
+    ray = RayStandIn(lost=[False, True], nodes=lambda: [node, node, {"Alive": False}])
+    ray.init, ray.shutdown = (lambda **_: None), (lambda: None)
+    ray.wait = lambda tasks: (tasks[:1], tasks[1:])
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    words = words_of(tmp_path / "data", photos, "--engine", "ray")
+    assert pipeline.main(words) == 1
+    said = capsys.readouterr()
+    assert "4 parts on 2 machines" in said.out
+    assert "error: 1 of 4 parts are not made (the node died); run the same" in said.err
+    assert pipeline.main(words) == 0
     assert files_of(tmp_path / "data") == at_once
 
 
