@@ -1,8 +1,8 @@
 """Runs what the documents say of several machines, on one machine that plays several.
 
 The commands are read from docs/data.md and docs/training.md; numbers, folders and names alone
-differ. Needs root, Debian's slurmctld, slurmd, munge, parallel and openssh-server, and the Python of
-an environment that has Ray: `RAY=../ray/bin/python python -m benchmarks.several_machines`.
+differ. Needs root, Debian's slurmctld, slurmd, munge, parallel and openssh-server, and the Python
+of an environment that has Ray: `RAY=../ray/bin/python python -m benchmarks.several_machines`.
 """
 
 import contextlib

@@ -146,15 +146,6 @@ def test_dry_run_of_train_prints_every_setting_and_writes_nothing(tmp_path):
     assert not loaded_by(*words) & {"tensorflow", "keras", "cv2"}
 
 
-def test_dry_run_of_all_shows_what_each_stage_would_do(tmp_path):
-    data_dir = tmp_path / "data"
-    done = run("all", "--num-images", 4, "--source", "sample", "--dry-run", "--data-dir", data_dir)
-    assert "  radius_px = 30.0\n" in done.stdout
-    assert "0 pairs are there, 4 to make" in done.stdout
-    assert "  optimizer = muon\n" in done.stdout
-    assert not data_dir.exists()
-
-
 # The data folder.
 
 
@@ -196,8 +187,13 @@ def test_photograph_that_broke_later_is_replaced_by_another(photos, data_dir):
 
 
 def test_dry_run_writes_nothing(photos, data_dir):
-    assert "2 to make" in run(*dataset(data_dir, photos, 2, "--dry-run")).stdout
-    assert not data_dir.exists()
+    flags = ("--num-images", 4, "--source", "sample", "--dry-run", "--data-dir", data_dir)
+    for subcommand in ("dataset", "all"):
+        said = run(subcommand, *flags).stdout
+        assert "  radius_px = 30.0\n" in said
+        assert "0 pairs are there, 4 to make" in said
+        assert ("  optimizer = muon\n" in said) == (subcommand == "all")
+        assert not data_dir.exists()
     run(*dataset(data_dir, photos, 2))
     before = times_of(data_dir)
     run(*dataset(data_dir, photos, 4, "--dry-run"))
@@ -234,6 +230,7 @@ def test_blur_makes_what_dataset_would_have_made(photos, tmp_path):
 
 @pytest.mark.slow
 def test_blur_whose_originals_are_gone_is_an_error(photos, data_dir):
+    assert "make dataset" in error_of("blur", "--data-dir", data_dir)
     run(*dataset(data_dir, photos, 3))
     (photos / "01.png").unlink()
     error = error_of("blur", "--radius", 15, "--size", 32, "--data-dir", data_dir)

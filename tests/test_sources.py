@@ -102,44 +102,26 @@ def test_photographs_of_another_folder_are_added_to_those_that_are_there(tmp_pat
     )
 
 
-def test_several_folders_are_one_after_the_other(tmp_path):
-    b = write_photos(tmp_path / "b", ["1.png", "2.png"])
-    a = write_photos(tmp_path / "a", ["2.png", "3.png"])
-    originals = offered([b, a], tmp_path / "data", 4)
-    assert [original.id for original in originals] == ["1", "2", "a-2", "3"]
-
-
 # Ids.
 
 
-def ids_and_problems(names, known_ids=()):
-    originals = with_ids([Path(name) for name in names], {}, known_ids)
-    return [original.problem or original.id for original in originals]
-
-
-def test_equal_names_in_other_folders_get_the_name_of_their_folder():
-    names = ["DCIM/100/a.jpg", "DCIM/100/b.jpg", "DCIM/101/a.jpg", "DCIM/101/c.jpg"]
-    assert ids_and_problems(names) == ["a", "b", "101-a", "c"]
-    assert ids_and_problems(["2024/x/a.png", "2025/x/a.png", "2026/x/A.png", "x-a.png"]) == [
-        *("a", "x-a", "2026-x-A"),
-        "id x-a is taken by 2025/x/a.png; rename one of them",
-    ]
-
-
-def test_equal_names_in_one_folder_are_a_problem_that_names_both():
-    assert ids_and_problems(["p/a.jpg", "p/a.png", "p/A.png"]) == [
-        "a",
-        "id a is taken by p/a.jpg; rename one of them",
-        "differs from a only in upper and lower case; rename one of them",
-    ]
-
-
-def test_an_id_that_is_given_stays_with_its_photograph():
-    """Where a disk does not tell case, the pictures of FACE would replace those of face."""
-    differs = "differs from face only in upper and lower case; rename one of them"
-    assert ids_and_problems(["p/FACE.png", "p/face.png"], {"face"}) == [differs, "face"]
-    assert ids_and_problems(["p/FACE.png"], {"face"}) == [differs]
-    assert ids_and_problems(["p/FACE.png", "q/face.png"], {"face"}) == ["p-FACE", "face"]
+@pytest.mark.parametrize(
+    ("names", "known_ids", "expected"),
+    [
+        ("100/a.jpg 100/b.jpg 101/a.jpg 101/c.jpg", "", ["a", "b", "101-a", "c"]),
+        ("24/x/a.png 25/x/a.png 26/x/A.png x-a.png", "", ["a", "x-a", "26-x-A", "taken by 25/x/a"]),
+        ("p/a.jpg p/a.png p/A.png", "", ["a", "taken by p/a.jpg", "differs from a only"]),
+        # Where a disk does not tell case, the pictures of FACE would replace those of face.
+        ("p/FACE.png p/face.png", "face", ["differs from face only", "face"]),
+        ("p/FACE.png", "face", ["differs from face only"]),
+        ("p/FACE.png q/face.png", "face", ["p-FACE", "face"]),
+    ],
+)
+def test_ids_are_names_and_none_is_given_twice(names, known_ids, expected):
+    originals = with_ids([Path(name) for name in names.split()], {}, known_ids.split())
+    for original, part in zip(originals, expected, strict=True):
+        assert part in original.problem if " " in part else part == original.id
+        assert not original.problem or original.problem.endswith("; rename one of them")
 
 
 @pytest.mark.parametrize("links", [True, False])
