@@ -92,7 +92,7 @@ def make_dataset_on_ray(
     is lost.
 
     Raises:
-        PrepareError: as `make_dataset`; or if a part is not made, after all others are done.
+        PrepareError: as `make_dataset`; or if a part is not made.
     """
     wanted.check()
     require(not data.part, "engine", "left out where --part is given", "ray")
@@ -110,24 +110,19 @@ def make_dataset_on_ray(
         workers = min(sets.workers, *filter(None, cores))
         num_parts = max(1, sum(cores) // workers)
         print(f"{num_parts} parts on {len(cores)} machines, {workers} workers each")
-        task = ray.remote(num_cpus=workers)(make_part)
-        each = replace(sets, workers=workers)
+        task, each = ray.remote(num_cpus=workers)(make_part), replace(sets, workers=workers)
         parts = [Part(number, num_parts) for number in range(1, num_parts + 1)]
         pending = [task.remote(Path.cwd(), data.path, part, wanted, each) for part in parts]
-        reasons = []
         with Progress(name="parts", total=num_parts, unit="part") as progress:
             while pending:
                 done, pending = ray.wait(pending)
-                try:
-                    ray.get(done)
-                except ray.exceptions.RayError as error:
-                    reasons.append(" ".join(str(getattr(error, "cause", error)).split())[:200])
+                ray.get(done)
                 progress.update()
+    except ray.exceptions.RayError as error:
+        reason = " ".join(str(getattr(error, "cause", error)).split())[:200]
+        raise PrepareError(f"a part is not made ({reason}); run the same command again") from error
     finally:
         ray.shutdown()
-    if reasons:
-        missing = f"{len(reasons)} of {num_parts} parts are not made ({reasons[0]})"
-        raise PrepareError(f"{missing}; run the same command again")
     return make_dataset(data, wanted, sets)
 
 

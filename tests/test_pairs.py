@@ -415,7 +415,7 @@ def test_ray_makes_all_parts_and_what_a_lost_one_lacks(tmp_path, whole, monkeypa
     assert pipeline.main(words) == 1
     said = capsys.readouterr()
     assert "4 parts on 2 machines" in said.out
-    assert "error: 1 of 4 parts are not made (the node died); run the same" in said.err
+    assert "error: a part is not made (the node died); run the same" in said.err
     assert pipeline.main(words) == 0
     assert files_of(tmp_path / "data") == at_once
 
