@@ -61,7 +61,7 @@ SCORED = {"real": None, "baselines": "sample"}  # of `all` and `demo`
 
 def dataset(args: argparse.Namespace) -> None:
     """collects originals and makes pairs of sharp and blurred pictures"""
-    from prepare.dataset import make_dataset, make_dataset_on_ray
+    from prepare.dataset import make_dataset, make_parts_on_ray
     from prepare.sources import FFHQ_SOURCES, SourceSettings
 
     host = args.source if args.source in FFHQ_SOURCES else FfhqSettings.source
@@ -71,8 +71,10 @@ def dataset(args: argparse.Namespace) -> None:
     sets = sets_to_make(args)
     if args.dry_run:
         print(described(wanted, ffhq, sets.output, *sets.blurs))
-    make = make_dataset_on_ray if args.engine == "ray" else make_dataset
-    make(DataFolder(args.data_dir, args.part), wanted, sets, dry_run=args.dry_run)
+    data = DataFolder(args.data_dir, args.part)
+    if args.engine == "ray" and not args.dry_run:
+        make_parts_on_ray(data, wanted, sets)
+    make_dataset(data, wanted, sets, dry_run=args.dry_run)
 
 
 def blur(args: argparse.Namespace) -> None:

@@ -270,10 +270,11 @@ def add_dataset(
     """Adds the flags that choose the originals; `num_images` is their default number."""
     parser.set_defaults(part=None, engine="local")
     if with_part:
+        machines = parser.add_mutually_exclusive_group()
         text = "ray makes all parts on a Ray cluster, if Ray is installed (default: local)"
-        parser.add_argument("--engine", choices=("local", "ray"), default="local", help=text)
+        machines.add_argument("--engine", choices=("local", "ray"), default="local", help=text)
         text = "2/8 makes the second of eight parts, for use on several machines"
-        parser.add_argument("--part", type=parse_part, metavar="K/N", help=text)
+        machines.add_argument("--part", type=parse_part, metavar="K/N", help=text)
     text = "total number of originals (default: %(default)s)"
     number = num_images or 1000
     parser.add_argument("--num-images", type=whole_number(1), default=number, help=text)

@@ -22,7 +22,6 @@ from prepare.records.data_folder import DataFolder, Part, read_manifest
 from prepare.records.files import only_writer, write_json
 from prepare.records.progress import Progress, counted
 from prepare.records.sets import OF_DATASET
-from prepare.records.settings import require
 from prepare.sources import SourceSettings
 
 
@@ -82,22 +81,17 @@ def make_dataset(
         )
 
 
-def make_dataset_on_ray(
-    data: DataFolder, wanted: SourceSettings, sets: SetSettings, *, dry_run: bool = False
-) -> None:
-    """As `make_dataset`, whose parts the machines of a Ray cluster make at the same time.
+def make_parts_on_ray(data: DataFolder, wanted: SourceSettings, sets: SetSettings) -> None:
+    """Makes all parts at the same time on the machines of a Ray cluster; `make_dataset` joins them.
 
     The cluster is the running one, see `ray.init`, or this machine alone. All its machines have
     this project and the data folder at the same paths. Another machine takes the part of one that
     is lost.
 
     Raises:
-        PrepareError: as `make_dataset`; or if a part is not made.
+        PrepareError: if a part is not made, or Ray is not installed; else as `make_dataset`.
     """
     wanted.check()
-    require(not data.part, "engine", "left out where --part is given", "ray")
-    if dry_run:
-        return make_dataset(data, wanted, sets, dry_run=True)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it tells its makers of its use
     try:
         import ray
@@ -123,7 +117,6 @@ def make_dataset_on_ray(
         raise PrepareError(f"a part is not made ({reason}); run the same command again") from error
     finally:
         ray.shutdown()
-    return make_dataset(data, wanted, sets)
 
 
 def make_part(

@@ -34,7 +34,8 @@ def test_what_is_installed_restores_without_a_clone_or_tensorflow(tmp_path):
         ("dataset", "N=2"): 'run `python -m pip install "pix2pix-deblurrer[train]"`',
     }.items():
         assert error in typed(*words).stderr
-    code = "from pix2pix_deblurrer import restore_photograph as r; print(r('a b.png').shape)"
+    code = "from pix2pix_deblurrer.train.restore import restore_photograph as restore; "
+    code += "print(restore('a b.png').shape)"
     called = subprocess.run([programs / "python", "-c", code], cwd=user, capture_output=True)
     assert called.stdout == b"(64, 64, 3)\n"
     assert sorted(path.name for path in user.iterdir()) == ["a b.png", "restored"]
