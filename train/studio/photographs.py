@@ -173,9 +173,11 @@ def cannot_be_read(name: str, error: Exception) -> RefusedError:
 
 
 def safe_name(name: str) -> str:
-    """A name for a file: letters, digits and ` ._-()` of what its user calls it."""
+    """A name for a file: what its user calls it, without what no system's files may be called."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    safe = Path("".join(c if c.isalnum() or c in " ._-()" else "_" for c in base).strip(" ."))
+    safe = Path(
+        "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in base).strip(" .")
+    )
     stem = safe.stem.encode()[:LONGEST_NAME].decode(errors="ignore")
     return (stem or "photograph") + safe.suffix[:LONGEST_SUFFIX]
 

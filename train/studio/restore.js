@@ -117,6 +117,7 @@ onChosen((photo) => {
   $("#viewer").hidden = !photo;
   $(".empty", $("#restore")).hidden = Boolean(photo);
   stopBrush();
+  if (!job.runs) $("#deblur-job").hidden = true;  // it told of another photograph
   $("#no-mask").hidden = !photo?.mask;
   if (!photo) { view.photo = null; return; }
   bring(photo);
