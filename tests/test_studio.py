@@ -197,13 +197,13 @@ def test_runs_are_listed_with_their_reports(studio: RunningStudio) -> None:
 
 def test_a_command_is_shown_as_it_is_run_and_can_be_pasted() -> None:
     name, out = "it's $5 (1).jpg", "/tmp/my results"
-    variables = {"OUT": out, "RUN": "r", "RUNS": "tf_checkpoints", "STRENGTH": "0.5", "MAP": "1"}
+    variables = {"OUT": out, "RUN": "r", "RUNS": "tf_checkpoints", "STRENGTH": "0.5"}
     command = Command("deblur", variables, Path("/uploads", name))
-    typed = ["make", "deblur", f"IN={name}", f"OUT={out}", "RUN=r", "STRENGTH=0.5", "MAP=1"]
+    typed = ["make", "deblur", f"IN={name}", f"OUT={out}", "RUN=r", "STRENGTH=0.5"]
     assert shlex.split(command.typed) == typed
     args = pipeline.build_parser().parse_args(command.words(Path("pipeline.py"))[2:])
     assert (args.run_stage, args.photographs) == (pipeline.deblur, [Path("/uploads", name)])
-    assert (args.out, args.run, args.strength, args.map) == (Path(out), "r", 0.5, True)
+    assert (args.out, args.run, args.strength) == (Path(out), "r", 0.5)
 
 
 # What it refuses.

@@ -24,7 +24,6 @@ PATIENCE_S = 0.7  # after an interrupt: who cancels has an answer within a secon
 USUAL = {"DATA": "data", "RUNS": "tf_checkpoints", "OUT": "restored", "STRENGTH": "1"}
 USUAL |= {"DETAIL": "1"}
 FLAGS = {"DATA": "data-dir", "RUNS": "runs-dir"}  # that are not called as their variables
-SWITCHES = ("MAP",)  # flags without a value
 
 Outcome = Callable[[], dict[str, Any]]  # what the page is told once a command is done
 
@@ -52,8 +51,7 @@ class Command:
         """The words that run it in a process of its own."""
         words = [sys.executable, str(pipeline), self.target]
         for name, value in self.variables.items():
-            flag = f"--{FLAGS.get(name, name.lower().replace('_', '-'))}"
-            words.append(flag if name in SWITCHES else f"{flag}={value}")
+            words.append(f"--{FLAGS.get(name, name.lower().replace('_', '-'))}={value}")
         return [*words, "--", str(self.photograph.absolute())] if self.photograph else words
 
 

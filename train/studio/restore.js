@@ -15,14 +15,13 @@ function limits(text) {
   if (ends.length > 2 || ends.some((each) => Number.isNaN(each))) throw Object.assign(new Error("blur must be auto, a radius as in 6, or its limits as in 4-9"), { of: "restore/look" });
   return [ends[0], ends.at(-1)];
 }
+const shown = () => Object.fromEntries(own.map((id) => [id, $("#" + id).value]));
 function request(photo) {
-  const set = !$("#same").checked && photo.set ? photo.set : Object.fromEntries(own.map((id) => [id, $("#" + id).value]));
+  const set = !$("#same").checked && photo.set ? photo.set : shown();
   const share = (text) => (text === "" ? null : +text);
   return { photo: photo.photo, run: network.value, limits: limits(set.limits), strength: share(set.strength), detail: share(set.detail), mask: Boolean(photo.mask) };
 }
-function keep() {
-  if (photographs.current) photographs.current.set = Object.fromEntries(own.map((id) => [id, $("#" + id).value]));
-}
+const keep = () => { if (photographs.current) photographs.current.set = shown(); };
 function bring(photo) {
   if ($("#same").checked || !photo.set) return;
   for (const id of own) {
@@ -76,10 +75,11 @@ function showBar(done, total, text) {
 // What is next: a small place in the middle of what is looked at, which takes no second; then larger ones by their distance.
 function nextPlace() {
   const { width, height } = view.photo, at = looked();
+  const isFresh = (key) => view.places.get(key)?.version === version;
   let best = null, left = 0, total = 0;
   for (let y = 0; y < height; y += PLACE_PX) for (let x = 0; x < width; x += PLACE_PX) {
     total += 1;
-    if (view.places.get(`${x} ${y}`)?.version === version) continue;
+    if (isFresh(`${x} ${y}`)) continue;
     left += 1;
     const isSeen = x < at.right && x + PLACE_PX > at.left && y < at.bottom && y + PLACE_PX > at.top;
     const away = Math.hypot(x + PLACE_PX / 2 - at.x, y + PLACE_PX / 2 - at.y) + (isSeen ? 0 : 1e6);
@@ -87,9 +87,11 @@ function nextPlace() {
     if (!best || away < best.away) best = { left: x, top: y, side: PLACE_PX, key: `${x} ${y}`, away };
   }
   showBar(total - left, total, left ? `${total - left} of ${total} places restored` : "all of it is restored here");
-  if (best && view.places.get("first")?.version !== version) {
+  const [x, y] = [Math.min(at.x, width - 1), Math.min(at.y, height - 1)], first = view.places.get("first");
+  const isThere = isFresh("first") && Math.hypot(first.left + FIRST_PX / 2 - x, first.top + FIRST_PX / 2 - y) < FIRST_PX / 2;
+  if (best && !isThere && !isFresh(`${x - (x % PLACE_PX)} ${y - (y % PLACE_PX)}`)) {
     const corner = (middle) => Math.max(0, 4 * Math.round((middle - FIRST_PX / 2) / 4));
-    return { left: corner(Math.min(at.x, width)), top: corner(Math.min(at.y, height)), side: FIRST_PX, key: "first" };
+    return { left: corner(x), top: corner(y), side: FIRST_PX, key: "first" };
   }
   return best;
 }

@@ -2,8 +2,8 @@
 import { $, all, on, picture } from "./common.js";
 
 const canvas = $("#view"), screen = canvas.getContext("2d"), divider = $("#divider");
-const layers = { after: document.createElement("canvas").getContext("2d"), shade: document.createElement("canvas").getContext("2d") };
-const MASK_PX = 1600, NEAR_PX = 14, STEP_PX = 80;
+const after = document.createElement("canvas").getContext("2d");
+const INK = "#35c46f", MASK_PX = 1600, NEAR_PX = 14, STEP_PX = 80;
 // Of the view: `scale` is pixels of the screen for one of the photograph, x and y where its corner is.
 export const view = { photo: null, scale: 1, x: 0, y: 0, strength: 1, isFit: true, places: new Map() };
 let isHeld = false, brush = null;
@@ -31,7 +31,6 @@ function paint() {
   const shown = [...places.values()].filter((place) => place.before);
   for (const place of shown) screen.drawImage(place.before, place.left, place.top);
   if (!isHeld && !$("#show-before").checked) {
-    const { after } = layers;
     onPhotograph(after);
     for (const place of shown) after.drawImage(place.after, place.left, place.top);
     if (mask) { after.globalCompositeOperation = "destination-in"; after.drawImage(mask.canvas, 0, 0, width, height); }
@@ -42,19 +41,7 @@ function paint() {
     if (canvas.width - at > 0) screen.drawImage(after.canvas, at, 0, canvas.width - at, canvas.height, at, 0, canvas.width - at, canvas.height);
     screen.restore();
   }
-  if (brush && mask) {  // what is left as it is, in red
-    const { shade } = layers;
-    onPhotograph(shade);
-    shade.fillStyle = "#e0303a";
-    shade.fillRect(0, 0, width, height);
-    shade.globalCompositeOperation = "destination-out";
-    shade.drawImage(mask.canvas, 0, 0, width, height);
-    screen.save();
-    screen.resetTransform();
-    screen.globalAlpha = 0.4;
-    screen.drawImage(shade.canvas, 0, 0);
-    screen.restore();
-  }
+  if (brush && mask) { screen.globalAlpha = 0.4; screen.drawImage(mask.canvas, 0, 0, width, height); screen.globalAlpha = 1; }
   if ($("#show-map").checked && view.map) {
     screen.globalAlpha = 0.65;
     screen.imageSmoothingEnabled = true;
@@ -86,7 +73,7 @@ new ResizeObserver(() => {
   const box = canvas.getBoundingClientRect();
   if (!box.width) return;
   [canvas.width, canvas.height] = [box.width * devicePixelRatio, box.height * devicePixelRatio].map(Math.round);
-  for (const { canvas: each } of Object.values(layers)) [each.width, each.height] = [canvas.width, canvas.height];
+  [after.canvas.width, after.canvas.height] = [canvas.width, canvas.height];
   if (view.photo) if (view.isFit) fit(); else zoomTo(view.scale);
 }).observe(canvas);
 // The middle of what is seen, and its box, in pixels of the photograph.
@@ -173,14 +160,20 @@ export async function newMask(photo, from) {
   const mask = document.createElement("canvas").getContext("2d");
   [mask.canvas.width, mask.canvas.height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * by)));
   const { width, height } = mask.canvas;
-  if (from === "all") { mask.fillStyle = "#fff"; mask.fillRect(0, 0, width, height); }
-  else if (from !== "none") {  // white on black, to what is opaque
+  if (from === "all") { mask.fillStyle = INK; mask.fillRect(0, 0, width, height); }
+  else if (from !== "none") {  // white on black, to ink on nothing
     mask.drawImage(await picture(from), 0, 0, width, height);
     const image = mask.getImageData(0, 0, width, height), { data } = image;
-    for (let at = 0; at < data.length; at += 4) { data[at + 3] = data[at]; data[at] = data[at + 1] = data[at + 2] = 255; }
+    for (let at = 0; at < data.length; at += 4) data[at + 3] = data[at];
     mask.putImageData(image, 0, 0);
+    colored(mask, INK);
   }
   return mask;
+}
+function colored(context, color) {
+  context.globalCompositeOperation = "source-in";
+  context.fillStyle = color;
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
 }
 export const setBrush = (name) => { brush = name; draw(); };
 function stroke(from, to) {
@@ -191,8 +184,8 @@ function stroke(from, to) {
   for (let step = 1; step <= steps; step += 1) {
     const [x, y] = ["x", "y"].map((at) => (from[at] + ((to[at] - from[at]) * step) / steps - view[at]) * by);
     const ink = mask.createRadialGradient(x, y, 0, x, y, size / 2);
-    ink.addColorStop(soft ? 0 : 0.95, soft ? "#ffffff50" : "#fff");
-    ink.addColorStop(1, "#fff0");
+    ink.addColorStop(soft ? 0 : 0.95, soft ? INK + "50" : INK);
+    ink.addColorStop(1, INK + "00");
     mask.fillStyle = ink;
     mask.fillRect(x - size / 2, y - size / 2, size, size);
   }
@@ -201,7 +194,10 @@ function stroke(from, to) {
 export function maskFile(mask) {
   const flat = document.createElement("canvas").getContext("2d");
   [flat.canvas.width, flat.canvas.height] = [mask.canvas.width, mask.canvas.height];
-  flat.fillRect(0, 0, flat.canvas.width, flat.canvas.height);
   flat.drawImage(mask.canvas, 0, 0);
+  colored(flat, "#fff");
+  flat.globalCompositeOperation = "destination-over";
+  flat.fillStyle = "#000";
+  flat.fillRect(0, 0, flat.canvas.width, flat.canvas.height);
   return new Promise((done) => { flat.canvas.toBlob(done, "image/png"); });
 }
