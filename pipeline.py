@@ -246,8 +246,8 @@ def add_deblur(parser: Parser) -> None:
     parser.add_argument("--out", type=Path, default=RESTORED, help=HELP_OF_OUT)
     text = "share of the change that is made, from 0 to 1 (default: 1)"
     parser.add_argument("--strength", type=parse_share, default=1.0, help=text)
-    text = "share of the detail from the adversarial term, from 0 to 1 (default: 1)"
-    parser.add_argument("--detail", type=parse_share, default=1.0, help=text)
+    text = "how crisp fine detail is made, from 0 to 1 (default: what gains on real photographs)"
+    parser.add_argument("--detail", type=parse_share, default=None, metavar="auto", help=text)
     text = "blur radius in pixels of the photograph, such as 6, or a range, such as 4-9"
     parser.add_argument("--blur", type=parse_limits, default=None, metavar="auto", help=text)
     text = "picture of the same size, white where to restore; or a folder of such pictures by name"

@@ -36,6 +36,7 @@ class StandIn:
     estimates_blur: bool = False
     uses_pooling: bool = True
     certainty: float = 1.0
+    crispness: float = 0.0
 
     @property
     def radii_px(self) -> np.ndarray:

@@ -26,6 +26,7 @@ from train.export import (
 from train.restore.session import HALF_A_LEVEL, SAME_ESTIMATE, Accelerator, Session
 from train.run import Run, index_of
 
+USUAL_CRISPNESS = 0.3  # of a network that gains by it on real pairs; more is crisper to the eye
 CELL_PX = 4  # side of the places that a radius is estimated for
 
 
@@ -36,9 +37,10 @@ class Engine:
         notes: what the file says of itself, see `train.export.notes_of`.
         radii_px: the radii whose probabilities it estimates, the first 0; none if it does not.
         uses_pooling: whether radii are estimated from the neighborhood, and so need no guard.
+        crispness: how much fine detail is raised after it, 0..1; see `train.restore.crisp`.
     """
 
-    def __init__(self, model: bytes, device: str = "cpu") -> None:
+    def __init__(self, model: bytes, device: str = "cpu", detail: float | None = None) -> None:
         """Loads the content of an ONNX file, for an accelerator too unless the device is "cpu"."""
         accelerator = Accelerator(device)
         self._restorer = Session(model, accelerator, HALF_A_LEVEL)
@@ -49,6 +51,8 @@ class Engine:
         self._estimator = Session(part, accelerator, SAME_ESTIMATE) if part else None
         self.radii_px = np.array(self.notes.get(RADII_PX, "").split(), np.float32)
         self.uses_pooling = POOLED in self.notes
+        usual = USUAL_CRISPNESS if self.uses_pooling else 0
+        self.crispness = usual if detail is None else detail
 
     def correction(
         self, blurred_signed: np.ndarray, radius_probs: np.ndarray | None = None
@@ -79,12 +83,13 @@ class Engine:
         return probs.transpose(1, 2, 0), 127.5 * float(np.sqrt(energy.item()))
 
 
-def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
+def open_engine(run: Run, detail: float | None = None, device: str = "cpu") -> Engine:
     """A run's generator, from its ONNX file, which is written if it is missing or older.
 
     Args:
-        detail: how much of what the adversarial term did to the weights is kept, 0..1 (network
-            interpolation, Wang et al., ESRGAN, Sec. 3.4). Each has a file of its own.
+        detail: of a run with the adversarial term, how much of what that did to the weights is
+            kept, 0..1 (network interpolation, Wang et al., ESRGAN, Sec. 3.4), all if None; each has
+            a file of its own. Of other runs, how much fine detail is raised.
         device: anything but "cpu" lets an accelerator compute, where there is one that agrees.
 
     Raises:
@@ -93,7 +98,7 @@ def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
     """
     if engine := written_engine(run, detail, device):
         return engine
-    path, weights = file_and_weights(run, detail)
+    path, weights, share = file_and_weights(run, detail)
     if not weights:
         raise TrainError(
             f"{path} was changed (see {path.name}.sha256 beside it); copy both again"
@@ -111,10 +116,10 @@ def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
     from train.export.onnx import onnx_of
 
     generator, step, record = load_generator(run.path)
-    if detail < 1:
+    if share < 1:
         pixel_generator = load_generator(run.path, pixel=True)[0]
         both = zip(pixel_generator.get_weights(), generator.get_weights(), strict=True)
-        generator.set_weights([(1 - detail) * pixel + detail * own for pixel, own in both])
+        generator.set_weights([(1 - share) * pixel + share * own for pixel, own in both])
     notes = notes_of(weights, step, record.settings.generator)
     content = onnx_of(generator, notes).SerializeToString()
     try:
@@ -122,32 +127,30 @@ def open_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine:
             write_onnx_file(path, content)
     except (OSError, FolderInUseError) as error:  # readers wait for nobody
         print(f"{path} cannot be written ({error}); the next call will export again")
-    return Engine(content, device)
+    return Engine(content, device, 0 if run.pixel else detail)
 
 
-def written_engine(run: Run, detail: float = 1.0, device: str = "cpu") -> Engine | None:
+def written_engine(run: Run, detail: float | None = None, device: str = "cpu") -> Engine | None:
     """As `open_engine`, if the ONNX file is there and no older than its weights; else None."""
-    path, weights = file_and_weights(run, detail)
+    path, weights, _ = file_and_weights(run, detail)
     content = read_onnx_file(path)
     if content is None:
         return None
-    engine = Engine(content, device)
+    engine = Engine(content, device, 0 if run.pixel else detail)
     fits = engine.notes["format"] == ONNX_FORMAT and weights in ("", engine.notes["weights"])
     return engine if fits else None
 
 
-def file_and_weights(run: Run, detail: float) -> tuple[Path, str]:
-    """Where the ONNX file is, and the note of its weights; empty if the file alone was copied."""
-    path, weights = run.exported, run.weights_hash
-    if detail == 1:
-        return path, weights
+def file_and_weights(run: Run, detail: float | None) -> tuple[Path, str, float]:
+    """Where the ONNX file is, the note of its weights, and the share of the newer ones.
+
+    The note is empty if the file alone was copied.
+    """
+    path, weights, pixel = run.exported, run.weights_hash, run.pixel
+    if detail in (None, 1) or not pixel:
+        return path, weights, 1.0
     path = path.with_stem(f"{path.stem}-detail{100 * detail:g}")
-    if pixel := run.pixel:
-        return path, f"{weights} {sha256_of(index_of(pixel))}"
-    raise TrainError(
-        f"{run.name} has only one network: it was trained without the "
-        "adversarial term; leave DETAIL out"
-    )
+    return path, f"{weights} {sha256_of(index_of(pixel))}", detail
 
 
 def to_signed(picture: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from train.restore.restore import BlurMap, Limits, restore
 from train.run import PRETRAINED_DIR, Run, find_run
 
 MOST_PIXELS = 400_000_000  # of a photograph; a larger one is taken for a decompression bomb
-RESTORE_VERSION = 2  # raised when the same network comes to give other results
+RESTORE_VERSION = 3  # raised when the same network comes to give other results
 COMPARISON_PX = 1600  # widest half of a side-by-side picture
 SOFTWARE, DESCRIPTION = 0x0131, 0x010E  # EXIF tags that mark a comparison as ours
 OUR_NAME = MARK.decode().split("\0")[1]
@@ -57,7 +57,7 @@ class Wanted(NamedTuple):
     """How photographs are restored."""
 
     strength: float = 1.0  # 0 leaves a photograph as it is, 1 restores, between is a blend
-    detail: float = 1.0  # 0 for nothing but what the pixels say, 1 for all that the run learned
+    detail: float | None = None  # 0 for none raised, 1 for most; see `train.restore.engine`
     limits_px: Limits | None = None  # of the blur's radius, pixels of the photograph, if known
     masks: Path | None = None  # a picture, white where to restore, or a folder of such by name
     again: bool = False  # also restores what is a result itself
@@ -65,7 +65,8 @@ class Wanted(NamedTuple):
 
     def noted(self, weights: str, mask: Path | None) -> str:
         """The note in results."""
-        parts = [f"way {RESTORE_VERSION}", f"strength {self.strength:g}", f"detail {self.detail:g}"]
+        detail = "auto" if self.detail is None else f"{self.detail:g}"
+        parts = [f"way {RESTORE_VERSION}", f"strength {self.strength:g}", f"detail {detail}"]
         if self.limits_px:
             parts.append("blur {:g}-{:g}".format(*self.limits_px))
         if mask:
@@ -275,7 +276,7 @@ def plan(
     photographs = find_photographs(inputs, None if wanted.again else out_dir)
     if wanted.masks and not wanted.masks.exists():
         raise NothingRestoredError(f"{wanted.masks}: no such file or folder")
-    shares = {"strength": wanted.strength, "detail": wanted.detail}
+    shares = [("strength", wanted.strength, 1.0), ("detail", wanted.detail, None)]
     num_of_stem = Counter(path.stem.lower() for path in photographs)
     sources = {path.resolve() for path in photographs}
     source_of_file: dict[str, Path] = {}
@@ -283,7 +284,7 @@ def plan(
     for source in photographs:
         alone = num_of_stem[source.stem.lower()] == 1
         stem = source.stem if alone else source.stem + source.suffix.replace(".", "-").lower()
-        stem += "".join(f"-{name}-{share:g}" for name, share in shares.items() if share != 1)
+        stem += "".join(f"-{name}-{share:g}" for name, share, usual in shares if share != usual)
         comparison = out_dir / f"{stem}-compare.jpg" if compare else None
         map_path = out_dir / f"{stem}-map.png" if radius_map else None
         target = Target(source, out_dir / f"{stem}.png", comparison, map_path)

@@ -13,7 +13,9 @@ from PIL import Image
 
 from prepare.records.progress import Progress
 from train.restore.content import scene_box
+from train.restore.crisp import fine_detail
 from train.restore.engine import CELL_PX, Engine, to_signed
+from train.restore.hypotheses import weighed_by_results
 from train.restore.tiles import CONTEXT_PX, continued, corrected_strips, num_tiles, survey
 
 MOST_HALVINGS = 3  # so up to 12 * 8 pixels
@@ -165,7 +167,11 @@ def changes_of(
             first, left_most = top // CELL_PX, left // CELL_PX
             probs = probs[first : first + num_rows, left_most : left_most + num_columns]
             probs = continued(probs, num_rows, num_columns)
-        return engine.correction(to_signed(tile), probs)
+        signed = to_signed(tile)
+        change = engine.correction(signed, probs)
+        if engine.crispness:
+            change += fine_detail(signed + change, engine.crispness)
+        return change
 
     for top, change in corrected_strips(correct, scale.picture, multiple):
         share = enlarged(scale.share, len(change), width, CELL_PX, top)
@@ -247,6 +253,9 @@ def estimate_blur(
         needs_guard = not (engine.uses_pooling or limits_px)
         sure = ramp(certainty, *CERTAIN) if needs_guard else np.ones_like(certainty)
         share = own * sure * ramp(own_px, *blurred_px)
+        if engine.uses_pooling:
+            probs = weighed_by_results(engine, pictures[halvings], probs, share)
+            own_px, _ = mean_and_certainty(probs, engine.radii_px)
         scales.insert(0, Scale(pictures[halvings], share, probs))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         confidence = confidence + own * sure

@@ -22,7 +22,6 @@ from train.studio import RefusedError
 KEPT_LINES = 200
 PATIENCE_S = 0.7  # after an interrupt: who cancels has an answer within a second
 USUAL = {"DATA": "data", "RUNS": "tf_checkpoints", "OUT": "restored", "STRENGTH": "1"}
-USUAL |= {"DETAIL": "1"}
 FLAGS = {"DATA": "data-dir", "RUNS": "runs-dir"}  # that are not called as their variables
 
 Outcome = Callable[[], dict[str, Any]]  # what the page is told once a command is done

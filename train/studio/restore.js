@@ -141,13 +141,6 @@ on("#limits-slider", "input", ({ target }) => { $("#limits").value = target.valu
 on("#auto", "click", () => { $("#limits").value = "auto"; $("#limits").dispatchEvent(new Event("input")); });
 on("#strength", "input", ({ target }) => { keep(); view.strength = +target.value; draw(); showCommand(); });
 on("#same", "change", () => { keep(); showCommand(); });
-function allowDetail() {  // of a run that has its network of before the adversarial term, too
-  const both = network?.selectedOptions[0]?.dataset.both !== undefined;
-  if (!both) $("#detail").value = $("[data-of=detail]").value = 1;
-  $("#detail-choice").hidden = !both;
-}
-network?.addEventListener("input", allowDetail, true);
-allowDetail();
 function stopBrush() {
   setBrush(null);
   for (const each of all("[data-brush]")) each.setAttribute("aria-pressed", false);

@@ -69,7 +69,7 @@ class RestoreRequest(msgspec.Struct, forbid_unknown_fields=True):
     photo: str
     run: str
     strength: Share = 1.0
-    detail: Share = 1.0
+    detail: Share | None = None
     limits: tuple[Radius, Radius] | None = None  # of the blur, pixels of the photograph
     mask: bool = False  # only where its mask, which was sent before, is white
     top: Annotated[int, msgspec.Meta(ge=0)] = 0  # of a place
@@ -211,8 +211,9 @@ class Restorer:
             "RUN": self.find_run(request.run).name,
             "RUNS": str(self.places.runs[0]),
             "STRENGTH": f"{request.strength:g}",
-            "DETAIL": f"{request.detail:g}",
         }
+        if request.detail is not None:
+            variables["DETAIL"] = f"{request.detail:g}"
         if request.limits:
             variables["BLUR"] = "-".join(dict.fromkeys(f"{each:g}" for each in request.limits))
         if request.mask:
@@ -280,7 +281,7 @@ class Restorer:
 
 
 @lru_cache(maxsize=1)
-def loaded_engine(run_dir: Path, detail: float, _weights_hash: str) -> Engine:
+def loaded_engine(run_dir: Path, detail: float | None, _weights_hash: str) -> Engine:
     """A run's generator; raises UnusedRunError if its ONNX file is not written yet."""
     if engine := written_engine(Run(run_dir), detail):
         return engine
