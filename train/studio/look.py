@@ -3,7 +3,6 @@
 import io
 import threading
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,75 +15,66 @@ from train.restore.restore import BlurMap, Limits, Scale, estimate_blur, framed,
 from train.studio import RefusedError
 from train.studio.photographs import data_url, jpeg_of
 
+one_at_a_time = threading.Lock()  # as each takes all cores
 MAP_PX = 800  # longest side of a map that lies over the photograph
 # What a photograph of two depths has: medians apart, in so much of it each.
 DEPTHS_APART_TIMES, DEPTHS_APART_PX, LEAST_DEPTH = 1.25, 1.5, 0.05
 NUM_THRESHOLDS = 32  # between both, that are tried
 
 
-class EstimatesOnce(Engine):
-    """A generator that keeps what it estimated, so that another told radius takes no time."""
+class Look(Engine):
+    """A generator and the photograph that it looks at, whose blur it estimates once.
 
-    def __init__(self, engine: Engine, tell: Callable[[int], None]) -> None:
-        """Takes on a loaded generator; `tell` gets the number of values before each estimate."""
-        vars(self).update(vars(engine))
-        self.tell = tell
-        self.kept: dict[tuple, tuple[np.ndarray, float]] = {}
-
-    def estimate(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, float]:
-        """As `Engine.estimate`."""
-        key = (*blurred_signed.shape, zlib.crc32(np.ascontiguousarray(blurred_signed).data))
-        self.tell(blurred_signed.size)
-        if key not in self.kept:
-            probs, noise = super().estimate(blurred_signed)
-            self.kept[key] = probs.astype(np.float16), noise
-        return self.kept[key]
-
-
-class Look:
-    """A photograph and a network: what is seen in the first, and made of it by the second.
+    What is estimated of each strip is kept, so that another told radius takes no time.
 
     Attributes:
         is_wanted: false once something else is looked at; an estimate then stops.
     """
 
-    def __init__(self, engine: Engine, photo: np.ndarray, one_at_a_time: threading.Lock) -> None:
-        self.photo, self.box, self.lock = photo, scene_box(photo), one_at_a_time
+    def __init__(self, engine: Engine, photo: np.ndarray) -> None:
+        """Takes on a loaded generator."""
+        vars(self).update(vars(engine))
+        self.photo, self.box = photo, scene_box(photo)
         self.restored = photo.copy()  # as far as it is
-        self.engine = EstimatesOnce(engine, self.count)
-        self.is_wanted, self.num_values, self.failure = True, 0, ""
-        self.limits: Limits | None = None
+        self.kept: dict[tuple, tuple[np.ndarray, float]] = {}
+        self.is_wanted, self.failure = True, ""
         self.begin()
 
     def begin(self, limits: Limits | None = None) -> None:
         """Begins to estimate the blur of the whole, with such limits of the radius."""
         self.limits, self.num_values = limits, 0
         self.seen: tuple[list[Scale], BlurMap | None] | None = None
-        self.thread = threading.Thread(target=self.estimate, daemon=True)
+        self.thread = threading.Thread(target=self.estimate_whole, daemon=True)
         self.thread.start()
 
-    def count(self, num_values: int) -> None:
-        """Says how far the estimate is, and ends one that nobody waits for."""
-        self.num_values += num_values
+    def estimate(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, float]:
+        """As `Engine.estimate`."""
         if not self.is_wanted:
             raise RefusedError(409, "something else is looked at now")
+        self.num_values += blurred_signed.size
+        key = (*blurred_signed.shape, zlib.crc32(np.ascontiguousarray(blurred_signed).data))
+        if key not in self.kept:
+            probs, noise = super().estimate(blurred_signed)
+            self.kept[key] = probs.astype(np.float16), noise
+        return self.kept[key]
 
-    def estimate(self) -> None:
-        """Estimates the blur."""
+    def estimate_whole(self) -> None:
+        """Estimates the blur; a network that estimates none restores all in one way."""
         scene = self.photo[self.box]
         cells = [-(-side // CELL_PX) for side in scene.shape[:2]]
         try:
-            if self.engine.radii_px.size:
-                with self.lock:
-                    self.seen = estimate_blur(self.engine, scene, self.limits)
-            else:
-                self.seen = [Scale(scene, np.ones(cells, np.float32))], None
+            with one_at_a_time:
+                self.seen = (
+                    estimate_blur(self, scene, self.limits)
+                    if self.radii_px.size
+                    else ([Scale(scene, np.ones(cells, np.float32))], None)
+                )
         except (RefusedError, MemoryError) as error:
             self.failure = str(error) or "this takes more memory than there is"
 
     def wait(self, limits: Limits | None, seconds: float) -> bool:
         """Whether the blur is known, with such limits of the radius; waits a little for it."""
-        if limits and not self.engine.radii_px.size:
+        if limits and not self.radii_px.size:
             raise RefusedError(409, "this run's network estimates no blur to be limited")
         self.thread.join(seconds)
         if not self.thread.is_alive() and self.limits != limits:
@@ -123,10 +113,9 @@ class Look:
             for each, scene in zip((rows, columns), self.box, strict=True)
         ]
         if all(each.start < each.stop for each in inner):
-            with self.lock:
-                self.restored[self.box][tuple(inner)] = restored_part(
-                    self.engine, self.seen[0], *inner
-                )
+            with one_at_a_time:
+                part = restored_part(self, self.seen[0], *inner)
+            self.restored[self.box][tuple(inner)] = part
         after = self.restored[rows, columns]
         return {"before": data_url(jpeg_of(before)), "after": data_url(jpeg_of(after))}
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote
 
 import msgspec
 
+from prepare.photographs.reader import photographs_in
 from prepare.records.blur import NOISES, SHAPES, LensBlur
 from prepare.records.jsonl import read_log
 from prepare.records.sets import RECIPES, set_names
@@ -19,7 +20,7 @@ from train.report.page import template
 from train.run import Run, runs_in
 from train.studio import Places, RefusedError, views
 from train.studio.jobs import Jobs
-from train.studio.photographs import MOST_BYTES, MOST_NAMED, Kept, Photographs, jpeg_of, made_of
+from train.studio.photographs import MOST_BYTES, Photographs, jpeg_of, made_of
 
 HERE = Path(__file__).parent
 HTML, JPEG = "text/html; charset=utf-8", "image/jpeg"
@@ -106,7 +107,7 @@ class Studio:
     def __init__(self, places: Places, uploads_dir: Path) -> None:
         self.places = places
         self.key, self.token = secrets.token_urlsafe(12), secrets.token_urlsafe(24)
-        self.photographs = Photographs(uploads_dir, places.data.originals)
+        self.photographs = Photographs(uploads_dir)
         self.jobs, self.restorer = Jobs(places.pipeline), views.Restorer(places, self.photographs)
 
     def get(self, request: Request) -> Answer:
@@ -132,11 +133,7 @@ class Studio:
         match request.parts:
             case ["photographs"]:
                 name = parse_qs(request.query).get("name", [""])[0]
-                kept = self.photographs.add_upload(name, request.body, request.num_bytes)
-                content = kept.as_json
-            case ["originals"]:
-                image_id = request.read(dict[str, str]).get("id", "")
-                content = self.photographs.add_original(image_id).as_json
+                content = self.photographs.add_upload(name, request.body, request.num_bytes).as_json
             case ["blur", "preview"]:
                 blurring = request.read(views.BlurRequest)
                 photo = self.photographs.find(blurring.photo) if blurring.photo else None
@@ -151,13 +148,13 @@ class Studio:
             case ["photographs", key, "remove"]:
                 self.photographs.remove(key)
                 content = {}
-            case ["restore", what]:
-                restoring = request.read(views.RestoreRequest)
-                content = self.restore(what, restoring, self.photographs.find(restoring.photo))
-            case ["train", what] if what in ("command", "start"):
-                command, outcome = views.train_job(self.places, request.read(views.TrainRequest))
-                typed = {"command": command.typed}
-                content = typed if what == "command" else self.jobs.start(command, outcome)
+            case ["restore", ("look" | "place" | "command" | "prepare" | "start") as what]:
+                asked = request.read(views.RestoreRequest)
+                content = getattr(self.restorer, what)(asked, self.photographs.find(asked.photo))
+                content = self.jobs.start(*content) if isinstance(content, tuple) else content
+            case ["train", ("command" | "start") as what]:
+                job = views.train_job(self.places, request.read(views.TrainRequest))
+                content = {"command": job[0].typed} if what == "command" else self.jobs.start(*job)
             case ["job", "cancel"]:
                 request.read(dict)
                 content = self.jobs.cancel()
@@ -165,25 +162,10 @@ class Studio:
                 raise RefusedError(404, "there is nothing at this address")
         return content
 
-    def restore(self, what: str, asked: views.RestoreRequest, photo: Kept) -> dict[str, Any]:
-        """Does a part of what restores a photograph."""
-        match what:
-            case "look":
-                return self.restorer.seen(asked, photo)
-            case "place":
-                return self.restorer.place(asked, photo)
-            case "command":
-                return {"command": self.restorer.command(asked, photo.path).typed}
-            case "prepare":
-                return self.jobs.start(*self.restorer.preparing(asked))
-            case "start":
-                return self.jobs.start(*self.restorer.job(asked, photo))
-        raise RefusedError(404, "there is nothing at this address")
-
     def page(self) -> Answer:
         """The page itself."""
         data = self.places.data
-        originals = [path.stem for path in self.photographs.originals()]
+        is_there = data.originals.is_dir()
         page = template("studio.html.j2", HERE).render(
             token=self.token,
             most_bytes=MOST_BYTES,
@@ -191,12 +173,11 @@ class Studio:
             choices={"blades": SHAPES, "noise_kind": dict(zip(NOISES, NOISES, strict=True))},
             recipes=RECIPES,
             data_dir=data.path,
-            num_originals=len(originals),
-            originals=originals[:MOST_NAMED],
+            num_originals=len(photographs_in(data.originals, recursive=True)) if is_there else 0,
             size=views.output_of(data).size,
             photographs=[
                 each.as_json | {"result": str(self.restorer.results.get(each.key, ""))}
-                for each in self.photographs.uploads
+                for each in self.photographs.kept.values()
             ],
             restorers=list(self.restorer.runs.values()),
             out_dir=self.places.out_dir,

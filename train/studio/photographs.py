@@ -1,4 +1,4 @@
-"""The photographs that the page works on: uploads, and originals of the data folder.
+"""The photographs that the page works on.
 
 Uploads are files of strangers: bounded before they are read, kept in a folder that goes with the
 server, decoded by the project's own reader, and never sent back but as pixels encoded anew.
@@ -19,13 +19,12 @@ import pyvips
 from PIL import Image
 
 from prepare.photographs.photograph import UnusablePhotograph, rounded_to_8_bits
-from prepare.photographs.reader import DATASET_PIXELS, photographs_in, read_photograph
+from prepare.photographs.reader import DATASET_PIXELS, read_photograph
 from train.studio import RefusedError
 
 MOST_BYTES = 1 << 28  # of an upload
 MOST_UPLOADS, MOST_UPLOADED_BYTES = 100, 1 << 32  # that are kept
 SMALL_PX = 144  # longest side of a picture in the strip of them
-MOST_NAMED = 300  # originals that the page offers by name
 SHOWN_PX = 1600  # longest side of a picture on the page
 LONGEST_NAME = 120  # of an upload's file, bytes: its results have longer ones
 LONGEST_SUFFIX = 8
@@ -38,7 +37,6 @@ class Kept:
 
     key: str
     path: Path
-    is_upload: bool
     width: int
     height: int
     small: str  # a picture of it, as a URL
@@ -47,14 +45,14 @@ class Kept:
     def as_json(self) -> dict[str, Any]:
         """What the page is told of it."""
         own = {"width": self.width, "height": self.height, "small": self.small}
-        return {"photo": self.key, "name": self.path.name, "upload": self.is_upload} | own
+        return {"photo": self.key, "name": self.path.name} | own
 
 
 class Photographs:
     """All that the page was given, and the pixels of the one that was looked at last."""
 
-    def __init__(self, uploads_dir: Path, originals_dir: Path) -> None:
-        self.uploads_dir, self.originals_dir = uploads_dir, originals_dir
+    def __init__(self, uploads_dir: Path) -> None:
+        self.uploads_dir = uploads_dir
         self.kept: dict[str, Kept] = {}
         self.lock = threading.Lock()
         self.last: tuple[Path, np.ndarray] | None = None
@@ -64,7 +62,7 @@ class Photographs:
 
         Raises RefusedError if it is too large or one too many, cut off, or cannot be read.
         """
-        kept = [each.path.stat().st_size for each in self.uploads]
+        kept = [each.path.stat().st_size for each in list(self.kept.values())]
         if len(kept) >= MOST_UPLOADS or sum(kept) + num_bytes > MOST_UPLOADED_BYTES:
             reason = f"the page keeps {MOST_UPLOADS} photographs of 4 GB in all; remove some, or "
             raise RefusedError(413, f"{reason}restore their folder with `make deblur IN=folder`")
@@ -82,41 +80,23 @@ class Photographs:
                         raise RefusedError(400, "the upload was cut off")
                     file.write(block)
                     num_bytes -= len(block)
-            return self.keep(path, is_upload=True)
+            return self.keep(path)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-    @property
-    def uploads(self) -> list[Kept]:
-        """Those that were dropped, in their order."""
-        return [each for each in list(self.kept.values()) if each.is_upload]
 
     def remove(self, key: str) -> None:
         """Forgets a photograph, and removes its upload."""
         old = self.find(key)
         del self.kept[key]
-        if old.is_upload:
-            shutil.rmtree(old.path.parent, ignore_errors=True)
+        shutil.rmtree(old.path.parent, ignore_errors=True)
 
-    def add_original(self, image_id: str) -> Kept:
-        """Takes an original of the data folder; raises RefusedError if none has this id."""
-        for path in self.originals():
-            if path.stem == image_id:
-                return self.keep(path, is_upload=False)
-        raise RefusedError(404, f"no original is called {image_id}")
-
-    def originals(self) -> list[Path]:
-        """The files of the data folder's originals."""
-        is_there = self.originals_dir.is_dir()
-        return photographs_in(self.originals_dir, recursive=True) if is_there else []
-
-    def keep(self, path: Path, is_upload: bool) -> Kept:
+    def keep(self, path: Path) -> Kept:
         """Gives a photograph a key; raises RefusedError if it cannot be read."""
         pixels = self.pixels(path)
         height, width = pixels.shape[:2]
         small = data_url(jpeg_of(pixels, SMALL_PX))
-        kept = Kept(secrets.token_hex(8), path, is_upload, width, height, small)
+        kept = Kept(secrets.token_hex(8), path, width, height, small)
         with self.lock:
             self.kept[kept.key] = kept
         return kept

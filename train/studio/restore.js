@@ -31,7 +31,7 @@ function bring(photo) {
 }
 const showCommand = newest(async () => {
   const photo = photographs.current;
-  if (photo?.upload && network) $("#restore-command").textContent = (await post("restore/command", request(photo))).command;
+  if (photo && network) $("#restore-command").textContent = (await post("restore/command", request(photo))).command;
 });
 
 // The estimate of the whole, then places.
@@ -170,9 +170,9 @@ $("#view").addEventListener("painted", () => { photographs.current.isMaskSent = 
 
 // Files.
 function allow() {
-  $("#restore-start").disabled = job.runs || !photographs.current?.upload || !network;
+  $("#restore-start").disabled = job.runs || !photographs.current || !network;
   $("#restore-all").disabled = job.runs || !network;
-  const many = photographs.list.filter((each) => each.upload).length;
+  const many = photographs.list.length;
   $("#restore-all").hidden = $("#same-choice").hidden = many < 2;
   $("#restore-all").textContent = `Restore all ${many}`;
   $("#download-all").hidden = photographs.list.filter((each) => each.result).length < 2;
@@ -209,7 +209,7 @@ async function restore(photo) {
 on("#restore-start", "click", async () => { try { await restore(photographs.current); } catch (error) { tell(error); } });
 on("#restore-all", "click", async () => {
   keep();
-  for (const photo of photographs.list.filter((each) => each.upload)) {
+  for (const photo of photographs.list) {
     try { await restore(photo); } catch (error) { mark(photo, "failed"); tell(error); }
     if (job.isStopped) break;
   }

@@ -81,9 +81,6 @@ addEventListener("drop", async (event) => {
   try { await take(entries.length ? (await Promise.all(entries.map(filesOf))).flat() : [...event.dataTransfer.files]); } catch (error) { tell(error); }
 });
 addEventListener("paste", (event) => { if (event.clipboardData.files.length) take([...event.clipboardData.files]); });
-$("#original")?.addEventListener("change", async (event) => {
-  try { add(await post("originals", { id: event.target.value.trim() }), true); } catch (error) { tell(error); }
-});
 // What was there before a reload, once all parts listen.
 export function begin() {
   const chosen = sessionStorage.getItem("photo"), kept = JSON.parse($("#kept").textContent);

@@ -157,7 +157,7 @@ class Restorer:
 
     def __init__(self, places: Places, photographs: Photographs) -> None:
         self.places, self.photographs = places, photographs
-        self.lock, self.one_at_a_time = threading.Lock(), threading.Lock()  # the second: all cores
+        self.lock = threading.Lock()
         self.last: Look | None = None
         self.wanted: tuple = ()  # what that shows
         self.results: dict[str, Path] = {}  # by the key of their photograph
@@ -173,7 +173,7 @@ class Restorer:
             return run
         raise RefusedError(404, f"no run is called {name}; train one: `make train`")
 
-    def look(self, request: RestoreRequest, photo: Kept) -> Look:
+    def find_look(self, request: RestoreRequest, photo: Kept) -> Look:
         """A photograph as a run sees it; raises RefusedError if there is no such run."""
         run = self.find_run(request.run)
         wanted = photo.key, run.path, request.detail, run.weights_hash
@@ -183,15 +183,14 @@ class Restorer:
                 if look:
                     look.is_wanted = False
                 engine = loaded_engine(run.path, request.detail, run.weights_hash)
-                pixels = self.photographs.pixels(photo.path)
-                look = self.last = Look(engine, pixels, self.one_at_a_time)
+                look = self.last = Look(engine, self.photographs.pixels(photo.path))
                 self.wanted = wanted
             return look
 
-    def seen(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
+    def look(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
         """What a run sees in a photograph, or how far it is with that, or that it is not ready."""
         try:
-            look = self.look(request, photo)
+            look = self.find_look(request, photo)
         except UnusedRunError:
             return {"is_new": True}
         is_known = look.wait(request.limits, PATIENCE_S)
@@ -199,12 +198,16 @@ class Restorer:
 
     def place(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
         """A place of a photograph before and after."""
-        look = self.look(request, photo)
+        look = self.find_look(request, photo)
         if not look.wait(request.limits, PATIENCE_S):
             raise RefusedError(409, "the blur is not estimated yet")
         return look.place(request.top, request.left, request.side)
 
-    def command(self, request: RestoreRequest, source: Path) -> Command:
+    def command(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
+        """The command that restores a photograph, as it is typed."""
+        return {"command": self.command_of(request, photo.path).typed}
+
+    def command_of(self, request: RestoreRequest, source: Path) -> Command:
         """The command that restores a photograph; raises RefusedError if there is no such run."""
         variables = {
             "OUT": str(self.places.out_dir),
@@ -240,15 +243,13 @@ class Restorer:
         with result_file(self.mask_of(photo), note) as file:
             write_photograph(file, Photograph(pixels, gray=True), pixels, note)
 
-    def job(self, request: RestoreRequest, photo: Kept) -> tuple[Command, Outcome]:
+    def start(self, request: RestoreRequest, photo: Kept) -> tuple[Command, Outcome]:
         """The command that restores a photograph, and what the page is told at its end.
 
-        Raises RefusedError if there is no such run, or the photograph is no upload.
+        Raises RefusedError if there is no such run, or no mask.
         """
-        if not photo.is_upload:
-            raise RefusedError(400, "originals are sharp; drop a photograph")
         target = self.target_of(photo, Wanted(request.strength, request.detail))
-        command = self.command(request, target.source)
+        command = self.command_of(request, target.source)
         if request.mask and not self.mask_of(photo).is_file():
             raise RefusedError(404, "this photograph has no mask yet; draw one")
         made = {"photo": photo.key, "file": str(target.result)}
@@ -259,11 +260,11 @@ class Restorer:
 
         return command, outcome
 
-    def preparing(self, request: RestoreRequest) -> tuple[Command, Outcome]:
+    def prepare(self, request: RestoreRequest, _photo: Kept) -> tuple[Command, Outcome]:
         """The command that readies a run that was never used: it restores a small picture."""
         folder = self.photographs.uploads_dir
         Image.new("RGB", (64, 64)).save(source := folder / "small.png")
-        variables = self.command(request, source).variables | {"OUT": str(folder / "made")}
+        variables = self.command_of(request, source).variables | {"OUT": str(folder / "made")}
         return Command("deblur", variables, source), dict
 
     def target_of(self, photo: Kept, wanted: Wanted) -> Target:
