@@ -180,6 +180,7 @@ def jpegs_with_bytes_around():
     adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x03"
     return {
         "zeros before the end": whole[:-2] + bytes(1000) + whole[-2:],
+        "no end": whole[:-2],
         "a maker's text": whole[:-2] + b"a maker's text" + whole[-2:],
         "range of a scan": whole[: end - 3] + b"\x00\x40\x00" + whole[end:],
         "edition of JFIF": whole.replace(b"JFIF\0\x01", b"JFIF\0\x02", 1),
@@ -195,6 +196,8 @@ def test_jpegs_are_read_by_the_pictures_own_bytes(tmp_path, name):
     data = jpegs_with_bytes_around()[name]
     expected = np.asarray(Image.open(io.BytesIO(encoded(scene(), "JPEG"))))
     np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
+    scans = encoded(scene(), "JPEG", progressive=True)
+    assert "no end" in refused(tmp_path, scans[:-2])  # since a whole scan may be missing
 
 
 def test_boxes_of_zeros_behind_a_heic_are_no_damage(tmp_path):

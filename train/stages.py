@@ -277,6 +277,6 @@ def compare_runs(
     )
     run_dirs = [own_run(runs_dir, name, "with").path for name in chosen]
     out_dir = runs_dir / f"comparison-{'-'.join(runs) or 'all'}"
-    print(f"{', '.join(chosen)} into {out_dir}")
+    print(f"{', '.join(chosen) or 'no run'} into {out_dir}")
     if not dry_run:
         print(f"report: {compare(run_dirs, data, out_dir)}")

@@ -23,6 +23,7 @@ one_at_a_time = threading.Lock()
 
 MAX_SCANS = 200  # of a JPEG; many empty ones take minutes to decode; usual are 10
 MAX_SEGMENTS = 10_000  # of a JPEG; an EXIF, a profile and a panorama's notes take some hundred
+SEQUENTIAL = (b"\xff\xc0", b"\xff\xc1")  # frames whose scans each have blocks of their own
 SCAN, END, COMMENT = b"\xff\xda", b"\xff\xd9", b"\xff\xfe"
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # that begins a segment, or ends a scan's data
 # The first warning of libjpeg: of the header, or of bytes behind all blocks.
@@ -105,7 +106,10 @@ def jpeg_segments(data: bytes) -> list[bytes]:
         segments.append(data[start:at])
         if len(segments) > MAX_SEGMENTS or num_scans > MAX_SCANS:
             raise UnusablePhotograph(f"more than {MAX_SCANS} scans or {MAX_SEGMENTS} segments")
-    if not found:
+    # Without an end, a sole scan is whole if libjpeg misses no block; later scans would be missed.
+    frame = next((each for each in segments if each.startswith(SEQUENTIAL)), b"")
+    is_sole = num_scans == 1 and frame[9:10] == segments[-1][4:5]  # the number of its components
+    if not found and not is_sole:
         raise UnusablePhotograph("damaged or cut off (no end)")
     return segments
 
