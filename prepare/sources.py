@@ -66,8 +66,8 @@ class SourceSettings:
         expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
         require(is_known, "num_images", expected, self.num_images)
         wanted_ids(self.ffhq.ids, self.num_images)
-        is_folder, from_dirs = self.source == "folder", " ".join(map(str, self.from_dirs))
-        require(is_folder or not self.from_dirs, "from", "given with --source=folder", from_dirs)
+        is_folder, given = self.source == "folder", " ".join(map(str, self.from_dirs))
+        require(is_folder or not given, "from", "given with --source=folder", given)
         if is_folder and not self.from_dirs:
             raise PrepareError("SOURCE=folder needs FROM=.., a folder of photographs")
         _ = self.photographs

@@ -196,8 +196,7 @@ def test_jpegs_are_read_by_the_pictures_own_bytes(tmp_path, name):
     data = jpegs_with_bytes_around()[name]
     expected = np.asarray(Image.open(io.BytesIO(encoded(scene(), "JPEG"))))
     np.testing.assert_array_equal(read(tmp_path, data).pixels, expected)
-    scans = encoded(scene(), "JPEG", progressive=True)
-    assert "no end" in refused(tmp_path, scans[:-2])  # since a whole scan may be missing
+    assert "no end" in refused(tmp_path, encoded(scene(), "JPEG", progressive=True)[:-2])
 
 
 def test_boxes_of_zeros_behind_a_heic_are_no_damage(tmp_path):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
-LEAST_ADDRESS_BYTES = 3_500_000_000  # the smallest training ends in a segmentation fault with 3.0
+LEAST_KB = 3_500_000  # of addresses: the smallest training ends in a segmentation fault with 3.0
 # Ctrl-C, `kill`, and a terminal that was closed (which Windows does not know).
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -43,9 +43,14 @@ class ClusterError(TrainError):
 def load_tensorflow() -> None:
     """Imports TensorFlow without its start-up messages, which no setting turns off.
 
-    It takes seconds, which a terminal shows.
+    It takes seconds, which a terminal shows. FullMemoryError if `ulimit -v` is too low for it.
     """
-    check_address_space()
+    with contextlib.suppress(ImportError):  # Windows
+        import resource
+
+        limit_kb = resource.getrlimit(resource.RLIMIT_AS)[0] // 1024
+        if 0 <= limit_kb < LEAST_KB:
+            raise FullMemoryError(f"TensorFlow needs `ulimit -v {LEAST_KB}`, it is {limit_kb}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows = sys.stderr.isatty() and "tensorflow" not in sys.modules
     if shows:
@@ -63,17 +68,6 @@ def load_tensorflow() -> None:
         os.close(stderr)
         if shows:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def check_address_space() -> None:
-    """Raises FullMemoryError where `ulimit -v` leaves so little that TensorFlow would crash."""
-    with contextlib.suppress(ImportError):  # Windows
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if 0 <= limit < LEAST_ADDRESS_BYTES:
-            least = LEAST_ADDRESS_BYTES // 1024
-            raise FullMemoryError(f"TensorFlow needs `ulimit -v {least}`, it is {limit // 1024}")
 
 
 def free_bytes() -> int | None:

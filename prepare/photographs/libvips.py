@@ -107,9 +107,8 @@ def jpeg_segments(data: bytes) -> list[bytes]:
         if len(segments) > MAX_SEGMENTS or num_scans > MAX_SCANS:
             raise UnusablePhotograph(f"more than {MAX_SCANS} scans or {MAX_SEGMENTS} segments")
     # Without an end, a sole scan is whole if libjpeg misses no block; later scans would be missed.
-    frame = next((each for each in segments if each.startswith(SEQUENTIAL)), b"")
-    is_sole = num_scans == 1 and frame[9:10] == segments[-1][4:5]  # the number of its components
-    if not found and not is_sole:
+    num_colors = [each[9:10] for each in segments if each.startswith(SEQUENTIAL)]
+    if not found and not (num_scans == 1 and num_colors == [segments[-1][4:5]]):
         raise UnusablePhotograph("damaged or cut off (no end)")
     return segments
 
