@@ -302,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 141  # as of SIGPIPE
     except SettingError as error:
         return failed(in_words_of_flags(error), 2)
     except (PrepareError, TrainError, OSError, MemoryError, ImportError) as error:

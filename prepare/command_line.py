@@ -86,7 +86,7 @@ def words_from_variables(
             several = _paths(value) if action.type is Path else value.split()
             words += [action.option_strings[0], *several]
         else:
-            is_path = action.type is Path or (name == "IDS" and "/" in value)
+            is_path = action.type is Path or (name == "IDS" and not {"/", os.sep}.isdisjoint(value))
             words.append(f"{action.option_strings[0]}={_path(value) if is_path else value}")
     return words + last
 

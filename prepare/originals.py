@@ -15,7 +15,7 @@ from prepare.records.data_folder import DataFolder, ImageRecord, why_no_id
 from prepare.records.files import atomic_file, sha256_of
 from prepare.records.jsonl import JsonLines
 
-NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that has none
+NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # the last of Windows
 State = tuple[int, int, int]
 
 

@@ -7,6 +7,7 @@ them, in the order of the originals, so that the result does not depend on which
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
@@ -30,7 +31,7 @@ from prepare.records.data_folder import (
     write_manifest,
     write_rejected,
 )
-from prepare.records.files import write_bytes
+from prepare.records.files import BINARY, NO_WAIT, write_bytes
 from prepare.records.jsonl import JsonLines
 from prepare.records.progress import Progress
 from prepare.records.sets import KernelRecord, read_kernel
@@ -52,7 +53,7 @@ def complete_ids(ids: Iterable[str], data: DataFolder, blurs: Sequence[LensBlur]
 def is_whole_jpeg(path: str) -> bool:
     """Whether a file begins and ends as a JPEG; without a buffer, as there are many."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # should it be a pipe
+        descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)  # should it be a pipe
         with open(descriptor, "rb", buffering=0) as file:
             start = file.read(2)
             file.seek(-2, os.SEEK_END)
@@ -227,7 +228,8 @@ class PairRecords:
 
     def save(self) -> None:
         """Writes the new records to disk."""
-        os.sync()  # the pictures that the records name
+        if sys.platform != "win32":
+            os.sync()  # the pictures that the records name
         if self.new_seen:
             seen_photographs(self.data).append(self.new_seen)
         if self.is_log:

@@ -80,7 +80,8 @@ def executor(num_workers: int) -> Executor:
     if num_workers == 1:
         keep_freed_memory()
         return ThisProcess()
-    context = multiprocessing.get_context("forkserver")
+    # Windows has no fork server, and passes over what it would load.
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
     # Loaded once, where no thread holds a lock, for all workers; those that are here are needed.
     context.set_forkserver_preload(sorted(m for m in sys.modules if m.startswith("prepare.")))
     return ProcessPoolExecutor(num_workers, context, initializer=begin_worker)
@@ -100,6 +101,8 @@ class ThisProcess(Executor):
 
 def submit(pool: Executor, work: Callable, arguments: tuple) -> Future:
     """Hands on work; starts a worker, too, as long as there are fewer than wanted."""
+    if sys.platform == "win32":
+        return pool.submit(work, *arguments)
     # Ctrl-C reaches all processes of a terminal. What a thread blocks, those it starts block, too.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:

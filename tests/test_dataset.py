@@ -26,9 +26,11 @@ from train.dataset import (
     find_pairs,
     is_cached,
     picture_reader,
+    read_picture,
     read_split,
     rescale,
     training_batches,
+    write_picture,
 )
 from train.settings import TrainSettings
 from train.validation import in_turn
@@ -191,6 +193,17 @@ def test_kept_pictures_give_the_same_batches_and_are_held_once(data_dir):
 
 
 # The batches.
+
+
+def test_pictures_are_written_and_read_back_as_rgb(tmp_path):
+    picture = photo_u8(0, 20, 31)
+    for name, most in (("a.PNG", 0), ("a.jpg", 3)):
+        write_picture(tmp_path / name, picture)
+        assert abs(read_picture(tmp_path / name).astype(float) - picture).mean() <= most
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert len({(h, v) for _, h, v, _ in image.layer}) == 1  # full chroma
+    Image.new("L", (5, 4), 77).save(tmp_path / "grey.png")
+    assert (read_picture(tmp_path / "grey.png") == np.full((4, 5, 3), 77, np.uint8)).all()
 
 
 def test_decoder_equals_pillow_and_opencv(tmp_path):

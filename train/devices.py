@@ -103,7 +103,8 @@ def deferred_interrupts() -> Iterator[list[int]]:
     received: list[int] = []
     numbers = heeded_signals()
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)  # as the interpreter demands
+    if sys.platform != "win32":
+        os.set_blocking(writer, False)  # as the interpreter demands
 
     def count() -> None:
         num_signals = 0

@@ -21,7 +21,7 @@ import urllib3
 
 from prepare.ffhq.google_drive import form_address, page_reason
 from prepare.ffhq.metadata import FfhqSettings, without_login
-from prepare.records.files import named_errors, to_disk
+from prepare.records.files import NO_FOLLOW, named_errors, to_disk
 
 BLOCK_BYTES = 1 << 19
 PROGRESS_BYTES = 1 << 20  # this much new data resets the count of failures and the clock
@@ -288,4 +288,4 @@ def read_growing(client: Client, url: str, path: Path) -> Iterator[bytes]:
 
 def open_part(path: Path) -> BinaryIO:
     """A file to continue: opened for reading and appending, never through a link."""
-    return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))
+    return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | NO_FOLLOW, 0o666))

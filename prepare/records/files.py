@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,8 @@ import filelock
 
 from prepare import PrepareError
 
+FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")  # Windows has none but the last
+NO_FOLLOW, NO_WAIT, BINARY = (getattr(os, flag, 0) for flag in FLAGS)
 # Names of part files: random, so that two writers never share one; short, as the name of the file
 # itself may have all the 255 bytes that a name can have.
 PART_NAME = re.compile(r"\.[0-9a-f]{16}\.part")
@@ -64,6 +65,8 @@ def atomic_file(
             if sync:
                 to_disk(descriptor)
             put = partial(link_or_replace, check=check) if check else os.replace
+            if sys.platform == "win32":  # which renames no open file
+                file.close()
             put(part, path)  # while it is open, and so marked as in use
         if sync:
             with contextlib.suppress(OSError):  # a system that brings no folder to the disk
@@ -106,13 +109,22 @@ def new_part(folder: Path) -> tuple[Path, int]:
     """An empty part of a file and its descriptor, locked as long as that is open."""
     while True:
         part = folder / f".{secrets.token_hex(8)}.part"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | BINARY
         descriptor = os.open(part, flags, 0o666)
         with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_file(descriptor)
         if os.fstat(descriptor).st_nlink:
             return part, descriptor
         os.close(descriptor)  # `remove_old_parts` came between the two
+
+
+def lock_file(file: BinaryIO | int, *, wait: bool = True) -> None:
+    """Locks an open file for this process; OSError where that cannot be, as on Windows."""
+    if sys.platform == "win32":
+        raise OSError(errno.ENOLCK, "no locks of this kind")
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_old_parts(folder: Path, *, below: bool = True) -> None:
@@ -126,7 +138,7 @@ def remove_old_parts(folder: Path, *, below: bool = True) -> None:
         for path in (Path(place, name) for name in names if PART_NAME.fullmatch(name)):
             # OSError: its writer is still at it, or done; or it is a pipe, which cannot be sought.
             with contextlib.suppress(OSError), path.open("r+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file, wait=False)
                 path.unlink()
 
 
@@ -164,7 +176,7 @@ def open_regular(path: str | Path) -> BinaryIO:
         NotRegularError: if something else stands there.
         OSError: if it cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotRegularError(errno.EINVAL, "no regular file", os.fspath(path))

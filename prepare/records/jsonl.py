@@ -6,7 +6,6 @@ extra key make it a damaged record, which is reported in one line.
 
 import contextlib
 import csv
-import fcntl
 import io
 import os
 from collections.abc import Iterable
@@ -15,7 +14,14 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
-from prepare.records.files import NotRegularError, named_errors, open_regular, to_disk, write_bytes
+from prepare.records.files import (
+    NotRegularError,
+    lock_file,
+    named_errors,
+    open_regular,
+    to_disk,
+    write_bytes,
+)
 from prepare.records.settings import DamagedRecordError, explain_damage
 
 Record = TypeVar("Record")
@@ -75,7 +81,7 @@ class JsonLines(Generic[Record]):
         lines = b"".join(map(json_line, records))
         with named_errors(self.path), self.path.open("a+b") as file:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)  # so that no line is taken for torn half-way
+                lock_file(file)  # so that no line is taken for torn half-way
             last = unended_line(file)
             try:
                 if last:

@@ -119,6 +119,10 @@ class Job:
         A training saves its checkpoint first; that takes longer, and a second call ends it at once.
         """
         saves = self.command.target == "train" and not self.is_cancelled
+        if sys.platform == "win32":
+            self.is_cancelled = True
+            self.process.kill()
+            return
         for number in (signal.SIGTERM, signal.SIGKILL)[: 1 if saves else 2]:
             if self.reader.is_alive():
                 self.is_cancelled = True
