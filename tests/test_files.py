@@ -1,6 +1,7 @@
 """Files: whole or not at all, after a kill, too; one writer a folder; only regular ones read."""
 
 import errno
+import fcntl
 import json
 import math
 import os
@@ -281,7 +282,7 @@ def test_folder_that_cannot_be_locked_is_written_with_a_warning(tmp_path, monkey
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     monkeypatch.setattr(files.os, "fsync", mock.Mock(side_effect=OSError(errno.EINVAL, "Invalid")))
     with only_writer(tmp_path / "far", "something"):
         write_text(tmp_path / "far" / "file", "content")
