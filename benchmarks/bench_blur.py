@@ -1,4 +1,4 @@
-"""Times the blur and the whole making of a pair beside its peers, on one core.
+"""Times the blur and the complete making of a pair beside its peers, on one core.
 
 Everything runs in turns in one process, best of several, so that the ratios hold on a busy
 machine too. Peers come from benchmarks/requirements.txt; a missing one is named and left out.

@@ -1,4 +1,4 @@
-"""How fast training's input is, and how long a step waits for it."""
+"""Times the input of training, and how long a step waits for it."""
 
 import statistics
 import tempfile

@@ -1,8 +1,8 @@
 """CPU time of the whole `dataset` command for a photograph, beside a bare loop of OpenCV.
 
-The command runs twice, on 72 photographs and on 8, with one worker: the difference is what 64
-photographs take, without the start. The loop reads the same files, reduces them, and encodes the
-sharp half alone. Both run in turns, so that the ratios hold on a busy machine too.
+The command runs twice, on 72 photographs and on 8, with one worker: the difference is the time of
+64 photographs, without the start. The loop reads the same files, reduces them, and encodes the
+sharp half alone. Both run in turns, so that the ratios are right on a busy machine too.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Throughput of our downloader beside curl's, on loopback: the same files, as many connections.
 
-The server is a process of its own and shares the machine with both, so the rates compare with each
-other and with nothing else. Beside the transfer alone stands transfer with the MD5 of every file.
+The server is a separate process on the same machine, so compare the rates only with each other. The
+second line includes the MD5 of every file.
 """
 
 import argparse

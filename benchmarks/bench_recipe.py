@@ -1,6 +1,6 @@
 """Trains recipes for equal times, one after the other, and scores them on validation images.
 
-Test images play no part. What was tried in the past, and what it gave, stands in RECIPE.md. For
+Test images are not used. RECIPE.md lists what was tried in the past, and what it gave. For
 radius 30 on photographs of your own: `make dataset SOURCE=folder FROM=.. N=..`, then
 `.venv/bin/python -m benchmarks.bench_recipe --minutes 15`. After `make blur RADIUS="0 10"`, one
 network for all: `--kernels disc-r0 disc-r10 disc-r30`. Nothing else should run on the machine.
@@ -33,7 +33,7 @@ from train.settings import PRESETS, TrainSettings  # noqa: E402
 SHARP = PRESETS["sharp"]
 RECIPES = {
     "sharp": SHARP,
-    "pixel term alone": replace(SHARP, gan_weight=0.0),
+    "L1 loss alone": replace(SHARP, gan_weight=0.0),
     "both terms from the start": replace(SHARP, gan_start=0.0),
     "never turned": replace(SHARP, gan_weight=0.0, turns=False),
     "whole pictures": replace(SHARP, gan_weight=0.0, crop=0, batch=1),

@@ -1,8 +1,8 @@
-"""CPU seconds of what is done for every image of a data folder, at 1,000, 7,000 and 70,000.
+"""CPU seconds of the work for every image of a data folder, at 1,000, 7,000 and 70,000 images.
 
 None of it may be quadratic: 70,000 may cost twelve times what 7,000 cost. The folders are made of
-hard links to a hundred small pictures, since what the pictures hold is not what is measured. Not
-part of `make bench`, as it makes 300,000 files for some minutes: run it from the root by
+hard links to a hundred small pictures, since their content does not matter. This is not part of
+`make bench`, since it makes 300,000 files in some minutes. Run it from the root with
 `python -m benchmarks.bench_scale`, which prints a table in Markdown.
 """
 

@@ -1,9 +1,9 @@
 """Times a training step beside its peers, of a 256-pixel picture or as much, and its memory.
 
-Each contestant is a process of its own. They step in turns, so that the ratios hold on a busy
-machine too, and only one is awake at a time. PyTorch comes from benchmarks/requirements.txt, here
-or in an environment of its own (--torch-python); when it is missing, that is said and it is left
-out. Beside the step stand a checkpoint, and our two presets one against the other.
+Each program is a separate process. They step in turns, one at a time, so that the ratios are right
+on a busy machine too. PyTorch comes from benchmarks/requirements.txt, here or in another
+environment (--torch-python). If it is missing, this is printed and it is left out. A checkpoint and
+our two presets are timed too.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The plot of gain over radius in README.md, from the curve that `make evaluate` gathers of a run.
+"""The plot of gain over radius in README.md, from the curve that `make evaluate` writes.
 
 .venv/bin/python -m benchmarks.draw_gain tf_checkpoints/run-01/evaluation/curve.json docs/gain.svg
 """

@@ -1,4 +1,4 @@
-"""The pictures of docs/blur.md: what every setting of the blur makes of a drawn portrait.
+"""The pictures of docs/blur.md: a drawn portrait with every setting of the blur.
 
 .venv/bin/python -m benchmarks.draw_settings docs
 """

@@ -1,4 +1,4 @@
-"""Other ways to blur a photograph by a disc and reduce it, each in its own words."""
+"""Other ways to blur a photograph by a disc and reduce it."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Compares this project's blur with Photoshop's own Lens Blur of the same photographs.
+"""Compares this project's blur with Photoshop's Lens Blur of the same photographs.
 
 The folder holds pairs N_sharp.png and N_photoshop.png of the same size. The radius is given in
 pixels of these pictures; the blur runs through the same code as `make blur`.

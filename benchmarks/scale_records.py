@@ -1,4 +1,4 @@
-"""What `make dataset` does for every photograph beside its pictures, for `bench_scale`."""
+"""The work of `make dataset` for every photograph beside its pictures, for `bench_scale`."""
 
 import hashlib
 from collections import deque

@@ -1,9 +1,9 @@
-"""NAFNet, trained for a given time on a data folder's training images: what else one would take.
+"""NAFNet, a common alternative, trained for a given time on a data folder's training images.
 
 Reference: Chen et al., "Simple Baselines for Image Restoration", arXiv 2204.04676, with local
-pooling at test time, as its authors do (Chu et al., arXiv 2112.04491). Of about the cost of the
-residual generator: width 16, 4 MAC a byte less. Scored on the test images by this project's own
-metrics, beside which `make evaluate` gives a run's.
+pooling at test time, as its authors do (Chu et al., arXiv 2112.04491). With width 16 it costs about
+as much as the residual generator. It is scored on the test images by this project's metrics, as
+`make evaluate` scores a run.
 
 `make dataset N=100`, then where PyTorch is (`benchmarks/requirements.txt`) beside the project's own
 packages: `python -m benchmarks.torch_nafnet --minutes 15`, and `make train MAX_MINUTES=15`.

@@ -1,7 +1,7 @@
 """Pix2pix as TensorFlow's tutorial trains it, from its description: the first peer of bench_train.
 
 U-Net and PatchGAN of Keras' own layers, blocks as `keras.Sequential`, two tapes in one
-`tf.function`, one Adam for each network. What it logs and draws between steps is left out.
+`tf.function`, one Adam for each network. Its logs and pictures between steps are left out.
 
 Reference: TensorFlow core tutorials, "pix2pix: Image-to-image translation with a conditional GAN".
 """

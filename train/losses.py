@@ -37,7 +37,7 @@ def grid_loss(restored: tf.Tensor, sharp: tf.Tensor) -> tf.Tensor:
     """How much of the error repeats every 4 pixels, a scalar in 0..2; 0 where nothing does.
 
     A generator that writes 4x4 pixels at a time lays a grid over its pictures when a discriminator
-    with strides, which sees such grids badly, leads it. The pixel term hardly minds: it is faint.
+    with strides, which sees such grids badly, leads it. The L1 loss hardly changes: they are faint.
 
     Args:
         restored: pictures in -1..1, sides divisible by 4.

@@ -171,7 +171,7 @@ def losses_of(
     sharp: tf.Tensor,
     adversarial: bool,
 ) -> list[tf.Tensor]:
-    """The LOSSES on some pictures, scalars; where it is not adversarial, the pixel term is all.
+    """The LOSSES on some pictures, scalars; without the adversarial term only the L1 loss.
 
     The discriminator takes longer than all else, so it may see some pictures of a batch alone.
     """
