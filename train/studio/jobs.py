@@ -114,9 +114,8 @@ class Job:
     def cancel(self) -> None:
         """Ends it and its children: as Ctrl-C does, or by a kill, which costs nothing made.
 
-        By SIGTERM, as a studio that was begun in the background has SIGINT ignored, and so has a
-        command of it.
-        A training saves its checkpoint first; that takes longer, and a second call ends it at once.
+        By SIGTERM, as what is begun in the background has SIGINT ignored. A training saves its
+        checkpoint first, which takes longer; a second call ends it at once.
         """
         saves = self.command.target == "train" and not self.is_cancelled
         if sys.platform == "win32":

@@ -28,7 +28,7 @@ class Look(Engine):
     What is estimated of each strip is kept, so that another told radius takes no time.
 
     Attributes:
-        is_wanted: false once something else is looked at; an estimate then stops.
+        is_wanted: false once something else is looked at; what is computed then stops.
     """
 
     def __init__(self, engine: Engine, photo: np.ndarray) -> None:
@@ -49,14 +49,23 @@ class Look(Engine):
 
     def estimate(self, blurred_signed: np.ndarray) -> tuple[np.ndarray, float]:
         """As `Engine.estimate`."""
-        if not self.is_wanted:
-            raise RefusedError(409, "something else is looked at now")
+        self.check_wanted()
         self.num_values += blurred_signed.size
         key = (*blurred_signed.shape, zlib.crc32(np.ascontiguousarray(blurred_signed).data))
         if key not in self.kept:
             probs, noise = super().estimate(blurred_signed)
             self.kept[key] = probs.astype(np.float16), noise
         return self.kept[key]
+
+    def correction(self, *given: Any) -> np.ndarray:
+        """As `Engine.correction`."""
+        self.check_wanted()
+        return super().correction(*given)
+
+    def check_wanted(self) -> None:
+        """Raises RefusedError, which ends what nobody waits for."""
+        if not self.is_wanted:
+            raise RefusedError(409, "something else is looked at now")
 
     def estimate_whole(self) -> None:
         """Estimates the blur; a network that estimates none restores all in one way."""

@@ -110,6 +110,13 @@ class Studio:
         self.photographs = Photographs(uploads_dir)
         self.jobs, self.restorer = Jobs(places.pipeline), views.Restorer(places, self.photographs)
 
+    def end(self) -> None:
+        """Ends what runs: the interpreter may not end while the network computes."""
+        self.jobs.cancel()
+        if self.restorer.last:
+            self.restorer.last.is_wanted = False
+        views.one_at_a_time.acquire(timeout=views.ENDING_S)
+
     def get(self, request: Request) -> Answer:
         """Answers what changes nothing; raises RefusedError."""
         match request.parts:

@@ -23,7 +23,7 @@ from prepare.photographs.reader import DATASET_PIXELS, read_photograph
 from train.studio import RefusedError
 
 MOST_BYTES = 1 << 28  # of an upload
-MOST_UPLOADS, MOST_UPLOADED_BYTES = 100, 1 << 32  # that are kept
+MOST_UPLOADS = 100  # that are kept
 SMALL_PX = 144  # longest side of a picture in the strip of them
 SHOWN_PX = 1600  # longest side of a picture on the page
 LONGEST_NAME = 120  # of an upload's file, bytes: its results have longer ones
@@ -62,13 +62,9 @@ class Photographs:
 
         Raises RefusedError if it is too large or one too many, cut off, or cannot be read.
         """
-        kept = [each.path.stat().st_size for each in list(self.kept.values())]
-        if len(kept) >= MOST_UPLOADS or sum(kept) + num_bytes > MOST_UPLOADED_BYTES:
-            reason = f"the page keeps {MOST_UPLOADS} photographs of 4 GB in all; remove some, or "
-            raise RefusedError(413, f"{reason}restore their folder with `make deblur IN=folder`")
-        if num_bytes > MOST_BYTES:
-            reason = f"an upload has more than {MOST_BYTES:,} bytes; restore it with `make deblur`"
-            raise RefusedError(413, reason)
+        if num_bytes > MOST_BYTES or len(self.kept) >= MOST_UPLOADS:
+            reason = f"the page keeps {MOST_UPLOADS} photographs of {MOST_BYTES:,} bytes each"
+            raise RefusedError(413, f"{reason}; restore others with `make deblur`")
         folder = self.uploads_dir / secrets.token_hex(8)
         path = folder / safe_name(name)
         folder.mkdir()

@@ -5,7 +5,7 @@ import { mark, onChosen, photographs } from "./strip.js";
 import { draw, fit, looked, maskFile, newMask, setBrush, show, view } from "./viewer.js";
 
 const network = $("#run"), own = ["limits", "strength", "detail"];
-const PLACE_PX = 512, FIRST_PX = 256;
+const PLACE_PX = 512, FIRST_PX = 256, LOOKING = "looking for the blur of the whole photograph";
 let version = 0, known = false, subject = null;
 
 // Settings: one for all photographs, or each has its own.
@@ -58,8 +58,8 @@ const look = newest(async () => {
       known = true;
       break;
     } else {
-      $("#seen").textContent = `looking for the blur of the whole photograph: ${told.percent} %`;
-      showBar(told.percent, 100, "");
+      if ($("#seen").textContent !== LOOKING) $("#seen").textContent = LOOKING;
+      showBar(told.percent, 100, `${told.percent} %`);
     }
   }
   draw();

@@ -61,7 +61,7 @@ def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
         try:
             server.serve_forever()
         finally:
-            server.studio.jobs.cancel()
+            server.studio.end()
     print("the studio has ended")
 
 

@@ -70,7 +70,8 @@ async function filesOf(entry) {
 for (const input of all(".drop input")) input.addEventListener("change", () => {
   const files = [...input.files];
   input.value = "";
-  take(input.webkitdirectory ? files.filter(isPhotograph) : files);
+  const isDirect = (file) => file.webkitRelativePath.split("/").length === 2;  // as make deblur takes a folder
+  take(input.webkitdirectory ? files.filter((file) => isPhotograph(file) && isDirect(file)) : files);
 });
 const over = (event, is) => { event.preventDefault(); $("#photographs").classList.toggle("over", is); };
 addEventListener("dragover", (event) => over(event, true));

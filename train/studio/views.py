@@ -41,7 +41,7 @@ LARGE_PX = 512  # side of a preview that is not of the size that is written
 MOST_MASK_BYTES = 1 << 24
 APERTURE_PX = 60  # radius of the aperture that is drawn
 
-PATIENCE_S = 0.4  # until the page is told how far an estimate is
+PATIENCE_S, ENDING_S = 0.4, 10.0  # until the page is told how far an estimate is; for one to end
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Radius = Annotated[float, msgspec.Meta(ge=0, le=96)]  # that restoring takes back
