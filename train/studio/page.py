@@ -111,11 +111,9 @@ class Studio:
         self.jobs, self.restorer = Jobs(places.pipeline), views.Restorer(places, self.photographs)
 
     def end(self) -> None:
-        """Ends what runs: the interpreter may not end while the network computes."""
+        """Ends what runs."""
         self.jobs.cancel()
-        if self.restorer.last:
-            self.restorer.last.is_wanted = False
-        views.one_at_a_time.acquire(timeout=views.ENDING_S)
+        self.restorer.end()
 
     def get(self, request: Request) -> Answer:
         """Answers what changes nothing; raises RefusedError."""

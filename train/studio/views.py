@@ -33,7 +33,7 @@ from train.restore.photographs import (
 from train.run import Run, own_run, runs_for_menu
 from train.studio import Places, RefusedError
 from train.studio.jobs import Command, Outcome
-from train.studio.look import Look
+from train.studio.look import Look, one_at_a_time
 from train.studio.photographs import Kept, Photographs, cannot_be_read, data_url, read_pixels
 
 OTHERS = ("depth", "focus", "recipe", "draw")  # of a blur, that are no settings of the page
@@ -172,6 +172,12 @@ class Restorer:
         if run := self.runs.get(name):
             return run
         raise RefusedError(404, f"no run is called {name}; train one: `make train`")
+
+    def end(self) -> None:
+        """Ends what is computed: where the interpreter ends before, the process aborts."""
+        if self.last:
+            self.last.is_wanted = False
+        one_at_a_time.acquire(timeout=ENDING_S)
 
     def find_look(self, request: RestoreRequest, photo: Kept) -> Look:
         """A photograph as a run sees it; raises RefusedError if there is no such run."""
