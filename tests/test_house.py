@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MOST = {
-    "lines of prepare, train and pipeline.py": 16_150,  # 16,000 once issues 14 to 17 are in
+    "lines of prepare, train and pipeline.py": 16_140,  # 16,000 once issues 14 to 17 are in
     "files of these": 105,
     "lines of tests": 12_040,
     "lines of the Makefile": 140,

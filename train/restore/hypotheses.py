@@ -34,8 +34,9 @@ def weighed_by_results(
     """
     blurred = 1 - probs[..., 0].astype(np.float32)
     kinds = probs[..., 1:] / np.maximum(blurred, 1e-3)[..., None]
-    counts = share * blurred * np.sqrt(contrast_of(picture, probs.shape[:2]))
-    place = richest_place(counts)
+    corners = picture[::CELL_PX, ::CELL_PX, 1].astype(np.float32)
+    contrast = np.abs(np.diff(corners, axis=1, append=corners[:, -1:]))
+    place = richest_place(share * blurred * np.sqrt(contrast))
     if (share * blurred)[place].mean() < LEAST_BLURRED:
         return probs
     here = kinds[place].mean((0, 1), dtype=np.float32)
@@ -47,28 +48,13 @@ def weighed_by_results(
     return np.concatenate([probs[..., :1], kinds.astype(probs.dtype)], -1)
 
 
-def contrast_of(picture: np.ndarray, cells: tuple[int, ...]) -> np.ndarray:
-    """Mean step between neighbors in the green of each cell, float32, (rows, columns)."""
-    green = picture[..., 1].astype(np.int32)
-    steps = np.abs(np.diff(green, axis=1, append=green[:, -1:]))
-    missing = [
-        (0, number * CELL_PX - side) for number, side in zip(cells, steps.shape, strict=True)
-    ]
-    steps = np.pad(steps, missing)
-    blocks = steps.reshape(cells[0], CELL_PX, cells[1], CELL_PX)
-    return blocks.mean((1, 3), dtype=np.float32)
-
-
 def richest_place(counts: np.ndarray) -> tuple[slice, slice]:
-    """The square of cells with the highest sum; all of a picture that is smaller."""
-    sums = np.pad(counts, [(1, 0), (1, 0)]).cumsum(0, np.float64).cumsum(1)
-    sides = [min(PLACE_CELLS, side) for side in counts.shape]
-    height, width = sides
-    inner = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]
-    inner += sums[:-height, :-width]
-    corner = np.unravel_index(inner.argmax(), inner.shape)
-    top, left = (int(start) for start in corner)
-    return slice(top, top + height), slice(left, left + width)
+    """The block of cells with the highest sum; the last ones of a row or column may be smaller."""
+    starts = [range(0, side, PLACE_CELLS) for side in counts.shape]
+    sums = np.add.reduceat(np.add.reduceat(counts, starts[0], 0), starts[1], 1)
+    corner = np.unravel_index(sums.argmax(), sums.shape)
+    top, left = (PLACE_CELLS * int(index) for index in corner)
+    return slice(top, top + PLACE_CELLS), slice(left, left + PLACE_CELLS)
 
 
 def sparsities(

@@ -35,6 +35,7 @@ BLURRED_PX, CERTAIN = (0.5, 1.5), (0.4, 0.8)
 # The radius if it does by all around. That is never too uncertain: the other guard cost real faces
 # 0.3 to 0.5 dB, and scenes 0.3 to 0.4.
 POOLED_BLURRED_PX = (0.4, 0.8)
+NOISY = (1.5, 2.5)  # levels of noise from which detail tells less to where it tells nothing
 WIDEST_PX = 8192  # of a photograph that is higher than wide, or that is not turned to be so
 # Share by which the network's radii may miss a told one: so that it has one of hard and of soft
 # edges, whose steps are wider.
@@ -50,6 +51,7 @@ class Scale(NamedTuple):
     picture: np.ndarray  # uint8 or uint16, (height, width, 3), RGB
     share: np.ndarray  # of the change made here that is used, 0..1; float32, a value a cell
     radius_probs: np.ndarray | None = None  # as `Engine.estimate` gives them, of all cells
+    clean: float = 1.0  # 0 where noise would be taken for detail
 
 
 class BlurMap(NamedTuple):
@@ -169,8 +171,8 @@ def changes_of(
             probs = continued(probs, num_rows, num_columns)
         signed = to_signed(tile)
         change = engine.correction(signed, probs)
-        if engine.crispness:
-            change += fine_detail(signed + change, engine.crispness)
+        if amount := engine.crispness * scale.clean:
+            change += fine_detail(signed + change, amount)
         return change
 
     for top, change in corrected_strips(correct, scale.picture, multiple):
@@ -208,7 +210,7 @@ def restored_part(engine: Engine, scales: list[Scale], rows: slice, columns: sli
             top, left = (s.start // 2 - start for s, start in zip(around, starts, strict=True))
             change = change[top:, left:]
         probs = None if scale.radius_probs is None else scale.radius_probs[cells]
-        part = Scale(scale.picture[box], scale.share[cells], probs)
+        part = Scale(scale.picture[box], scale.share[cells], probs, scale.clean)
         with Progress(name="", total=1, unit="tile", hidden=True) as progress:
             strips = changes_of(engine, part, change, int(engine.notes["multiple"]), progress)
             change = np.concatenate([strip for _, strip in strips])
@@ -253,10 +255,11 @@ def estimate_blur(
         needs_guard = not (engine.uses_pooling or limits_px)
         sure = ramp(certainty, *CERTAIN) if needs_guard else np.ones_like(certainty)
         share = own * sure * ramp(own_px, *blurred_px)
+        clean = 1 - float(ramp(noise * 2**halvings, *NOISY))  # white noise halves with the size
         if engine.uses_pooling:
-            probs = weighed_by_results(engine, pictures[halvings], probs, share)
+            probs = weighed_by_results(engine, pictures[halvings], probs, clean * share)
             own_px, _ = mean_and_certainty(probs, engine.radii_px)
-        scales.insert(0, Scale(pictures[halvings], share, probs))
+        scales.insert(0, Scale(pictures[halvings], share, probs, clean))
         taken, radius = taken + own, radius + own * own_px * 2**halvings
         confidence = confidence + own * sure
     return scales, BlurMap(radius, confidence, noise)
@@ -334,6 +337,6 @@ def enlarged(
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
 
 
-def ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
+def ramp(values: np.ndarray | float, low: float, high: float) -> np.ndarray:
     """0 up to `low`, 1 from `high` on, and evenly between."""
     return np.clip((values - low) / np.float32(high - low), 0, 1)
