@@ -41,7 +41,7 @@ const look = newest(async () => {
   const isNewest = () => mine === version;
   known = false;
   for (;;) {
-    const told = await post("restore/look", request(photo));
+    const told = await post("restore/look", request(photo)).catch((error) => { if (isNewest()) throw error; });
     if (!isNewest()) return;
     if (told.is_new) {  // never exported: that is done first
       $("#seen").textContent = "this run is made ready, once";
@@ -100,7 +100,8 @@ const pump = newest(async () => {
     const place = known && view.photo && !$("#restore").hidden ? nextPlace() : null, mine = version;
     if (!place) return;
     const { left, top, side } = place;
-    const told = await post("restore/place", { ...request(view.photo), left, top, side });
+    const told = await post("restore/place", { ...request(view.photo), left, top, side }).catch((error) => { if (mine === version) throw error; });
+    if (mine !== version) continue;
     const [before, after] = await Promise.all([picture(told.before), picture(told.after)]);
     if (mine !== version) continue;
     view.places.delete(place.key);  // what is new lies over what is old
