@@ -185,7 +185,7 @@ class Restorer:
         wanted = photo.key, run.path, request.detail, run.weights_hash
         with self.lock:
             look = self.last
-            if look is None or self.wanted != wanted:
+            if look is None or look.failure or self.wanted != wanted:
                 if look:
                     look.is_wanted = False
                 engine = loaded_engine(run.path, request.detail, run.weights_hash)
