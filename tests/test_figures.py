@@ -30,11 +30,7 @@ def test_settings_are_drawn(tmp_path):
 
 def test_the_portrait_is_drawn_and_gains(tmp_path, capsys):
     draw_portrait(tmp_path)
-    with (
-        Image.open(tmp_path / "portrait.jpg") as figure,
-        Image.open(ROOT / "docs/portrait.jpg") as kept,
-    ):
-        assert figure.size == kept.size
+    assert (tmp_path / "portrait.jpg").stat().st_size < 200_000  # small enough to check in
     before, after = re.search(r"([\d.]+) to ([\d.]+) dB", capsys.readouterr().out).groups()
     assert float(after) > float(before) + 3
 

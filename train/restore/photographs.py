@@ -216,8 +216,7 @@ def restore_photograph(
         uint8, or uint16 for 16 bits; (height, width, 3), RGB, sRGB encoded, turned upright.
 
     Raises:
-        OSError: if the file cannot be opened.
-        UnusablePhotograph: if it cannot be read as a photograph; a ValueError.
+        OSError, UnusablePhotograph (a ValueError): if the photograph cannot be read.
         TrainError: if the run cannot restore; see `train.restore.engine.open_engine`.
     """
     photograph = read_whole(Path(path))
@@ -230,9 +229,7 @@ def mask_of(source: Path, masks: Path | None) -> Path | None:
         return masks
     if found := [path for path in photographs_in(masks) if path.stem == source.stem]:
         return found[0]
-    raise NothingRestoredError(
-        f"has no mask with its name in {masks}; add one, or name one picture"
-    )
+    raise NothingRestoredError(f"has no mask with its name in {masks}; add one, or name a picture")
 
 
 def read_mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
