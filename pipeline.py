@@ -273,9 +273,8 @@ def add_studio(parser: Parser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one subcommand; returns the exit code.
 
-    Args:
-        arguments: of the command line; variables as behind make may be among them (`RUN=mine`).
-            `--make TARGET` stands for the subcommand of that name with those that make was given.
+    Variables as behind make may be among the arguments (`RUN=mine`). `--make TARGET` stands for the
+    subcommand of that name with those that make was given.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

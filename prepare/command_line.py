@@ -279,18 +279,12 @@ def add_dataset(
     number = num_images or 1000
     parser.add_argument("--num-images", type=whole_number(1), default=number, help=text)
     source = "ffhq" if num_images is None else "sample"
-    parser.add_argument(
-        "--source", choices=SOURCES, default=source, help="where originals come from"
-    )
+    text = "where originals come from"
+    parser.add_argument("--source", choices=SOURCES, default=source, help=text)
     text = "folders for --source folder"
     parser.add_argument("--from", dest="from_dirs", type=Path, nargs="+", default=[], help=text)
-    parser.add_argument(
-        "--keep",
-        type=parse_bool,
-        default=True,
-        metavar="0|1",
-        help="0 removes each downloaded or drawn original after its pairs are made (default: 1)",
-    )
+    text = "0 removes each downloaded or drawn original after its pairs are made (default: 1)"
+    parser.add_argument("--keep", type=parse_bool, default=True, metavar="0|1", help=text)
     add_settings(parser, FfhqSettings)
     add_blur(parser)
 
@@ -301,21 +295,12 @@ def add_blur(parser: argparse.ArgumentParser) -> None:
     add_radius(parser, text)
     text = "recipe that chooses all settings of the blur for each image"
     parser.add_argument("--kernel", choices=tuple(RECIPES), default=None, help=text)
-    parser.add_argument(
-        "--draws",
-        type=whole_number(1),
-        default=1,
-        help="number of sets to make with --kernel or ranges, each with other choices (default: 1)",
-    )
-    parser.add_argument(
-        "--depth", dest="depth_dir", type=Path, help="folder of gray depth maps, named by id"
-    )
-    parser.add_argument(
-        "--workers",
-        type=whole_number(1),
-        default=os.cpu_count(),
-        help="images made at the same time (default: all cores)",
-    )
+    text = "number of sets to make with --kernel or ranges, each with other choices (default: 1)"
+    parser.add_argument("--draws", type=whole_number(1), default=1, help=text)
+    text = "folder of gray depth maps, named by id"
+    parser.add_argument("--depth", dest="depth_dir", type=Path, help=text)
+    text = "images made at the same time (default: all cores)"
+    parser.add_argument("--workers", type=whole_number(1), default=os.cpu_count(), help=text)
     add_settings(parser, OutputSettings)
     add_settings(parser, LensBlur)
 
@@ -329,12 +314,8 @@ def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
 
 def add_sets(parser: argparse.ArgumentParser, text: str) -> None:
     """Adds the flags that name blurred sets, see `sets_from`."""
-    parser.add_argument(
-        "--kernel",
-        nargs="+",
-        default=argparse.SUPPRESS,
-        help=f"names of blurred sets {text}, or patterns such as wild-*",
-    )
+    names = f"names of blurred sets {text}, or patterns such as wild-*"
+    parser.add_argument("--kernel", nargs="+", default=argparse.SUPPRESS, help=names)
     add_radius(parser, f"radii of discs {text}; short for the names disc-r..")
 
 
@@ -342,9 +323,6 @@ def sets_to_make(args: argparse.Namespace) -> SetSettings:
     """One set for each radius, or for a recipe; with draws, each this many times.
 
     Settings without effect are removed, so that equal pictures are one set.
-
-    Raises:
-        SettingError: if a setting makes no sense.
     """
     numbers = range(1, min(args.draws, DRAWS.stop) + 1)  # one too many is refused
     if args.kernel:

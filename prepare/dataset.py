@@ -132,7 +132,6 @@ def make_blurred_sets(data: DataFolder, sets: SetSettings, *, dry_run: bool = Fa
 
     Raises:
         PrepareError: if there are no originals, or some could not be used; all others are done.
-        OSError: if the disk is full or cannot be written.
     """
     with writing(data, "make blur", dry_run):
         join_parts(data, dry_run)

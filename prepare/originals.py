@@ -113,10 +113,8 @@ def with_ids(
     first keeps it, and the others get the name of their folder in front: 101-IMG_0001. Some disks
     ignore case, so that FACE would replace face; both count as one name.
 
-    Args:
-        paths: of the photographs.
-        given: ids that photographs already have and keep.
-        known_ids: ids of all images; a photograph of that very name comes before others.
+    Photographs keep ids that they were `given`. A photograph with the very name of one of
+    `known_ids`, of all images, comes before others.
     """
     spellings = {image_id.casefold(): image_id for image_id in known_ids}
     owners: dict[str, Original] = {}  # by id, whatever its case

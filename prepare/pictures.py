@@ -75,13 +75,8 @@ def preview(path: Path, blur: LensBlur, size: int, image_id: str) -> bytes:
     """The blurred half of a photograph's pair as a JPEG file, fast enough for moving sliders.
 
     Of a photograph of up to 1024 pixels it is that of `make blur`, to the grain; a larger one is
-    reduced before it is blurred, so that the time does not depend on it.
-
-    Args:
-        path: file of the photograph.
-        blur: settings without spreads.
-        size: side of the result, pixels; that of the photograph where it is smaller.
-        image_id: id of the image, which seeds the grain.
+    reduced before it is blurred, so that the time does not depend on it. The blur has no spreads,
+    the side is `size` or that of a smaller photograph, and the id seeds the grain.
     """
     photo = square_to_preview(path, path.stat().st_mtime_ns)
     blurred = blur_and_reduce(photo, [blur], min(size, len(photo)), image_id)
@@ -101,11 +96,7 @@ def read_u8(path: str | Path) -> np.ndarray:
 
 
 def read_depth_map(path: str | Path) -> np.ndarray:
-    """uint8, (H, W), 0 near, 255 far: a depth map, upright like its photograph.
-
-    Raises:
-        UnusablePhotograph, OSError: as `read_photograph`, or if the file is colored.
-    """
+    """uint8, (H, W), 0 near, 255 far: a depth map, upright; raises as `read_photograph`."""
     depth = read_u8(path)
     if (depth != depth[..., :1]).any():
         raise UnusablePhotograph("a depth map must be gray; this one has colors")

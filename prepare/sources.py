@@ -19,13 +19,7 @@ from prepare.drawing.sample import sample_picture
 from prepare.ffhq.local_copy import ffhq_copy_originals, images_folder, is_ffhq_copy
 from prepare.ffhq.metadata import NUM_FFHQ_IMAGES, FfhqSettings, wanted_ids
 from prepare.ffhq.source import fetched_originals
-from prepare.originals import (
-    Original,
-    OwnPhotographs,
-    link_or_copy,
-    paths_by_id,
-    photographs_in,
-)
+from prepare.originals import Original, OwnPhotographs, link_or_copy, paths_by_id, photographs_in
 from prepare.records.data_folder import DataFolder, ImageRecord, Part
 from prepare.records.files import write_bytes
 from prepare.records.settings import require
@@ -56,12 +50,7 @@ class SourceSettings:
         return [] if self.source != "folder" or self.ffhq_copy else photographs_in(self.from_dirs)
 
     def check(self) -> None:
-        """Makes sure that there can be such images.
-
-        Raises:
-            SettingError: if there are none in FFHQ.
-            PrepareError: if there are none in the user's folders, or no such folder.
-        """
+        """Raises SettingError or PrepareError if FFHQ or the folders hold no such images."""
         is_known = self.source not in FFHQ_SOURCES or 1 <= self.num_images <= NUM_FFHQ_IMAGES
         expected = f"between 1 and {NUM_FFHQ_IMAGES} (the size of FFHQ)"
         require(is_known, "num_images", expected, self.num_images)
@@ -74,10 +63,7 @@ class SourceSettings:
 
 
 def originals_from(
-    wanted: SourceSettings,
-    data: DataFolder,
-    done_ids: Collection[str],
-    photographs: OwnPhotographs,
+    wanted: SourceSettings, data: DataFolder, done_ids: Collection[str], photographs: OwnPhotographs
 ) -> Iterable[Original]:
     """Originals of a source, the wanted ones first, without those that are done.
 
@@ -105,11 +91,7 @@ def originals_from(
 
 
 def check_same_source(images: Mapping[str, ImageRecord], manifest_path: Path, source: str) -> None:
-    """Makes sure that drawn and real pictures, say, do not mix unnoticed.
-
-    Raises:
-        PrepareError: if a manifest holds images of another kind than the source's.
-    """
+    """Raises PrepareError if a manifest holds images of another kind than the source's."""
     kind = FFHQ_SOURCES if source in FFHQ_SOURCES else {source}
     others = sorted({image.source for image in images.values()} - kind)
     if others:

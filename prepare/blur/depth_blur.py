@@ -10,12 +10,7 @@ BACKDROP_WEIGHT = 0.01  # seen only where the layers leave a hole; keeps their q
 
 
 def blur_by_depth(
-    photo: np.ndarray,
-    depth_u8: np.ndarray,
-    lens: Lens,
-    *,
-    focus: float,
-    size: int,
+    photo: np.ndarray, depth_u8: np.ndarray, lens: Lens, *, focus: float, size: int
 ) -> np.ndarray:
     """Blurs each pixel by its distance from the focal plane, then averages areas.
 
@@ -24,15 +19,9 @@ def blur_by_depth(
     near, each with the coverage its own blur gives it; divided by the total coverage, no layer
     takes color from another, so that edges in depth get neither dark nor bright halos.
 
-    Args:
-        photo: uint8 or float32, shape (H, H, 3), 255 = white.
-        depth_u8: uint8, shape (H, H); 0 is near, 255 far.
-        lens: largest radius, in pixels of this photograph, shape of the PSF, and fringe.
-        focus: depth that stays sharp, 0 to 255.
-        size: side of the result in pixels.
-
-    Returns:
-        float32, shape (size, size, 3), 255 = white.
+    Photograph, size and result are as for `blur_and_average`, with three channels; the radius of
+    the lens is the largest. The depth is uint8, shape (H, H), 0 near, 255 far; at `focus`, 0 to
+    255, it stays sharp.
     """
     radius_px, aperture, fringe = lens
     step = max(1.0, radius_px / MAX_LAYERS_EACH_SIDE)
@@ -60,14 +49,8 @@ def random_depth(
     """A depth map of a back and of random parts in front of it, and which depth is in focus.
 
     Either the back or the front has the largest blur; every other layer has any depth between.
-
-    Args:
-        side: of the map, pixels.
-        num_layers: the back and the parts in front, 1 to 4.
-        generator: of the random numbers for the map.
-
-    Returns:
-        uint8, shape (side, side), 0 near, 255 far; and the focus, 0 or 255.
+    `num_layers`, 1 to 4, counts the back. The map is uint8, shape (side, side), 0 near, 255 far;
+    the focus is 0 or 255.
     """
     focus = float(generator.choice((0, 255)))
     between = np.sort(generator.integers(0, 256, num_layers - 1))[::-1]

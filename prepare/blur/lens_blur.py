@@ -57,10 +57,7 @@ def blur_and_reduce(
 
 
 def blur_light(
-    light: np.ndarray,
-    group: Sequence[tuple[str, LensBlur]],
-    size: int,
-    depth_u8: np.ndarray | None,
+    light: np.ndarray, group: Sequence[tuple[str, LensBlur]], size: int, depth_u8: np.ndarray | None
 ) -> list[np.ndarray]:
     """The pictures, uint8, that each (seed, blur) makes of the same light."""
     scale = light.shape[0] / WIDTH_OF_RADIUS
@@ -161,9 +158,7 @@ def grain(seed_text: str, values: np.ndarray, blur: LensBlur) -> np.ndarray:
 def encode_jpeg(picture_u8: np.ndarray, quality: int, subsampled: bool = False) -> bytes:
     """The bytes of a JPEG file, the same on every call, of a picture: uint8, (H, W, 3), RGB.
 
-    Args:
-        quality: 1 to 100.
-        subsampled: chroma at half the resolution (4:2:0), in place of the full (4:4:4).
+    Quality is 1 to 100; `subsampled` halves the resolution of chroma (4:2:0).
     """
     full, half = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]

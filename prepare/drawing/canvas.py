@@ -14,11 +14,7 @@ NUM_LAYERS = 3  # of hairs
 
 
 def blank_canvas(side: int) -> np.ndarray:
-    """A black canvas, uint8, (side, side, 3).
-
-    Raises:
-        ValueError: if the side is odd or smaller than 64.
-    """
+    """A black canvas, uint8, (side, side, 3); ValueError if the side is odd or below 64."""
     if side < 64 or side % 2:
         raise ValueError(f"side must be an even number of at least 64 pixels, got {side}")
     return np.zeros((side, side, 3), np.uint8)
@@ -56,12 +52,8 @@ def strands(
 ) -> None:
     """Draws many hairs, in layers of every third one, each from its dark hairs to its lit ones.
 
-    Args:
-        curves_px: (num_curves, num_points, 2).
-        color: of a hair of brightness 1.
-        brightness: (num_curves,), factors on the color, about 0.2..1.6.
-        num_shades: brightnesses of a layer are gathered into this many groups, each of them drawn
-            by one OpenCV call.
+    Curves are (num_curves, num_points, 2); `brightness`, (num_curves,), holds factors on the color,
+    about 0.2..1.6. OpenCV draws the hairs of a layer in `num_shades` groups, one call each.
     """
     for first in range(NUM_LAYERS):
         layer = np.arange(first, len(curves_px), NUM_LAYERS)

@@ -65,10 +65,9 @@ def scene(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
 
 
 def random_palette(rng: np.random.Generator) -> np.ndarray:
-    """Colors of one scene, muted ones of two families with neutral and rarely vivid ones.
+    """Colors of one scene, float64, (NUM_COLORS, 3), RGB, 30..215.
 
-    Returns:
-        float64, (NUM_COLORS, 3), RGB, 30..215.
+    They are muted ones of two families, with neutral and rarely vivid ones.
     """
     first, second = rng.choice(len(FAMILIES), 2, replace=False)
     num_neutral, num_vivid = rng.integers(1, 3), rng.integers(0, 2)

@@ -57,11 +57,7 @@ class FfhqDownload:
         self.missing = dict.fromkeys(i for i in found if not found[i])  # in order
 
     def plan(self) -> tuple[int, int, int]:
-        """The size of downloading the missing images, estimated without the network.
-
-        Returns:
-            How many are not there yet, the bytes to download, and those on disk.
-        """
+        """How many images are not there yet, and the bytes to download and to store, estimated."""
         ids = [image_id for image_id in self.missing if not self.files.files(image_id)]
         if self.settings.source == "mirror":
             num_bytes = mirror_bytes(self.settings.mirror_url, ids, self.files.folder)

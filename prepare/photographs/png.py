@@ -101,13 +101,10 @@ def png_chunk(name: bytes, body: bytes | bytearray = b"") -> bytes:
 
 
 def decode_rgb(stream: bytes | bytearray, width: int, height: int) -> np.ndarray | None:
-    """Pixels of a PNG file with 8 bits a channel, not interlaced, from all its IDAT chunks.
+    """Pixels, uint8, (H, W, 3), of all IDAT chunks of a PNG with 8 bits a channel, not interlaced.
 
-    Whatever is not exactly as it should be is left to libvips: so no file is read or refused that
-    would not be without this. kornia-rs alone takes about as long, but takes a wrong checksum.
-
-    Returns:
-        uint8, (H, W, 3); None where anything is not as it should be.
+    None where anything is not exactly as it should be, for libvips: so no file is read or refused
+    that would not be without this. kornia-rs alone takes about as long, but takes a wrong checksum.
     """
     if not HAS_FAST_DECODERS or int.from_bytes(stream[:2], "big") not in ZLIB_HEADS:
         return None

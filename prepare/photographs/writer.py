@@ -37,9 +37,6 @@ def write_photograph(
         photograph: the source of the metadata; its pixels are not used.
         restored: uint8 or uint16, (H, W, 3), sRGB; its bits are those of the file.
         source: how the file was made, in Latin-1 letters; stored in it.
-
-    Raises:
-        OSError: if it cannot be written.
     """
     assert restored.shape == photograph.pixels.shape
     file.writelines(png_parts(photograph, restored, source))
@@ -109,8 +106,7 @@ def stored_channels(photograph: Photograph, restored: np.ndarray, rows: slice) -
 def filtered_rows(stored: np.ndarray, above: np.ndarray | None, bytes_a_pixel: int) -> np.ndarray:
     """Rows of bytes as differences from the pixel above, or left in the first row.
 
-    Returns:
-        uint8 (rows, 1 + bytes a row), led by the filter's number (1 Sub, 2 Up).
+    They are uint8, (rows, 1 + bytes a row), led by the filter's number (1 Sub, 2 Up).
     """
     result = np.empty((len(stored), 1 + stored.shape[1]), np.uint8)
     result[:, 0] = 2

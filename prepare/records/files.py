@@ -130,9 +130,7 @@ def lock_file(file: BinaryIO | int, *, wait: bool = True) -> None:
 def remove_old_parts(folder: Path, *, below: bool = True) -> None:
     """Removes the parts that killed writers left in a folder; links are not followed.
 
-    Args:
-        folder: need not be there.
-        below: also those in the folders below it; not for a folder of the user's.
+    `below` removes also those in the folders below it: not for a folder of the user's.
     """
     for place, _, names in islice(os.walk(folder), None if below else 1):
         for path in (Path(place, name) for name in names if PART_NAME.fullmatch(name)):
@@ -172,9 +170,7 @@ def write_json(path: Path, content: dict) -> None:
 def open_regular(path: str | Path) -> BinaryIO:
     """A regular file, opened to be read in binary; never waits for the other end of a pipe.
 
-    Raises:
-        NotRegularError: if something else stands there.
-        OSError: if it cannot be opened.
+    NotRegularError if something else stands there, OSError if it cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -119,9 +119,7 @@ def read_json(path: Path, kind: type[Record], hint: str) -> Record | None:
     """The record that a file of JSON holds; None where there is no file.
 
     `kind` and `hint` are as for `JsonLines`; `dict` is the kind of an object of anything.
-
-    Raises:
-        DamagedRecordError: if it is no such record, no regular file, too long, or cannot be read.
+    DamagedRecordError if it is no such record, or as for `read_whole`.
     """
     content = read_whole(path, hint, MAX_JSON_BYTES)
     if content is None:

@@ -92,12 +92,9 @@ class DamagedRecordError(PrepareError):
 
 
 class SettingError(ValueError):
-    """A setting has a value that makes no sense.
+    """A setting, by the name of its field, has a value that makes no sense.
 
-    Attributes:
-        setting: name of the dataclass field.
-        expected: what would make sense, to follow "must be".
-        got: the value.
+    `expected` says what would, to follow "must be".
     """
 
     def __init__(self, setting: str, expected: str, got: object) -> None:
