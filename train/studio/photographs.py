@@ -76,26 +76,21 @@ class Photographs:
                         raise RefusedError(400, "the upload was cut off")
                     file.write(block)
                     num_bytes -= len(block)
-            return self.keep(path)
+            pixels = self.pixels(path)
+            height, width = pixels.shape[:2]
+            small = data_url(jpeg_of(pixels, SMALL_PX))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        kept = Kept(secrets.token_hex(8), path, width, height, small)
+        self.kept[kept.key] = kept
+        return kept
 
     def remove(self, key: str) -> None:
         """Forgets a photograph, and removes its upload."""
         old = self.find(key)
         del self.kept[key]
         shutil.rmtree(old.path.parent, ignore_errors=True)
-
-    def keep(self, path: Path) -> Kept:
-        """Gives a photograph a key; raises RefusedError if it cannot be read."""
-        pixels = self.pixels(path)
-        height, width = pixels.shape[:2]
-        small = data_url(jpeg_of(pixels, SMALL_PX))
-        kept = Kept(secrets.token_hex(8), path, width, height, small)
-        with self.lock:
-            self.kept[kept.key] = kept
-        return kept
 
     def find(self, key: str) -> Kept:
         """The photograph of a key; raises RefusedError if it is not kept, or no longer."""

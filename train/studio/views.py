@@ -1,9 +1,7 @@
 """What the page shows of a blur and of a restoring, and the commands that do the whole of it."""
 
-import io
 import shutil
 import threading
-from functools import lru_cache
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,26 +19,18 @@ from prepare.records.psf import aperture_psf
 from prepare.records.ranges import Spread
 from prepare.records.sets import RECIPES, KernelRecord, read_kernel, recipe_set, set_names
 from prepare.records.settings import SettingError
-from train.restore.engine import Engine, written_engine
-from train.restore.photographs import (
-    NothingRestoredError,
-    Target,
-    Wanted,
-    note_of,
-    plan,
-    result_file,
-)
+from train.restore.engine import written_engine
+from train.restore.photographs import NothingRestoredError, Wanted, note_of, plan, result_file
 from train.run import Run, own_run, runs_for_menu
 from train.studio import Places, RefusedError
 from train.studio.jobs import Command, Outcome
-from train.studio.look import Look, one_at_a_time
+from train.studio.look import Look, one_at_a_time, png_url
 from train.studio.photographs import Kept, Photographs, cannot_be_read, data_url, read_pixels
 
 OTHERS = ("depth", "focus", "recipe", "draw")  # of a blur, that are no settings of the page
 LARGE_PX = 512  # side of a preview that is not of the size that is written
 MOST_MASK_BYTES = 1 << 24
 APERTURE_PX = 60  # radius of the aperture that is drawn
-
 PATIENCE_S, ENDING_S = 0.4, 10.0  # until the page is told how far an estimate is; for one to end
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -132,11 +122,9 @@ def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> di
     blur = blur_of(request.settings)
     psf = aperture_psf(APERTURE_PX, blur.sample(photo.path.stem if photo else "").aperture)
     cover = np.rint(255 * psf / psf.max()).astype(np.uint8)
-    white = Image.new("L", cover.shape[::-1], 255)
-    png = io.BytesIO()
-    Image.merge("LA", [white, Image.fromarray(cover)]).save(png, "PNG")
+    aperture = Image.fromarray(np.stack([np.full_like(cover, 255), cover], -1))
     shown = {"name": blur.name, "command": blur_job(places, request.settings)[0].typed}
-    shown["aperture"] = data_url(png.getvalue(), "image/png")
+    shown["aperture"] = png_url(aperture)
     if photo:
         size = LARGE_PX if request.large else output_of(places.data).size
         try:
@@ -146,10 +134,6 @@ def preview_blur(places: Places, request: BlurRequest, photo: Kept | None) -> di
             raise cannot_be_read(photo.path.name, error) from error
         shown["picture"] = data_url(picture)
     return shown
-
-
-class UnusedRunError(RefusedError):
-    """A run that never restored, and so has no ONNX file yet."""
 
 
 class Restorer:
@@ -179,8 +163,11 @@ class Restorer:
             self.last.is_wanted = False
         one_at_a_time.acquire(timeout=ENDING_S)
 
-    def find_look(self, request: RestoreRequest, photo: Kept) -> Look:
-        """A photograph as a run sees it; raises RefusedError if there is no such run."""
+    def find_look(self, request: RestoreRequest, photo: Kept) -> Look | None:
+        """A photograph as a run sees it; None if the run never restored: it has no ONNX file yet.
+
+        Raises RefusedError if there is no such run.
+        """
         run = self.find_run(request.run)
         wanted = photo.key, run.path, request.detail, run.weights_hash
         with self.lock:
@@ -188,16 +175,16 @@ class Restorer:
             if look is None or look.failure or self.wanted != wanted:
                 if look:
                     look.is_wanted = False
-                engine = loaded_engine(run.path, request.detail, run.weights_hash)
-                look = self.last = Look(engine, self.photographs.pixels(photo.path))
+                is_loaded = look and self.wanted[1:] == wanted[1:]
+                engine = look if is_loaded else written_engine(run, request.detail)
+                self.last = Look(engine, self.photographs.pixels(photo.path)) if engine else None
                 self.wanted = wanted
-            return look
+            return self.last
 
     def look(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
         """What a run sees in a photograph, or how far it is with that, or that it is not ready."""
-        try:
-            look = self.find_look(request, photo)
-        except UnusedRunError:
+        look = self.find_look(request, photo)
+        if not look:
             return {"is_new": True}
         is_known = look.wait(request.limits, PATIENCE_S)
         return look.as_json if is_known else {"percent": look.percent}
@@ -205,7 +192,7 @@ class Restorer:
     def place(self, request: RestoreRequest, photo: Kept) -> dict[str, Any]:
         """A place of a photograph before and after."""
         look = self.find_look(request, photo)
-        if not look.wait(request.limits, PATIENCE_S):
+        if not look or not look.wait(request.limits, PATIENCE_S):
             raise RefusedError(409, "the blur is not estimated yet")
         return look.place(request.top, request.left, request.side)
 
@@ -254,7 +241,13 @@ class Restorer:
 
         Raises RefusedError if there is no such run, or no mask.
         """
-        target = self.target_of(photo, Wanted(request.strength, request.detail))
+        wanted = Wanted(request.strength, request.detail)
+        try:
+            (target,) = plan([photo.path], self.places.out_dir, wanted=wanted)
+        except NothingRestoredError:  # never over the result of another of the same name
+            source = photo.path.with_stem(f"{photo.path.stem}-{sha256_of(photo.path)[:6]}")
+            shutil.copyfile(photo.path, source)
+            (target,) = plan([source], self.places.out_dir, wanted=wanted)
         command = self.command_of(request, target.source)
         if request.mask and not self.mask_of(photo).is_file():
             raise RefusedError(404, "this photograph has no mask yet; draw one")
@@ -272,24 +265,3 @@ class Restorer:
         Image.new("RGB", (64, 64)).save(source := folder / "small.png")
         variables = self.command_of(request, source).variables | {"OUT": str(folder / "made")}
         return Command("deblur", variables, source), dict
-
-    def target_of(self, photo: Kept, wanted: Wanted) -> Target:
-        """Where the result goes: never over that of another photograph of the same name.
-
-        Results are called as their sources, so the upload is then copied under another name.
-        """
-        try:
-            (target,) = plan([photo.path], self.places.out_dir, wanted=wanted)
-        except NothingRestoredError:
-            source = photo.path.with_stem(f"{photo.path.stem}-{sha256_of(photo.path)[:6]}")
-            shutil.copyfile(photo.path, source)
-            (target,) = plan([source], self.places.out_dir, wanted=wanted)
-        return target
-
-
-@lru_cache(maxsize=1)
-def loaded_engine(run_dir: Path, detail: float | None, _weights_hash: str) -> Engine:
-    """A run's generator; raises UnusedRunError if its ONNX file is not written yet."""
-    if engine := written_engine(Run(run_dir), detail):
-        return engine
-    raise UnusedRunError(409, f"{run_dir.name} is not ready; choose it again")
