@@ -182,10 +182,8 @@ def enable_determinism(settings: TrainSettings) -> None:
 def strategy_for(settings: TrainSettings) -> "tf.distribute.Strategy":
     """The devices to use: the machines of `TF_CONFIG`, or else all GPUs, or else one device.
 
-    TensorFlow wants several machines to be named before anything else is computed.
-
-    Raises:
-        ClusterError: if `TF_CONFIG` is set, but not as TensorFlow expects it.
+    TensorFlow wants several machines to be named before anything else is computed. Raises
+    ClusterError if `TF_CONFIG` is set, but not as TensorFlow expects it.
     """
     import tensorflow as tf
 
@@ -197,12 +195,11 @@ def strategy_for(settings: TrainSettings) -> "tf.distribute.Strategy":
             reason = str(error).splitlines()[0]
             raise ClusterError(f"the machines of TF_CONFIG cannot be joined: {reason}") from error
     num_gpus = len(tf.config.list_logical_devices("GPU"))
-    if num_gpus < 2:
-        return tf.distribute.get_strategy()
-    if settings.batch == 1:
+    if num_gpus > 1 and settings.batch > 1:
+        return tf.distribute.MirroredStrategy()
+    if num_gpus > 1:
         print(f"one of {num_gpus} GPUs is used, since a batch of 1 cannot be shared; see --batch")
-        return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
 
 
 def is_chief() -> bool:

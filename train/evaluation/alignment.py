@@ -48,10 +48,8 @@ def align(blurred_u8: np.ndarray, sharp_u8: np.ndarray, mask: np.ndarray) -> Ali
     once, by quintic splines, which keep detail of up to 0.8 of the Nyquist frequency; the blurred
     one, which the network sees, never is.
 
-    Args:
-        blurred_u8: uint8, (height, width, 3), RGB.
-        sharp_u8: the same.
-        mask: bool, (height, width), where they show the same scene.
+    Takes uint8, (height, width, 3), RGB, and a mask, bool, (height, width), that says where both
+    show the same scene.
 
     Reference: Baker, Matthews, "Lucas-Kanade 20 years on", IJCV 56, 2004, Sec. 3.1; weights of
     Geman and McClure.

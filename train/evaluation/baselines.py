@@ -34,13 +34,8 @@ def richardson_lucy(
     because all steps and channels can then share the PSF's transform, and because one run gives
     the estimates of every number of steps.
 
-    Args:
-        blurred_srgb: float, shape (height, width, 3), 0..1; continued at its edges.
-        psf: odd side, sums to 1.
-        iterations: increasing numbers of steps.
-
-    Returns:
-        one picture for each number, 0..1.
+    Takes and gives float (height, width, 3), 0..1, continued at its edges; the PSF has an odd side
+    and sums to 1.
 
     Reference: Richardson, JOSA 62, 1972, Eq. 12; Lucy, AJ 79, 1974.
     """
@@ -108,9 +103,7 @@ def tuned_baselines(
 ) -> tuple[dict[str, Restore], dict]:
     """Every classical method that the set allows, with its best parameter.
 
-    Args:
-        kernel: how the set was made; None where nobody knows.
-        tuning: (blurred, sharp) pictures of the training side, never of the test side.
+    That is found on (blurred, sharp) pictures of the training side, never of the test side.
 
     Returns:
         the methods by name, and a record of parameters or of why a method was left out.

@@ -50,8 +50,6 @@ def evaluate(
 
     Args:
         restore: from a blurred picture, uint8 (height, width, 3), to the restored one.
-        examples: the pairs to score.
-        folder: where the results go; see `train.evaluation.results`.
         context: what scores depend on, also stored in `metrics.json`: kernel, step, weights, seed.
         classical: methods that are scored beside the network.
         sample: ids of the images that these are scored on.
@@ -125,8 +123,7 @@ def score(
 ) -> dict[str, float]:
     """Scores of one pair in some rows; writes the restored picture, and a real pair's sheet.
 
-    Raises:
-        ExampleError: if the pair cannot be read, or does not fit together.
+    Raises ExampleError if the pair cannot be read, or does not fit together.
     """
     blurred_u8, given_u8, mask = read_example(example)
     blurred, given, restore = Views(blurred_u8), Views(given_u8), methods["restored"]

@@ -32,10 +32,7 @@ MOST_RESAMPLED = 2_000_000  # values in memory at once
 
 
 class Views:
-    """The parts of a picture that metrics use, each computed when it is first used.
-
-    Everything is float64.
-    """
+    """The parts of a picture that metrics use, float64, each computed when it is first used."""
 
     def __init__(self, picture_u8: np.ndarray) -> None:
         self.picture_u8 = picture_u8

@@ -36,10 +36,9 @@ class Example:
 
 
 def find_real_pairs(folder: Path) -> list[Example]:
-    """The pairs of a folder in order of their names; other photographs are ignored.
+    """The pairs `<name>_blurred.*` and `<name>_sharp.*` of a folder, in order of their names.
 
-    Args:
-        folder: holds `<name>_blurred.*`, `<name>_sharp.*` and optionally `<name>_mask.*`.
+    Each may have a `<name>_mask.*`; other photographs are ignored.
 
     Raises:
         ExampleError: if there is no such folder, no pair in it, or a half is missing or double.

@@ -48,9 +48,7 @@ def evaluated_in(evaluations_dir: Path) -> list[str]:
 def read_evaluation(run_dir: Path, name: str) -> dict:
     """The content of `metrics.json` of one evaluation of a run.
 
-    Raises:
-        NoEvaluationError: if there is none, or it is not finished.
-        DamagedRecordError: if it cannot be read.
+    Raises NoEvaluationError if there is none to the end, DamagedRecordError if it cannot be read.
     """
     folder = run_dir / "evaluation" / name
     content = read_json(folder / METRICS, dict, f"run `make evaluate RUN={run_dir.name}` again")
@@ -82,8 +80,7 @@ def read_evaluations(run_dir: Path) -> dict[str, dict]:
 def read_scores(folder: Path, num_images: int) -> list[dict]:
     """The scores of all images of a complete evaluation, each with its "id".
 
-    Raises:
-        DamagedRecordError: if there are not as many as `metrics.json` says.
+    Raises DamagedRecordError if there are not as many as `metrics.json` says.
     """
     log = score_log(folder)
     scores = [{"id": line.id} | line.scores for line in log.read()]

@@ -43,13 +43,9 @@ def training_charts(log_path: Path) -> list[dict]:
 
 
 def line_chart(title: str, x_label: str, lines: Mapping[str, Series], note: str = "") -> dict:
-    """The data of a line chart for the template's macro; none if there is nothing to draw.
+    """The data of a line chart for the template's macro; no lines if there is nothing to draw.
 
-    Args:
-        title: of the values, with their unit.
-        x_label: the same of the horizontal axis.
-        lines: points (x, y) of each line by name; those that are not finite are left out.
-        note: for the reader, below the chart.
+    Lines have their points (x, y) by name; those that are not finite are left out.
     """
     finite = {
         name: kept

@@ -60,13 +60,9 @@ RIPPLES_NOTE = (
 def write_page(
     run_dir: Path, name: str, evaluations: Mapping[str, Mapping], data: DataFolder
 ) -> Path:
-    """Writes `report.html` from the files of an evaluation, without evaluating again.
+    """Writes `report.html` of one of a run's evaluations, see `read_evaluations`.
 
-    Args:
-        run_dir: of the run; its `settings.json` or `log.csv` may be missing.
-        name: of the evaluated set or folder of real pairs.
-        evaluations: of the run by name, see `read_evaluations`.
-        data: holds the pictures of a set.
+    The run's `settings.json` or `log.csv` may be missing.
 
     Raises:
         DamagedRecordError: if a record of the run or its evaluation cannot be read.
@@ -116,10 +112,8 @@ def commands_of(
     pairs = f"REAL={shlex.quote(metrics['folder'])}" if "real" in metrics else scored
     folders = folder_words(run_dir.parent, data.path)
     commands.append(" ".join([f"{PROGRAM} evaluate", run, pairs, *folders]))
-    return [
-        *commands,
-        " ".join([f"{PROGRAM} report", run, scored, *folders, "     # only this page"]),
-    ]
+    commands.append(" ".join([f"{PROGRAM} report", run, scored, *folders, "     # only this page"]))
+    return commands
 
 
 def radius_charts(name: str, content: Mapping) -> list[dict]:
@@ -199,9 +193,7 @@ def template(name: str, *folders: Path) -> jinja2.Template:
 def data_url(path: Path, most_side_px: int = MOST_SIDE_PX) -> str:
     """A picture as a URL that holds it: as stored, or reduced where larger than so many pixels.
 
-    Raises:
-        DamagedRecordError: if it is damaged.
-        OSError: if it cannot be read; names it.
+    Raises DamagedRecordError if it is damaged, or OSError if it cannot be read; both name it.
     """
     with open_regular(path) as file:
         content = file.read()

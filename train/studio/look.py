@@ -25,10 +25,8 @@ NUM_THRESHOLDS = 32  # between both, that are tried
 class Look(Engine):
     """A generator and the photograph that it looks at, whose blur it estimates once.
 
-    What is estimated of each strip is kept, so that another told radius takes no time.
-
-    Attributes:
-        is_wanted: false once something else is looked at; what is computed then stops.
+    What is estimated of each strip is kept, so that another told radius takes no time. What is
+    computed stops once it is no longer wanted, as something else is looked at.
     """
 
     def __init__(self, engine: Engine, photo: np.ndarray) -> None:

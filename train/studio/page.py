@@ -99,9 +99,7 @@ def listed_run(run: Run) -> dict[str, Any]:
 class Studio:
     """All that the page works with.
 
-    Attributes:
-        key: first part of every address.
-        token: sent with every request that changes something.
+    Every address begins with the key; every request that changes something has the token.
     """
 
     def __init__(self, places: Places, uploads_dir: Path) -> None:

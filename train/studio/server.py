@@ -40,11 +40,8 @@ HEADERS = {
 def serve(places: Places, port: int | None, *, dry_run: bool = False) -> None:
     """Answers the page until it is interrupted; prints its address first, and that it ended.
 
-    Args:
-        port: of 127.0.0.1; None is 8765, or a free one where that is taken.
-
-    Raises:
-        TrainError: if the port that was asked for is taken.
+    No port is 8765, or a free one where that is taken. Raises TrainError if the one that was asked
+    for is taken.
     """
     runs_for_menu(*places.runs)  # a name that leads out of the runs is refused
     if dry_run:
