@@ -217,7 +217,7 @@ def build_parser() -> Parser:
     command = add(run_all, "all")
     add_dataset(command)
     add_training(command)
-    add_dataset(command := add(demo), num_images=60)
+    add_dataset(command := add(demo), num_images=60, source="sample")
     add_training(command)
     command.set_defaults(**DEMO)
     add(clean_pairs, "clean-pairs", with_run=False)

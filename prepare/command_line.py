@@ -265,9 +265,9 @@ def parse_part(text: str) -> Part:
 
 
 def add_dataset(
-    parser: argparse.ArgumentParser, num_images: int | None = None, with_part: bool = False
+    parser: Parser, num_images: int = 1000, source: str = "ffhq", *, with_part: bool = False
 ) -> None:
-    """Adds the flags that choose the originals; `num_images` is their default number."""
+    """Adds the flags that choose the originals, by default so many of such a source."""
     parser.set_defaults(part=None, engine="local")
     if with_part:
         machines = parser.add_mutually_exclusive_group()
@@ -276,9 +276,7 @@ def add_dataset(
         text = "2/8 makes the second of eight parts, for use on several machines"
         machines.add_argument("--part", type=parse_part, metavar="K/N", help=text)
     text = "total number of originals (default: %(default)s)"
-    number = num_images or 1000
-    parser.add_argument("--num-images", type=whole_number(1), default=number, help=text)
-    source = "ffhq" if num_images is None else "sample"
+    parser.add_argument("--num-images", type=whole_number(1), default=num_images, help=text)
     text = "where originals come from"
     parser.add_argument("--source", choices=SOURCES, default=source, help=text)
     text = "folders for --source folder"

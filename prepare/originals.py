@@ -67,7 +67,6 @@ def photographs_in(folders: Sequence[Path]) -> list[Path]:
 
     Raises:
         PrepareError: if a folder is not there, or none of them holds a photograph.
-        OSError: if one of them cannot be read.
     """
     paths: dict[Path, None] = {}
     for folder in folders:

@@ -67,7 +67,6 @@ def write_kernel_records(data: DataFolder, sets: SetSettings, dry_run: bool = Fa
 
     Raises:
         PrepareError: if a set was made with other settings, or any set in another size.
-        DamagedRecordError: if a set's record cannot be read.
     """
     records = {blur.name: KernelRecord(blur, sets.output) for blur in sets.blurs}
     for folder in sorted(path for path in data.blurred.glob("*") if path.is_dir()):
@@ -104,7 +103,6 @@ def write_pairs(
 
     Args:
         originals: pulled only as far as needed.
-        num_images: number of pairs to make.
         data: where everything goes; pictures of the same id are replaced.
         sets: the blurred sets, all made from one reading of the original.
         keep_sharp: leaves the sharp half as it is, and refuses originals it was not made from.
@@ -112,9 +110,7 @@ def write_pairs(
             where they are.
 
     Raises:
-        PrepareError: of the source, after everything that it gave was made; or if a worker
-            was killed.
-        OSError: if a picture cannot be written.
+        PrepareError: of the source, after all that it gave was made; or if a worker was killed.
     """
     depth_maps = photographs_in(sets.depth_dir) if sets.depth_dir else []
     depth_by_id = {path.stem: path for path in reversed(depth_maps)}  # of two the first by name

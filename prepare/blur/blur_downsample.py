@@ -24,9 +24,7 @@ from prepare.records.psf import aperture_psf, inner_radius
 # The filter of cv2.pyrDown, [1 4 6 4 1] / 16 centered on even pixels, correlated with itself at
 # distances of 0, 2 and 4 pixels.
 HALVING_OVERLAP = np.array([70, 28, 1]) / 256
-
 HALVING_TAIL = 32  # pixels of the halved grid in which the kernel that undoes the halving has faded
-
 LARGEST_KEPT_SIDE = 1280  # pixels; the eight kernels kept take at most 52 MB
 
 

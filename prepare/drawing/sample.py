@@ -44,9 +44,6 @@ def sample_picture(index: int, seed: int = 0, side: int = 1024) -> np.ndarray:
 
     Returns:
         uint8, (side, side, 3), RGB, 0..255, sRGB.
-
-    Raises:
-        ValueError: if the side is odd or smaller than 64.
     """
     draw = scene if index % SCENE_EVERY == SCENE_EVERY - 1 else portrait
     picture = draw(index, seed, side)

@@ -248,7 +248,6 @@ def fetch_file(
 
     Raises:
         DownloadError: as `fetch_blocks`, and if the bytes are wrong twice.
-        OSError: if the file cannot be written.
     """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)

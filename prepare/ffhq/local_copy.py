@@ -48,9 +48,7 @@ def ffhq_copy_originals(
 ) -> Iterator[Original]:
     """The first `num_images` photographs of a copy, or of the chosen ids in it, where they lie.
 
-    Raises:
-        PrepareError: after all others came, if the copy holds fewer.
-        SettingError: if `ids` cannot be read.
+    PrepareError after all others came, if the copy holds fewer.
     """
 
     @functools.cache

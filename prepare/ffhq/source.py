@@ -73,13 +73,10 @@ class FfhqDownload:
     ) -> Iterator[Original]:
         """The photographs: first those on disk, then the others as they arrive.
 
-        Args:
-            report: prints one line.
-            on_bytes: called with the size of every block that arrives, from any thread.
+        `report` prints one line; `on_bytes` is called with the size of every block, in any thread.
 
         Raises:
             PrepareError: after all others came, if some are missing.
-            OSError: if the disk is full or cannot be written.
         """
         yield from self.at_hand
         if not self.missing:
@@ -203,8 +200,7 @@ def fetched_originals(
     """FFHQ's photographs as they arrive, after printing how much is downloaded.
 
     Raises:
-        PrepareError: before anything is fetched, if all are to be kept, and the disk is too small;
-            after all others came, if some are missing.
+        PrepareError: before anything is fetched, if all are to be kept, and the disk is too small.
     """
     download = FfhqDownload(settings, originals_dir, num_images, done_ids)
     num_files, download_bytes, disk_bytes = download.plan()

@@ -42,7 +42,6 @@ def load(
 
     Args:
         loader: libvips' name of the kind.
-        data: the file.
         max_pixels: more are refused by the header.
         fail_on: "error" or "warning", as in libvips.
         options: of the loader.

@@ -42,19 +42,15 @@ def photographs_in(
 
     Hidden files and folders are skipped, and with them the `._*` files that macOS leaves beside
     photographs. Links are followed, folders each but once. Whether a path is a file that can be
-    read is for the reader to say.
+    read is for the reader to say. OSError if the folder cannot be read.
 
     Args:
-        folder: to look in.
         recursive: look in folders below it, too.
         on_error: gets the reason why a subfolder cannot be read, whose photographs are left out;
             without it that ends the search.
 
     Returns:
         Paths that begin with `folder`, in order of their bytes: the same on every system.
-
-    Raises:
-        OSError: if the folder cannot be read.
     """
 
     def tell(error: OSError) -> None:
@@ -94,7 +90,6 @@ def read_photograph(
     told by EXIF; gray made RGB; 16 bits kept (`rounded_to_8_bits`).
 
     Args:
-        path: of the file.
         max_pixels: more are refused.
         alpha: "refuse" refuses transparent pixels and drops an opaque channel.
         frames: "refuse" refuses animations and pages, "first" takes the first. Of a telephone's

@@ -18,11 +18,7 @@ class Spread(tuple[Part, ...]):
 
     @classmethod
     def of_text(cls, text: str) -> "Spread":
-        """As typed: "30", "10-40", "0,5-9", "gaussian,uniform".
-
-        Raises:
-            ValueError: if it is neither numbers, ranges of them, nor words.
-        """
+        """As typed: "30", "10-40", "0,5-9", "gaussian,uniform"; else ValueError."""
         parts: list[Part] = []
         for word in text.split(","):
             if re.fullmatch("[a-z]+", word):

@@ -73,13 +73,10 @@ class KernelRecord:
         return next((reason for reason, holds in reasons.items() if holds), None)
 
     def psf(self) -> "np.ndarray":
-        """PSF of the set as seen in its reduced pictures.
+        """PSF of the set as seen in its reduced pictures; ValueError if it has none, `why_no_psf`.
 
-        It is the share of each reduced pixel that the shrunken aperture covers: a close
-        approximation, as the grid of the reduced pixels is fixed.
-
-        Returns:
-            float32, odd side, non-negative, sums to 1. ValueError if there is none: `why_no_psf`.
+        It is float32, with an odd side: the share of each reduced pixel that the shrunken aperture
+        covers, a close approximation, as the grid of the reduced pixels is fixed.
         """
         if reason := self.why_no_psf():
             raise ValueError(f"{self.blur.name} has no single PSF: {reason}")
@@ -92,8 +89,7 @@ class KernelRecord:
 def read_kernel(folder: Path) -> KernelRecord | None:
     """The record of a set's folder; None without one, as for pictures blurred elsewhere.
 
-    Raises:
-        DamagedRecordError: if the record cannot be read, or is not what `KernelRecord` writes.
+    DamagedRecordError if it cannot be read, or is not what `KernelRecord` writes.
     """
     path = folder / FILE_NAME
     content = read_json(path, dict, HINT)
@@ -125,10 +121,9 @@ def choose_sets(blurred_dir: Path, wanted: Iterable[str | LensBlur]) -> list[str
         fitting = fnmatch.filter(found, pattern)
         fitting = [pattern] if pattern in found else fitting  # a name may look like a pattern
         if not fitting:
-            there = (
-                f"no blurred set {pattern} in {blurred_dir} (found {', '.join(found) or 'none'})"
-            )
-            raise PrepareError(f"{there}; {how_to_have(each, found)}")
+            there = f"no blurred set {pattern} in {blurred_dir}"
+            names = ", ".join(found) or "none"
+            raise PrepareError(f"{there} (found {names}); {how_to_have(each, found)}")
         chosen |= dict.fromkeys(fitting)
     return list(chosen)
 

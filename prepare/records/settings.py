@@ -36,10 +36,8 @@ def setting(
 def normalize(settings: Any) -> None:
     """Gives each field of a dataclass with limits or choices the type of its default.
 
-    A list that stands for several values becomes a `Spread`.
-
-    Raises:
-        SettingError: if a value lies outside of the limits, or is none of the choices.
+    A list that stands for several values becomes a `Spread`. SettingError if a value lies outside
+    of the limits, or is none of the choices.
     """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
