@@ -103,10 +103,8 @@ def tuned_baselines(
 ) -> tuple[dict[str, Restore], dict]:
     """Every classical method that the set allows, with its best parameter.
 
-    That is found on (blurred, sharp) pictures of the training side, never of the test side.
-
-    Returns:
-        the methods by name, and a record of parameters or of why a method was left out.
+    That is found on (blurred, sharp) pictures of the training side, never of the test side. Gives
+    the methods by name, and a record of parameters or of why a method was left out.
     """
     reason = kernel.why_no_psf() if kernel else "it has no kernel.json"
     psf = kernel.psf() if kernel and reason is None else None

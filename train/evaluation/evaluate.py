@@ -56,12 +56,8 @@ def evaluate(
         is_real: whether the pairs are photographs: aligned first, scored within masks, and their
             sharp pictures restored too, which a network should not change.
 
-    Returns:
-        the content of `metrics.json`.
-
-    Raises:
-        ExampleError: if a pair cannot be read or does not match; or if the folder holds a complete
-            evaluation of the other kind with the same name.
+    Gives the content of `metrics.json`. Raises ExampleError if a pair cannot be read or does not
+    match; or if the folder holds a complete evaluation of the other kind with the same name.
     """
     if (folder / METRICS).exists() and (folder / SHEETS).exists() != is_real:
         what = "a set" if is_real else "real pairs"

@@ -38,10 +38,8 @@ class Example:
 def find_real_pairs(folder: Path) -> list[Example]:
     """The pairs `<name>_blurred.*` and `<name>_sharp.*` of a folder, in order of their names.
 
-    Each may have a `<name>_mask.*`; other photographs are ignored.
-
-    Raises:
-        ExampleError: if there is no such folder, no pair in it, or a half is missing or double.
+    Each may have a `<name>_mask.*`; other photographs are ignored. Raises ExampleError if there is
+    no such folder, no pair in it, or a half is missing or double.
     """
     if not folder.is_dir():
         raise ExampleError(f"{folder} is not a folder; REAL=.. names a folder of pairs: {NAMED}")
@@ -72,11 +70,8 @@ def find_real_pairs(folder: Path) -> list[Example]:
 def read_example(example: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The blurred and the sharp picture, and where to score.
 
-    Returns:
-        uint8, (height, width, 3), RGB, twice; bool, (height, width).
-
-    Raises:
-        ExampleError: if a file cannot be read, or they do not fit together; names it.
+    Gives uint8, (height, width, 3), RGB, twice, and bool, (height, width). Raises ExampleError,
+    which names a file, if that cannot be read or does not fit the others.
     """
     pictures = []
     for path in example.files:

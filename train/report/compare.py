@@ -34,10 +34,8 @@ def compare(run_dirs: Sequence[Path], data: DataFolder, out_dir: Path) -> Path:
     Differences to the first run of a set are computed image by image. They are far more precise
     than two separate means, since most of the spread between images is common to all runs.
 
-    Gives the path of the page; it and `comparison.json` lie in `out_dir`.
-
-    Raises:
-        NothingToCompareError: if a run has no evaluation, or there is no common set or image.
+    Gives the path of the page; it and `comparison.json` lie in `out_dir`. Raises
+    NothingToCompareError if a run has no evaluation, or there is no common set or image.
     """
     if len(set(run_dirs)) < 2:
         only = ", ".join(run_dir.name for run_dir in run_dirs) or "none"

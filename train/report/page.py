@@ -62,11 +62,8 @@ def write_page(
 ) -> Path:
     """Writes `report.html` of one of a run's evaluations, see `read_evaluations`.
 
-    The run's `settings.json` or `log.csv` may be missing.
-
-    Raises:
-        DamagedRecordError: if a record of the run or its evaluation cannot be read.
-        OSError: if a picture cannot be read.
+    The run's `settings.json` or `log.csv` may be missing. Raises DamagedRecordError if a record of
+    the run or its evaluation cannot be read, OSError if a picture cannot be read.
     """
     folder, metrics, record = run_dir / "evaluation" / name, evaluations[name], Run(run_dir).record
     real = {each: content for each, content in evaluations.items() if "real" in content}

@@ -1,5 +1,5 @@
 // Blur: a photograph as the settings of a set would have it.
-import { $, all, choose, newest, on, post, tell } from "./common.js";
+import { $, all, choose, newest, on, post } from "./common.js";
 import { job, run } from "./jobs.js";
 import { add, onChosen, photographs } from "./strip.js";
 
@@ -47,12 +47,10 @@ on("#as-written", "change", preview);
 on("#hold", "change", show);
 on("#blur-send", "click", async () => {
   const bytes = Uint8Array.from(atob(shown.picture.split(",")[1]), (each) => each.charCodeAt(0));
-  try {
-    add(await post("photographs?name=" + encodeURIComponent(fileName()), new Blob([bytes])), true);
-    choose("restore");
-  } catch (error) { tell(error); }
+  add(await post("photographs?name=" + encodeURIComponent(fileName()), new Blob([bytes])), true);
+  choose("restore");
 });
 const allow = () => { $("#blur-start").disabled = job.runs || !$("#blur-start").value; };
 addEventListener("job", allow);
 allow();
-on("#blur-start", "click", async () => { try { await run("blur/start", { settings: settings() }); } catch (error) { tell(error); } });
+on("#blur-start", "click", () => run("blur/start", { settings: settings() }));

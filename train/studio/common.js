@@ -38,7 +38,8 @@ export async function picture(url) {
   return image;
 }
 export const on = (selector, names, listen) => {
-  for (const each of all(selector)) for (const name of names.split(" ")) each.addEventListener(name, listen);
+  const heard = async (event) => { try { await listen(event); } catch (error) { tell(error); } };
+  for (const each of all(selector)) for (const name of names.split(" ")) each.addEventListener(name, heard);
 };
 
 // Tabs, as the ARIA practices have them: arrows move, the address remembers.

@@ -133,6 +133,7 @@ class Studio:
 
     def post(self, request: Request) -> dict[str, Any]:
         """Does what changes something, and tells the page of it; raises RefusedError."""
+        content: Any = {}
         match request.parts:
             case ["photographs"]:
                 name = parse_qs(request.query).get("name", [""])[0]
@@ -147,10 +148,8 @@ class Studio:
             case ["photographs", key, "mask"]:
                 photo = self.photographs.find(key)
                 self.restorer.write_mask(photo, request.body, request.num_bytes)
-                content = {}
             case ["photographs", key, "remove"]:
                 self.photographs.remove(key)
-                content = {}
             case ["restore", ("look" | "place" | "command" | "prepare" | "start") as what]:
                 asked = request.read(views.RestoreRequest)
                 content = getattr(self.restorer, what)(asked, self.photographs.find(asked.photo))

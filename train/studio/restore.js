@@ -207,7 +207,7 @@ async function restore(photo) {
   mark(photo, told.state === "done" ? "restored" : told.state);
   restored(told);
 }
-on("#restore-start", "click", async () => { try { await restore(photographs.current); } catch (error) { tell(error); } });
+on("#restore-start", "click", () => restore(photographs.current));
 on("#restore-all", "click", async () => {
   keep();
   for (const photo of photographs.list) {

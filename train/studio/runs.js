@@ -25,4 +25,4 @@ const showCommand = newest(async () => {
 addEventListener("chosen", showCommand);
 on(".train", "input", showCommand);
 addEventListener("job", () => { if ($("#train-start")) $("#train-start").disabled = job.runs; });
-on("#train-start", "click", async () => { try { await run("train/start", asked()); await refresh(); } catch (error) { tell(error); } });
+on("#train-start", "click", async () => { await run("train/start", asked()); await refresh(); });

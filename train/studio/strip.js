@@ -29,8 +29,7 @@ export function mark(photo, text) {
   $(".one", photo.item).ariaLabel = `${photo.name}, ${text}`;
 }
 function showCount() {
-  $("#strip").hidden = !photographs.list.length;
-  document.body.dataset.photographs = photographs.list.length;
+  list.hidden = !photographs.list.length;
   dispatchEvent(new Event("counted"));
 }
 export function choose(photo) {

@@ -1,5 +1,5 @@
 // The whole photograph on a canvas: zoom, pan, before and after, and the mask that is painted on it.
-import { $, all, on, picture } from "./common.js";
+import { $, on, picture } from "./common.js";
 
 const canvas = $("#view"), screen = canvas.getContext("2d"), divider = $("#divider");
 const after = document.createElement("canvas").getContext("2d");
@@ -123,7 +123,7 @@ canvas.addEventListener("pointermove", (event) => {
   else if (drags === "divider") { divider.value = (100 * at.x) / canvas.width; draw(); }
   else if (drags === "pan") move(at.x - before.x, at.y - before.y);
 });
-for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => {
+on("#view", "pointerup pointercancel", (event) => {
   if (!fingers.delete(event.pointerId)) return;
   if (drags === "brush") canvas.dispatchEvent(new Event("painted"));
   if (drags !== "zoom" || !fingers.size) drags = "";
@@ -149,9 +149,8 @@ canvas.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 const release = () => { if (isHeld) { isHeld = false; draw(); } };
-canvas.addEventListener("keyup", release);
-canvas.addEventListener("blur", release);
-for (const each of all("[data-zoom]")) each.addEventListener("click", () => zoomTo(each.dataset.zoom * devicePixelRatio));
+on("#view", "keyup blur", release);
+on("[data-zoom]", "click", ({ target }) => zoomTo(target.dataset.zoom * devicePixelRatio));
 on("#show-map, #show-before, #divider", "input", draw);
 
 // The mask: opaque where to restore. A brush adds to it, or takes away.

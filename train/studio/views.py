@@ -218,8 +218,7 @@ class Restorer:
 
     def mask_of(self, photo: Kept) -> Path:
         """Where the mask of a photograph is: beside its result, as the command names it."""
-        name = f"{photo.path.stem}-mask-{photo.key[:6]}.png"
-        return self.places.out_dir.absolute() / name
+        return self.places.out_dir.absolute() / f"{photo.path.stem}-mask-{photo.key[:6]}.png"
 
     def write_mask(self, photo: Kept, content: BufferedIOBase, num_bytes: int) -> None:
         """Writes the mask of a photograph, as large as that is, from one of any size.
