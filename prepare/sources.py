@@ -22,6 +22,7 @@ from prepare.ffhq.source import fetched_originals
 from prepare.originals import Original, OwnPhotographs, link_or_copy, paths_by_id, photographs_in
 from prepare.records.data_folder import DataFolder, ImageRecord, Part
 from prepare.records.files import write_bytes
+from prepare.records.progress import counted
 from prepare.records.settings import require
 
 FFHQ_SOURCES = frozenset({"ffhq", "drive", "mirror"})
@@ -84,8 +85,9 @@ def originals_from(
         there = f", and {len(done_ids)} pairs are there" if done_ids else ""
         raise PrepareError(
             f"--num-images asks for {num_images}, but --from "
-            f"{' '.join(map(str, wanted.from_dirs))} holds {len(wanted.photographs)} photographs"
-            f"{there}; add some, or ask for N={len(done_ids) + len(to_make)}"
+            f"{' '.join(map(str, wanted.from_dirs))} holds "
+            f"{counted(len(wanted.photographs), 'photograph')}{there}; add some, or ask for "
+            f"N={len(done_ids) + len(to_make)}"
         )
     return map(photographs.linked, to_make)
 

@@ -14,9 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MOST = {
-    "lines of prepare, train and pipeline.py": 16_140,  # 16,000 once issues 14 to 17 are in
+    "lines of prepare, train and pipeline.py": 16_000,
     "files of these": 105,
-    "lines of tests": 12_040,
+    "lines of tests": 12_000,
     "lines of the Makefile": 140,
     "rooms of prepare": 13,  # files and folders of its own level
     "arrows of prepare": 32,  # one room imports from another

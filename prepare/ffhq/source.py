@@ -28,6 +28,7 @@ from prepare.ffhq.metadata import (
 )
 from prepare.ffhq.mirror import IMAGE_BYTES, fetch_from_tar, groups_by_tar, mirror_bytes
 from prepare.originals import Original
+from prepare.records.progress import counted
 
 PNG_BYTES = 1_273_000  # 89.1 GB / 70,000
 
@@ -209,7 +210,7 @@ def fetched_originals(
         free_bytes = shutil.disk_usage(there).free
         print(FACIAL_RECOGNITION_NOTICE)
         print(
-            f"{num_files} photographs to download: about {readable(download_bytes)}; "
+            f"{counted(num_files, 'photograph')} to download: about {readable(download_bytes)}; "
             f"{readable(disk_bytes)} on disk, {readable(free_bytes)} free"
         )
         if keep and disk_bytes > free_bytes:
