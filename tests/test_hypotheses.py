@@ -16,8 +16,7 @@ class Rippling:
 
 
 def test_the_radius_without_ripples_wins_where_the_estimate_is_alike() -> None:
-    photo = np.random.default_rng(0).choice([60, 60, 60, 60, 160], (256, 256, 1))
-    photo = photo.astype(np.uint8).repeat(3, -1)
+    photo = np.random.default_rng(0).choice(np.uint8([60] * 4 + [160]), (256, 256, 1)).repeat(3, 2)
     probs = np.zeros((64, 64, 4), np.float16)
     probs[:, :40] = 0.1, 0.1, 0.4, 0.4
     probs[:, 40:] = 0.1, 0.9, 0, 0  # at another depth, where that result says nothing
