@@ -35,6 +35,7 @@ BLURRED_PX, CERTAIN = (0.5, 1.5), (0.4, 0.8)
 # The radius if it does by all around. That is never too uncertain: the other guard cost real faces
 # 0.3 to 0.5 dB, and scenes 0.3 to 0.4.
 POOLED_BLURRED_PX = (0.4, 0.8)
+RAISED_PX = (1.0, 3.0)  # mean radius from which detail is raised to where it is in full
 NOISY = (1.5, 2.5)  # levels of noise from which detail tells less to where it tells nothing
 WIDEST_PX = 8192  # of a photograph that is higher than wide, or that is not turned to be so
 # Share by which the network's radii may miss a told one: so that it has one of hard and of soft
@@ -172,7 +173,13 @@ def changes_of(
         signed = to_signed(tile)
         change = engine.correction(signed, probs)
         if amount := engine.crispness * scale.clean:
-            change += fine_detail(signed + change, amount)
+            detail = fine_detail(signed + change, amount)
+            if probs is not None:
+                radius_px = probs.astype(np.float32) @ engine.radii_px
+                height, width = tile.shape[:2]
+                raised = enlarged(ramp(radius_px, *RAISED_PX), height, width, CELL_PX)
+                detail *= raised[..., None]
+            change += detail
         return change
 
     for top, change in corrected_strips(correct, scale.picture, multiple):
