@@ -124,7 +124,7 @@ fuzz: $(TRAINER) ## tests damaged inputs, EXAMPLES=1000 per test; SEED=.. repeat
 
 bench: export TORCH_PYTHON = $(call typed,TORCH)
 bench: $(TRAINER) ## measures this project and its peers; DEVICE=gpu times training on a GPU in ten minutes
-	for each in $(if $(filter gpu,$(call typed,DEVICE)),gpu,blur dataset download data train); do \
+	for each in $(if $(filter gpu,$(call typed,DEVICE)),gpu,blur dataset download data train composites); do \
 	  .venv/bin/python -m benchmarks.bench_$$each || exit; done
 
 # Exact versions and hashes; AMD's own build takes the place of the index's TensorFlow.
