@@ -1,6 +1,5 @@
-# The commands that people type. `python pipeline.py --help` explains them. GNU make passes the
-# variables typed after it in MAKEFLAGS, unexpanded, and pipeline.py reads them there. So no setting
-# is listed here. Of the environment, only PYTHON has an effect.
+# What people type; `python pipeline.py --help` explains it. GNU make passes variables in MAKEFLAGS,
+# unexpanded, and pipeline.py reads them there. Of the environment, only PYTHON has an effect.
 typed   = $(if $(filter command,$(origin $1)),$(value $1))
 python := $(or $(call typed,PYTHON),$(if $(filter environment,$(origin PYTHON)),$(value PYTHON)),python3)
 set_up := $(firstword $(patsubst .venv/ready-%,%,$(wildcard .venv/ready-*)))
@@ -13,10 +12,12 @@ refuse = $(shell echo "error: $(strip $1)" >&2)$(error see `make help`)
 ifneq ($(words $(device)) $(filter cpu gpu rocm,$(device)),1 $(device))
   $(call refuse,DEVICE must be one of cpu gpu rocm)
 else ifeq ($(device)$(call typed,ROCM_WHEEL),rocm)
-  $(call refuse,DEVICE=rocm needs ROCM_WHEEL=.. (file or address of AMD's TensorFlow 2.20 or newer): \
-    https://rocm.docs.amd.com/projects/ai-ecosystem/en/latest/frameworks/tensorflow/install.html)
+  $(call refuse,DEVICE=rocm needs ROCM_WHEEL=.. (file or address of AMD's TensorFlow; see docs/commands.md))
 else ifeq ($(filter deblur,$(MAKECMDGOALS))$(call typed,IN),deblur)
   $(call refuse,name the photograph: make deblur IN=photo.jpg)
+else ifeq ($(filter deblur,$(MAKECMDGOALS))$(wildcard .venv*/ready*)$(word 2,$(call typed,IN))$(findstring \
+  *,$(call typed,IN))$(shell cd "$${TYPED_IN:-.}"; test -e '$(subst ','\'',$(call typed,IN))' && echo there),deblur)
+  $(call refuse,$(call typed,IN): no such file or folder; name another: make deblur IN=photo.jpg)
 endif
 
 # Three environments: restoring, preparing (adds OpenCV), training (adds TensorFlow). A goal uses
@@ -38,10 +39,9 @@ STAGES := $(PREPARING) demo train evaluate report deblur export compare all
 TARGETS := help setup $(STAGES) pretrained figures test lint fuzz bench lock
 .PHONY: $(TARGETS)
 
-NEAREST := import difflib, sys; typed, *known = sys.argv[1:]; \
-  near = difflib.get_close_matches(typed, known, 1, 0)[0]; \
-  print(f"error: no target is called {typed}; " + ("several files need quotes: IN=\"a.jpg b.jpg\"" \
-  if {*typed} & {*"./"} else f"the nearest is {near}"))
+NEAREST := import difflib, sys; typed, *known = sys.argv[1:]; quoted = "several files need quotes: IN=\"a.jpg b.jpg\""; \
+  near = "the nearest is " + difflib.get_close_matches(typed, known, 1, 0)[0]; \
+  print(f"error: no target is called {typed};", quoted if {*typed} & {*"./"} else near)
 unknown := $(firstword $(filter-out $(TARGETS) .venv%,$(MAKECMDGOALS)))
 ifneq ($(unknown),)
   $(shell "$(python)" -c '$(NEAREST)' '$(subst ','\'',$(unknown))' $(TARGETS) >&2)$(error see `make help`)
@@ -68,7 +68,7 @@ $(TRAINER): requirements/$(device).lock
 	$(if $(call typed,ROCM_WHEEL),.venv/$(PIP) install "$$AMD_WHEEL")
 	@touch $@
 
-# Made anew when the lock changes, since pip is removed from them.
+# Made anew when the lock changes, since pip is removed.
 .venv-%/ready: requirements/%.lock
 	$(VENV) $(@D) --clear
 	$(@D)/$(PIP) install --no-compile -r $<

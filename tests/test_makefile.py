@@ -92,6 +92,8 @@ def test_what_other_programs_exported_does_not_count(clone):
     exported = {"N": "5", "RADUIS": "1", "DEVICE": "gpu", "IN": "y", "DATA": "d", "SEED": "x"}
     assert args_of(clone, "all", **exported).num_images == 1000
     assert "name the photograph" in error_of(clone, "deblur", **exported)
+    shutil.rmtree(clone / ".venv")
+    assert "nope: no such file" in error_of(clone, "deblur", "IN=nope")  # before it installs
 
 
 # Where make is called, and what it sets up.
@@ -120,21 +122,21 @@ def test_an_environment_is_made_once_and_no_larger_than_needed(clone, target):
         "train": (".venv", "cpu"),
         "test": (".venv", "cpu"),
     }.get(target, (".venv-prepare", "prepare"))
-    calls = [words for words, *_ in make(clone, target, "IN=x", "PYTHON=./stand-in").calls]
+    calls = [words for words, *_ in make(clone, target, "IN=Makefile", "PYTHON=./stand-in").calls]
     assert calls[1][:3] == ["-m", "venv", folder]
     assert calls[2][-2:] == ["-r", f"requirements/{lock}.lock"]
     assert sorted(path.name for path in clone.glob(".venv*")) == [folder]
-    assert len(make(clone, target, "IN=x").calls) == 1
+    assert len(make(clone, target, "IN=Makefile").calls) == 1
 
 
 def test_the_large_environment_serves_all_that_is_asked_for(clone):
     shutil.rmtree(clone / ".venv")
     for arguments in (["deblur", "DEVICE=gpu"], ["deblur", "dataset", "train"]):
-        make(clone, *arguments, "IN=x", "PYTHON=./stand-in")
+        make(clone, *arguments, "IN=Makefile", "PYTHON=./stand-in")
         assert [path.name for path in clone.glob(".venv*")] == [".venv"]
         assert len(make(clone, "studio").calls) == 1
         shutil.rmtree(clone / ".venv")
-    make(clone, "deblur", "DEVICE=cpu", "IN=x", "PYTHON=./stand-in")  # refuses accelerators
+    make(clone, "deblur", "DEVICE=cpu", "IN=Makefile", "PYTHON=./stand-in")  # refuses accelerators
     assert [path.name for path in clone.glob(".venv*")] == [".venv-restore"]
 
 
