@@ -129,6 +129,6 @@ def test_dry_run_says_which_run_and_writes_nothing(
     write_photos(tmp_path / "in", ["a.png"])
     words = ["deblur", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--run", "r"]
     assert pipeline.main([*words, "--runs-dir", str(run.path.parent), "--dry-run"]) == 0
-    assert "r: 1 to restore" in capsys.readouterr().out
+    assert "r: 1 photograph to restore" in capsys.readouterr().out
     assert not (run.path / "export").exists()
     assert not (tmp_path / "out").exists()
